@@ -1,1 +1,33 @@
-//! event-log.
+//! The event log: what happened in every workspace, in order, for ever.
+//!
+//! It appends, reads and proves; it knows no domain, and a payload is bytes to it. The workspace
+//! is the unit of order, integrity and erasure: its positions run 1, 2, 3, … without a gap, it has
+//! a Merkle tree of its own, and nothing is ordered across workspaces. What may exist only once
+//! is a [`Claim`], taken or refused in the append's own transaction. What is personal is sealed
+//! with a key that lies beside the log, so that destroying the key erases the person while every
+//! hash still holds.
+//!
+//! Start at [`EventLog`]; [`SqliteLog`] is the one that lies in files.
+//!
+//! Invariant: an acknowledged append is on disk, and so is every key it was sealed with.
+//! Invariant: nothing public depends on a row number of the engine, so that a workspace can move.
+//! Invariant: an event, once stored, is never changed; a leaf of the tree covers all its fields.
+
+mod append;
+mod clock;
+mod failure;
+mod ids;
+mod log;
+mod sqlite;
+mod stored;
+
+pub use append::{
+    AppendError, Checkpoint, Claim, ClaimChange, Commit, CommitOutcome, Meta, NewEvent, Receipt,
+    Seal, StreamAppend,
+};
+pub use clock::{Clock, ManualClock, Micros, SystemClock};
+pub use failure::{Failure, OpenError};
+pub use ids::{InvalidWorkspaceId, StreamId, WorkspaceId};
+pub use log::{BoxFuture, EventLog};
+pub use sqlite::{SqliteLog, SqliteOptions};
+pub use stored::{Fault, Hash, Payload, StoredEvent, TreeHead, Verdict};

@@ -1,0 +1,86 @@
+//! The one trait behind which the storage lies.
+
+use std::pin::Pin;
+
+use tokio::sync::watch;
+
+use crate::{
+    AppendError, Claim, CommitOutcome, Failure, StoredEvent, StreamAppend, StreamId, TreeHead,
+    Verdict, WorkspaceId,
+};
+
+/// A future on the heap, so that the trait can be an object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Appends, reads and proves.
+///
+/// Reads see every append that has been acknowledged.
+pub trait EventLog: Send + Sync {
+    /// Stores a batch; resolves when it is on disk. One outcome for each commit.
+    ///
+    /// The batch is on its way when this returns: dropping the future loses the answer only.
+    ///
+    /// # Errors
+    /// [`AppendError`]: nothing of the batch was stored.
+    fn append(
+        &self,
+        batch: StreamAppend,
+    ) -> BoxFuture<'static, Result<Vec<CommitOutcome>, AppendError>>;
+
+    /// The last position of a workspace, from memory; 0 when it has none.
+    fn head(&self, workspace: &WorkspaceId) -> u64;
+
+    /// The last position of every workspace, in no order.
+    fn heads(&self) -> Vec<(WorkspaceId, u64)>;
+
+    /// A number that changes after each durable commit.
+    fn watch(&self) -> watch::Receiver<u64>;
+
+    /// At most `limit` events of a workspace after the position `after`, in order.
+    fn read(
+        &self,
+        workspace: &WorkspaceId,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredEvent>, Failure>>;
+
+    /// At most `limit` events of a stream after the version `after_version`, in order.
+    fn read_stream(
+        &self,
+        workspace: &WorkspaceId,
+        stream: &StreamId,
+        after_version: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredEvent>, Failure>>;
+
+    /// Who holds a claim.
+    fn claim_holder(
+        &self,
+        workspace: &WorkspaceId,
+        claim: &Claim,
+    ) -> BoxFuture<'_, Result<Option<StreamId>, Failure>>;
+
+    /// How far the reader of this name has come; 0 when it has not begun.
+    fn checkpoint(
+        &self,
+        workspace: &WorkspaceId,
+        name: &str,
+    ) -> BoxFuture<'_, Result<u64, Failure>>;
+
+    /// Size and root of a workspace's tree.
+    fn tree(&self, workspace: &WorkspaceId) -> BoxFuture<'_, Result<TreeHead, Failure>>;
+
+    /// Destroys a data key of a workspace: what it sealed reads as [`crate::Payload::Erased`] from
+    /// then on, for ever. Resolves when no file holds the key any more.
+    fn erase(&self, workspace: &WorkspaceId, key: u64) -> BoxFuture<'_, Result<(), Failure>>;
+
+    /// Recomputes every leaf and the root, and checks that nothing is missing or out of order.
+    ///
+    /// Reads the whole workspace, up to the head it has at the start. `progress` is told how many
+    /// events are done, and of how many.
+    fn verify<'a>(
+        &'a self,
+        workspace: &'a WorkspaceId,
+        progress: &'a mut (dyn FnMut(u64, u64) + Send),
+    ) -> BoxFuture<'a, Result<Verdict, Failure>>;
+}

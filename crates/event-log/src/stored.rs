@@ -1,0 +1,76 @@
+//! What is read.
+
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+
+use crate::{Meta, Micros, StreamId, WorkspaceId};
+
+/// A SHA-256 hash.
+pub type Hash = [u8; 32];
+
+/// An event as it is kept.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoredEvent {
+    /// Where it happened.
+    pub workspace: WorkspaceId,
+    /// Its place in the workspace, from 1, without gaps.
+    pub position: u64,
+    /// To whom it happened.
+    pub stream: StreamId,
+    /// Its place in the stream, from 1, without gaps.
+    pub version: u64,
+    /// Its type.
+    pub name: SmolStr,
+    /// The version of the type's schema.
+    pub schema_version: u16,
+    /// When it was recorded.
+    pub time: Micros,
+    /// Shared by the events of one commit.
+    pub meta: Arc<Meta>,
+    /// The number of the data key it is sealed with, unique in the workspace.
+    pub key: Option<u64>,
+    /// What it says.
+    pub payload: Payload,
+}
+
+/// What an event says, as far as it can still be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Payload {
+    /// The bytes that were appended.
+    Plain(Vec<u8>),
+    /// Its key was destroyed on purpose.
+    Erased,
+    /// Its key is lost, or does not open it: an alarm, never to be skipped silently.
+    Missing {
+        /// The number of the key.
+        key: u64,
+    },
+}
+
+/// A workspace's Merkle tree: how many events, and the root over them (RFC 6962 §2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TreeHead {
+    /// The number of events, which is the last position.
+    pub size: u64,
+    /// The root hash; for an empty tree, SHA-256 of nothing.
+    pub root: Hash,
+}
+
+/// What a verification found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Everything up to this tree head is as it was written.
+    Sound(TreeHead),
+    /// It is not.
+    Broken(Fault),
+}
+
+/// The first thing that a verification found wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// The position of the first bad event.
+    pub position: u64,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
