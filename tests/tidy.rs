@@ -7,8 +7,8 @@
 #![expect(clippy::unwrap_used, reason = "a check that cannot read the repository has to stop")]
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -144,8 +144,11 @@ struct Dependency {
 }
 
 /// Returns the root of the repository.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+///
+/// As it is when the test runs: two checkouts that share a build folder share this binary too.
+fn root() -> PathBuf {
+    let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap());
+    package.parent().unwrap().to_owned()
 }
 
 /// Returns the folders and the files of the repository, without what tools leave in it.
