@@ -45,6 +45,16 @@ pub enum Failure {
     Closed,
 }
 
+impl Failure {
+    /// What the storage said, with what was attempted.
+    pub(crate) fn storage<E>(doing: &'static str) -> impl Fn(E) -> Self
+    where
+        E: Error + Send + Sync + 'static,
+    {
+        move |source| Self::Storage { doing, source: Arc::new(source) }
+    }
+}
+
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -14,12 +14,30 @@
 //! Invariant: an event, once stored, is never changed; a leaf of the tree covers all its fields.
 
 mod append;
+mod batch;
+mod claims;
 mod clock;
 mod failure;
 mod ids;
+mod job;
+mod keys;
+mod leaf;
 mod log;
+mod master;
+mod queue;
+mod readers;
+mod rows;
+mod schema;
+mod seal;
+mod shared;
 mod sqlite;
+mod stats;
 mod stored;
+mod sync;
+mod tree;
+mod verify;
+mod wal;
+mod writer;
 
 pub use append::{
     AppendError, Checkpoint, Claim, ClaimChange, Commit, CommitOutcome, Meta, NewEvent, Receipt,
@@ -28,6 +46,8 @@ pub use append::{
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
 pub use failure::{Failure, OpenError};
 pub use ids::{InvalidWorkspaceId, StreamId, WorkspaceId};
+pub use keys::Keyring;
 pub use log::{BoxFuture, EventLog};
 pub use sqlite::{SqliteLog, SqliteOptions};
+pub use stats::Stats;
 pub use stored::{Fault, Hash, Payload, StoredEvent, TreeHead, Verdict};

@@ -1,13 +1,32 @@
-//! The log in SQLite files.
+//! The log in SQLite files: `log.db`, and `keys.db` beside it.
+//!
+//! A reading future reads on the thread that polls it: a point read from the page cache costs
+//! less than handing it to another. Whoever reads thousands of events does so from a thread that
+//! may be busy.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
-use tokio::sync::watch;
+use rusqlite::OptionalExtension;
+use tokio::sync::{oneshot, watch};
 
+use crate::claims::ClaimHasher;
+use crate::job::{Job, SealedAppend, Sealer};
+use crate::keys::{Keyring, Lookup};
+use crate::queue::{Queue, Refused};
+use crate::readers::Readers;
+use crate::rows::{EventRow, Of, events, find_claim, find_stream, stream_id, unsigned};
+use crate::seal::Place;
+use crate::shared::{Shared, StreamRow};
+use crate::sync::lock;
+use crate::tree::Edge;
+use crate::verify::Verification;
+use crate::writer::Writer;
 use crate::{
-    AppendError, BoxFuture, Claim, Clock, CommitOutcome, EventLog, Failure, OpenError, StoredEvent,
-    StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
+    AppendError, BoxFuture, Claim, Clock, CommitOutcome, EventLog, Failure, OpenError, Payload,
+    Stats, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId, schema,
 };
 
 /// How a log is opened.
@@ -17,9 +36,9 @@ pub struct SqliteOptions {
     pub data_dir: PathBuf,
     /// Wraps every key in `keys.db`.
     pub master_key: Option<[u8; 32]>,
-    /// How many appends may wait.
+    /// How many appends may wait; one workspace alone may fill half of it.
     pub queue_appends_max: usize,
-    /// How many bytes of payload may wait.
+    /// How many bytes of payload may wait; one workspace alone may fill half of it.
     pub queue_bytes_max: usize,
 }
 
@@ -37,7 +56,13 @@ impl SqliteOptions {
 
 /// The log in SQLite files.
 pub struct SqliteLog {
-    tick: watch::Sender<u64>,
+    shared: Arc<Shared>,
+    readers: Readers,
+    sealer: Sealer,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Holds the directory for this process until everything else is closed.
+    _lock: File,
+    _temporary: Option<TemporaryDir>,
 }
 
 impl SqliteLog {
@@ -45,82 +70,387 @@ impl SqliteLog {
     ///
     /// # Errors
     /// [`OpenError::InUse`] when somebody has it open.
-    pub fn open(_options: SqliteOptions, _clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
-        Ok(Arc::new(Self { tick: watch::Sender::new(0) }))
+    pub fn open(options: SqliteOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+        Self::open_in(options, clock, None)
+    }
+
+    /// A log of its own for a test: its files go with it.
+    ///
+    /// # Errors
+    /// When the directory for temporary files can not be written.
+    pub fn temporary(clock: Arc<dyn Clock>) -> Result<Arc<Self>, OpenError> {
+        let dir = TemporaryDir::new()?;
+        Self::open_in(SqliteOptions::new(&dir.0), clock, Some(dir))
+    }
+
+    fn open_in(
+        options: SqliteOptions,
+        clock: Arc<dyn Clock>,
+        temporary: Option<TemporaryDir>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let SqliteOptions { data_dir, master_key, queue_appends_max, queue_bytes_max } = options;
+        let lock = lock_dir(&data_dir)?;
+        let path = data_dir.join("log.db");
+        let conn = schema::LOG.open(&path)?;
+        let shared = Arc::new(Shared::new(Queue::new(queue_appends_max, queue_bytes_max)));
+        let writer = Writer::new(conn, Arc::clone(&shared), clock)
+            .map_err(Failure::storage("reading what the log holds"))?;
+        let keys = data_dir.join("keys.db");
+        let keyring = Keyring::open(&keys, master_key.as_ref(), writer.keys_in_use())?;
+        let claims = ClaimHasher::new(&*keyring.claim_key()?);
+        // The files' names are durable only once their directory is.
+        File::open(&data_dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(Failure::storage("synchronising the data directory"))?;
+        let thread = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || writer.run())
+            .map_err(Failure::storage("starting the writer"))?;
+        Ok(Arc::new(Self {
+            shared,
+            readers: Readers::new(path),
+            sealer: Sealer { keyring, claims },
+            writer: Mutex::new(Some(thread)),
+            _lock: lock,
+            _temporary: temporary,
+        }))
+    }
+
+    /// The data keys and the small secrets of the installation.
+    pub fn keyring(&self) -> &Keyring {
+        &self.sealer.keyring
+    }
+
+    /// Figures for the metrics.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.shared.counters;
+        let waiting = self.shared.queue.depth();
+        Stats {
+            appends: counters.appends.get(),
+            events: counters.events.get(),
+            batches: counters.batches.get(),
+            syncs: counters.syncs.get(),
+            checkpoints: counters.checkpoints.get(),
+            wal_bytes: counters.wal_bytes.get(),
+            overloaded: counters.overloaded.get(),
+            failures: counters.failures.get(),
+            queue_appends: waiting.items as u64,
+            queue_bytes: waiting.bytes as u64,
+            read_only: self.shared.is_read_only(),
+        }
     }
 
     /// Stores what is waiting, then stops; later appends fail with [`Failure::Closed`].
-    pub fn close(&self) {}
+    ///
+    /// Blocks until it is done. Reads go on.
+    pub fn close(&self) {
+        self.shared.queue.close();
+        if let Some(writer) = lock(&self.writer).take() {
+            // A writer that panicked has said so.
+            let _ = writer.join();
+        }
+    }
+
+    fn seal(&self, batch: StreamAppend) -> Result<SealedAppend, Failure> {
+        self.sealer.seal(batch, |batch| {
+            if batch.expected_version == 0 {
+                return Ok(None);
+            }
+            let stream = self.stream(&batch.workspace, &batch.stream);
+            Ok(stream.map_err(Failure::storage("looking for a stream"))?.and_then(|row| row.key))
+        })
+    }
+
+    /// Sends an append on its way.
+    fn enqueue(&self, batch: StreamAppend) -> Result<oneshot::Receiver<Answer>, AppendError> {
+        if self.shared.is_read_only() {
+            return Err(AppendError::ReadOnly);
+        }
+        let append = self.seal(batch).map_err(AppendError::Failed)?;
+        let (answer, answered) = oneshot::channel();
+        let (workspace, bytes) = (append.workspace.clone(), append.bytes());
+        match self.shared.queue.push(&workspace, bytes, Job { append, answer }) {
+            Ok(()) => Ok(answered),
+            Err(Refused::Closed) => Err(AppendError::Failed(Failure::Closed)),
+            Err(Refused::Full) => {
+                self.shared.counters.overloaded.add(1);
+                Err(AppendError::Overloaded)
+            }
+        }
+    }
+
+    fn stream(
+        &self,
+        workspace: &WorkspaceId,
+        stream: &StreamId,
+    ) -> rusqlite::Result<Option<StreamRow>> {
+        let Some(row) = self.shared.workspace(workspace) else { return Ok(None) };
+        let name = (row.no, stream.clone());
+        match self.shared.streams.get(&name) {
+            Some(found) => Ok(Some(found)),
+            None => self.readers.with(|conn| find_stream(conn, row.no, stream)),
+        }
+    }
+
+    fn read_workspace(
+        &self,
+        workspace: &WorkspaceId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, Failure> {
+        let Some(row) = self.shared.workspace(workspace) else { return Ok(Vec::new()) };
+        let found = self
+            .readers
+            .with(|conn| events(conn, Of::Workspace(row.no), after, limit))
+            .map_err(Failure::storage("reading events"))?;
+        let mut last = after;
+        for event in &found {
+            if event.position != last + 1 {
+                return Err(missing(workspace, last + 1));
+            }
+            last += 1;
+        }
+        if found.len() < limit && last < row.head {
+            return Err(missing(workspace, last + 1));
+        }
+        found.into_iter().map(|event| self.open_event(workspace, event)).collect()
+    }
+
+    fn read_one_stream(
+        &self,
+        workspace: &WorkspaceId,
+        stream: &StreamId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, Failure> {
+        let failed = Failure::storage("reading a stream");
+        let Some(row) = self.stream(workspace, stream).map_err(&failed)? else {
+            return Ok(Vec::new());
+        };
+        let found = self
+            .readers
+            .with(|conn| events(conn, Of::Stream(row.no), after, limit))
+            .map_err(&failed)?;
+        for (event, version) in found.iter().zip(after + 1..) {
+            if event.version != version {
+                let (workspace, position) = (workspace.clone(), event.position);
+                let what = "the stream's version before is missing";
+                return Err(Failure::Corrupt { workspace, position, what });
+            }
+        }
+        found.into_iter().map(|event| self.open_event(workspace, event)).collect()
+    }
+
+    /// Opens what is sealed.
+    fn open_event(&self, workspace: &WorkspaceId, row: EventRow) -> Result<StoredEvent, Failure> {
+        let place = Place { workspace, stream: &row.stream, version: row.version, name: &row.name };
+        let payload = match row.key {
+            None => Payload::Plain(row.payload),
+            Some(key) => match self.sealer.keyring.lookup(workspace, key)? {
+                Lookup::Found(bytes) => match place.open(&bytes, row.payload) {
+                    Some(payload) => Payload::Plain(payload),
+                    None => Payload::Missing { key },
+                },
+                Lookup::Erased => Payload::Erased,
+                Lookup::Missing => Payload::Missing { key },
+            },
+        };
+        Ok(StoredEvent {
+            workspace: workspace.clone(),
+            position: row.position,
+            stream: row.stream,
+            version: row.version,
+            name: row.name,
+            schema_version: row.schema_version,
+            time: row.transaction.time,
+            meta: Arc::clone(&row.transaction.meta),
+            key: row.key,
+            payload,
+        })
+    }
+
+    fn holder(&self, workspace: &WorkspaceId, claim: &Claim) -> rusqlite::Result<Option<StreamId>> {
+        let Some(row) = self.shared.workspace(workspace) else { return Ok(None) };
+        let hash = self.sealer.claims.hash(workspace, claim);
+        self.readers.with(|conn| {
+            let holder = find_claim(conn, row.no, &claim.scope, &hash)?;
+            holder.map(|no| stream_id(conn, no)).transpose()
+        })
+    }
+
+    fn find_checkpoint(&self, workspace: &WorkspaceId, name: &str) -> rusqlite::Result<u64> {
+        let Some(row) = self.shared.workspace(workspace) else { return Ok(0) };
+        let found = self.readers.with(|conn| {
+            conn.prepare_cached(
+                "SELECT position FROM checkpoints WHERE workspace = ?1 AND name = ?2",
+            )?
+            .query_row(rusqlite::params![row.no, name], |row| unsigned(row, 0))
+            .optional()
+        });
+        Ok(found?.unwrap_or(0))
+    }
+
+    fn tree_head(&self, workspace: &WorkspaceId) -> Result<TreeHead, Failure> {
+        let found = self.readers.with(|conn| {
+            conn.prepare_cached("SELECT head, edge FROM workspaces WHERE id = ?1")?
+                .query_row([workspace.as_str()], |row| {
+                    Ok((unsigned(row, 0)?, row.get::<_, Vec<u8>>(1)?))
+                })
+                .optional()
+        });
+        match found.map_err(Failure::storage("reading the tree"))? {
+            None => Ok(Edge::default().head()),
+            Some((head, edge)) => Edge::from_bytes(head, &edge)
+                .map(|edge| edge.head())
+                .ok_or_else(|| missing(workspace, head)),
+        }
+    }
+}
+
+impl Drop for SqliteLog {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
 impl EventLog for SqliteLog {
-    fn append(
-        &self,
-        _batch: StreamAppend,
-    ) -> BoxFuture<'static, Result<Vec<CommitOutcome>, AppendError>> {
-        Box::pin(async { Err(AppendError::Failed(Failure::Closed)) })
+    fn append(&self, batch: StreamAppend) -> BoxFuture<'static, Answer> {
+        let sent = self.enqueue(batch);
+        Box::pin(async move { sent?.await.unwrap_or(Err(AppendError::Failed(Failure::Closed))) })
     }
 
-    fn head(&self, _workspace: &WorkspaceId) -> u64 {
-        0
+    fn head(&self, workspace: &WorkspaceId) -> u64 {
+        self.shared.workspace(workspace).map_or(0, |row| row.head)
     }
 
     fn heads(&self) -> Vec<(WorkspaceId, u64)> {
-        Vec::new()
+        self.shared.heads()
     }
 
     fn watch(&self) -> watch::Receiver<u64> {
-        self.tick.subscribe()
+        self.shared.tick.subscribe()
     }
 
     fn read(
         &self,
-        _workspace: &WorkspaceId,
-        _after: u64,
-        _limit: usize,
+        workspace: &WorkspaceId,
+        after: u64,
+        limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredEvent>, Failure>> {
-        Box::pin(async { Err(Failure::Closed) })
+        let workspace = workspace.clone();
+        Box::pin(async move { self.read_workspace(&workspace, after, limit) })
     }
 
     fn read_stream(
         &self,
-        _workspace: &WorkspaceId,
-        _stream: &StreamId,
-        _after_version: u64,
-        _limit: usize,
+        workspace: &WorkspaceId,
+        stream: &StreamId,
+        after_version: u64,
+        limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredEvent>, Failure>> {
-        Box::pin(async { Err(Failure::Closed) })
+        let (workspace, stream) = (workspace.clone(), stream.clone());
+        Box::pin(async move { self.read_one_stream(&workspace, &stream, after_version, limit) })
     }
 
     fn claim_holder(
         &self,
-        _workspace: &WorkspaceId,
-        _claim: &Claim,
+        workspace: &WorkspaceId,
+        claim: &Claim,
     ) -> BoxFuture<'_, Result<Option<StreamId>, Failure>> {
-        Box::pin(async { Err(Failure::Closed) })
+        let (workspace, claim) = (workspace.clone(), claim.clone());
+        Box::pin(async move {
+            self.holder(&workspace, &claim).map_err(Failure::storage("looking for a claim"))
+        })
     }
 
     fn checkpoint(
         &self,
-        _workspace: &WorkspaceId,
-        _name: &str,
+        workspace: &WorkspaceId,
+        name: &str,
     ) -> BoxFuture<'_, Result<u64, Failure>> {
-        Box::pin(async { Err(Failure::Closed) })
+        let (workspace, name) = (workspace.clone(), name.to_owned());
+        Box::pin(async move {
+            self.find_checkpoint(&workspace, &name)
+                .map_err(Failure::storage("reading a checkpoint"))
+        })
     }
 
-    fn tree(&self, _workspace: &WorkspaceId) -> BoxFuture<'_, Result<TreeHead, Failure>> {
-        Box::pin(async { Err(Failure::Closed) })
+    fn tree(&self, workspace: &WorkspaceId) -> BoxFuture<'_, Result<TreeHead, Failure>> {
+        let workspace = workspace.clone();
+        Box::pin(async move { self.tree_head(&workspace) })
     }
 
-    fn erase(&self, _workspace: &WorkspaceId, _key: u64) -> BoxFuture<'_, Result<(), Failure>> {
-        Box::pin(async { Err(Failure::Closed) })
+    fn erase(&self, workspace: &WorkspaceId, key: u64) -> BoxFuture<'_, Result<(), Failure>> {
+        let workspace = workspace.clone();
+        Box::pin(async move { self.sealer.keyring.erase(&workspace, key) })
     }
 
     fn verify<'a>(
         &'a self,
-        _workspace: &'a WorkspaceId,
-        _progress: &'a mut (dyn FnMut(u64, u64) + Send),
+        workspace: &'a WorkspaceId,
+        progress: &'a mut (dyn FnMut(u64, u64) + Send),
     ) -> BoxFuture<'a, Result<Verdict, Failure>> {
-        Box::pin(async { Err(Failure::Closed) })
+        Box::pin(async move {
+            let Some(mut verification) = Verification::new(&self.readers, workspace)? else {
+                return Ok(Verdict::Sound(Edge::default().head()));
+            };
+            loop {
+                if let Some(verdict) = verification.step()? {
+                    return Ok(verdict);
+                }
+                progress(verification.done(), verification.total());
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+}
+
+type Answer = Result<Vec<CommitOutcome>, AppendError>;
+
+fn missing(workspace: &WorkspaceId, position: u64) -> Failure {
+    Failure::Corrupt { workspace: workspace.clone(), position, what: "the event is missing" }
+}
+
+/// Makes the directory when it is missing, readable by its owner only, and takes it.
+fn lock_dir(dir: &Path) -> Result<File, OpenError> {
+    let doing = "locking the data directory";
+    make_dir(dir).map_err(Failure::storage("making the data directory"))?;
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(dir.join("lock"))
+        .map_err(Failure::storage(doing))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(Failure::storage(doing)(error).into()),
+    }
+}
+
+fn make_dir(dir: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// A directory that goes with its log.
+struct TemporaryDir(PathBuf);
+
+impl TemporaryDir {
+    fn new() -> Result<Self, Failure> {
+        let mut name = [0; 8];
+        getrandom::fill(&mut name).map_err(Failure::storage("naming a temporary directory"))?;
+        let name = format!("muster-{:016x}", u64::from_ne_bytes(name));
+        Ok(Self(std::env::temp_dir().join(name)))
+    }
+}
+
+impl Drop for TemporaryDir {
+    fn drop(&mut self) {
+        // What stays behind lies where such things are cleared away.
+        let _ = fs::remove_dir_all(&self.0);
     }
 }

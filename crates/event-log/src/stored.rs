@@ -69,8 +69,9 @@ pub enum Verdict {
 /// The first thing that a verification found wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
-    /// The position of the first bad event.
-    pub position: u64,
-    /// What is wrong with it.
+    /// The position of the first bad event. `None` when every event is sound, and only something
+    /// that is kept beside them, and could be made from them again, is wrong.
+    pub position: Option<u64>,
+    /// What is wrong.
     pub what: &'static str,
 }

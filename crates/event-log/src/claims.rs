@@ -1,0 +1,67 @@
+//! Claims as they are stored: keyed hashes.
+//!
+//! A claim's key is somebody's name or address. The log keeps HMAC-SHA256 of it under a key of the
+//! installation, so that uniqueness can be decided while the table gives nothing away.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::{Claim, Hash, WorkspaceId};
+
+/// Hashes claims under the key of the installation.
+#[derive(Clone)]
+pub(crate) struct ClaimHasher(Hmac<Sha256>);
+
+impl ClaimHasher {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        // A key shorter than a block is filled up with zeros (RFC 2104 §2).
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(key);
+        Self(Hmac::new(&block.into()))
+    }
+
+    /// The hash over workspace, scope and key, the first two with their lengths before them.
+    pub(crate) fn hash(&self, workspace: &WorkspaceId, claim: &Claim) -> Hash {
+        let mut mac = self.0.clone();
+        for part in [workspace.as_str(), &claim.scope] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        mac.update(claim.key.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data_encoding::HEXLOWER;
+
+    fn claim(scope: &str, key: &str) -> Claim {
+        Claim { scope: scope.into(), key: key.to_owned() }
+    }
+
+    /// The stored format: this test is never to be changed.
+    #[test]
+    fn a_claim_is_stored_as_this_hash() {
+        let acme = WorkspaceId::parse("acme").unwrap();
+        let hash = ClaimHasher::new(&[7; 32]).hash(&acme, &claim("entry:okta", "ada@acme.example"));
+        assert_eq!(
+            HEXLOWER.encode(&hash),
+            "caf545f8f6652b11d71eddc2d1166ec1938facf9fb7bc3a22c54dd323a4d7c44"
+        );
+    }
+
+    #[test]
+    fn where_one_part_ends_and_the_next_begins_matters() {
+        let hasher = ClaimHasher::new(&[7; 32]);
+        let acme = WorkspaceId::parse("acme").unwrap();
+        let acm = WorkspaceId::parse("acm").unwrap();
+        assert_ne!(hasher.hash(&acme, &claim("a", "bc")), hasher.hash(&acme, &claim("ab", "c")));
+        assert_ne!(hasher.hash(&acme, &claim("x", "y")), hasher.hash(&acm, &claim("ex", "y")));
+        assert_ne!(
+            hasher.hash(&acme, &claim("x", "y")),
+            ClaimHasher::new(&[8; 32]).hash(&acme, &claim("x", "y"))
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! An append on its way to the writer: sealed and hashed by the thread that brought it.
+
+use smol_str::SmolStr;
+use tokio::sync::oneshot;
+
+use crate::claims::ClaimHasher;
+use crate::keys::{Keyring, Lookup};
+use crate::seal::{Key, Place};
+use crate::{
+    AppendError, Checkpoint, Claim, ClaimChange, Commit, CommitOutcome, Failure, Hash, Meta,
+    NewEvent, Seal, StreamAppend, StreamId, WorkspaceId,
+};
+
+/// What the caller of an append is told.
+pub(crate) type Answer = Result<Vec<CommitOutcome>, AppendError>;
+
+/// An append that waits for the writer.
+pub(crate) struct Job {
+    pub(crate) append: SealedAppend,
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
+
+/// A [`StreamAppend`] as it will be stored.
+pub(crate) struct SealedAppend {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) stream: StreamId,
+    pub(crate) expected_version: u64,
+    /// The number of the key that was taken for the stream's own.
+    pub(crate) key: Option<u64>,
+    pub(crate) commits: Vec<SealedCommit>,
+}
+
+pub(crate) struct SealedCommit {
+    pub(crate) meta: Meta,
+    pub(crate) events: Vec<SealedEvent>,
+    pub(crate) claims: Vec<HashedClaim>,
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
+
+pub(crate) struct SealedEvent {
+    pub(crate) name: SmolStr,
+    pub(crate) schema_version: u16,
+    pub(crate) key: Option<u64>,
+    pub(crate) payload: Vec<u8>,
+}
+
+pub(crate) struct HashedClaim {
+    pub(crate) taken: bool,
+    pub(crate) claim: Claim,
+    pub(crate) hash: Hash,
+}
+
+impl SealedAppend {
+    /// About how much memory and disk it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let events = self.commits.iter().flat_map(|commit| &commit.events);
+        events.map(|event| event.payload.len()).sum()
+    }
+}
+
+/// Seals payloads and hashes claims.
+pub(crate) struct Sealer {
+    pub(crate) keyring: Keyring,
+    pub(crate) claims: ClaimHasher,
+}
+
+impl Sealer {
+    /// Seals an append. `stream_key` finds the number of the key that the stream has already.
+    pub(crate) fn seal(
+        &self,
+        append: StreamAppend,
+        stream_key: impl FnOnce(&StreamAppend) -> Result<Option<u64>, Failure>,
+    ) -> Result<SealedAppend, Failure> {
+        let key = if uses_stream_key(&append) {
+            Some(self.stream_key(&append.workspace, stream_key(&append)?)?)
+        } else {
+            None
+        };
+        let StreamAppend { workspace, stream, expected_version, commits } = append;
+        let mut version = expected_version;
+        let mut sealed = Vec::with_capacity(commits.len());
+        for Commit { meta, events, claims, checkpoint } in commits {
+            let claims = claims.into_iter().map(|change| self.hash(&workspace, change)).collect();
+            let mut kept = Vec::with_capacity(events.len());
+            for event in events {
+                version += 1;
+                kept.push(self.event(&workspace, &stream, version, key.as_ref(), event)?);
+            }
+            sealed.push(SealedCommit { meta, events: kept, claims, checkpoint });
+        }
+        let key = key.map(|(number, _)| number);
+        Ok(SealedAppend { workspace, stream, expected_version, key, commits: sealed })
+    }
+
+    /// The stream's key, or a new one.
+    fn stream_key(
+        &self,
+        workspace: &WorkspaceId,
+        known: Option<u64>,
+    ) -> Result<(u64, Key), Failure> {
+        let Some(number) = known else { return self.keyring.allocate(workspace) };
+        match self.keyring.lookup(workspace, number)? {
+            Lookup::Found(key) => Ok((number, key)),
+            Lookup::Erased | Lookup::Missing => {
+                Err(Failure::KeyGone { workspace: workspace.clone(), key: number })
+            }
+        }
+    }
+
+    fn event(
+        &self,
+        workspace: &WorkspaceId,
+        stream: &StreamId,
+        version: u64,
+        stream_key: Option<&(u64, Key)>,
+        event: NewEvent,
+    ) -> Result<SealedEvent, Failure> {
+        let NewEvent { name, schema_version, payload, seal } = event;
+        let own;
+        let key = match seal {
+            Seal::Open => None,
+            Seal::Stream => stream_key,
+            Seal::Own => {
+                own = self.keyring.allocate(workspace)?;
+                Some(&own)
+            }
+        };
+        let payload = match key {
+            Some((_, key)) => Place { workspace, stream, version, name: &name }.seal(key, payload),
+            None => payload,
+        };
+        let key = key.map(|(number, _)| *number);
+        Ok(SealedEvent { name, schema_version, key, payload })
+    }
+
+    fn hash(&self, workspace: &WorkspaceId, change: ClaimChange) -> HashedClaim {
+        let (taken, claim) = match change {
+            ClaimChange::Take(claim) => (true, claim),
+            ClaimChange::Release(claim) => (false, claim),
+        };
+        HashedClaim { taken, hash: self.claims.hash(workspace, &claim), claim }
+    }
+}
+
+fn uses_stream_key(append: &StreamAppend) -> bool {
+    let mut events = append.commits.iter().flat_map(|commit| &commit.events);
+    events.any(|event| event.seal == Seal::Stream)
+}

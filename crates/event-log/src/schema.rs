@@ -1,0 +1,214 @@
+//! The two databases: how they are opened, and what is in them.
+//!
+//! `log.db` holds the log, `keys.db` the keys, so that a backup of the one does not carry the
+//! other. Numbers of workspaces, streams and transactions are the file's own; nothing outside
+//! depends on them.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{Failure, OpenError};
+
+/// The first version without a fault in which a WAL that is reset can corrupt the database
+/// (3.7.0 to 3.51.2).
+///
+/// # Source
+/// <https://sqlite.org/wal.html#walresetbug>, 2026-03.
+const SQLITE_MIN: i32 = 3_051_003;
+
+/// How many statements a connection keeps prepared.
+const STATEMENTS_MAX: usize = 64;
+
+/// One kind of database file.
+pub(crate) struct Format {
+    /// Says in the file's header whose it is.
+    application_id: i32,
+    version: i64,
+    schema: &'static str,
+    /// Kibibytes of page cache for the connection that writes.
+    cache_kib: i32,
+    pragmas: &'static str,
+}
+
+/// `log.db`. The writer decides when to checkpoint.
+pub(crate) const LOG: Format = Format {
+    application_id: i32::from_be_bytes(*b"MsLg"),
+    version: 1,
+    cache_kib: 32 << 10,
+    pragmas: "PRAGMA wal_autocheckpoint = 0;",
+    schema: "
+        CREATE TABLE workspaces (
+            no   INTEGER PRIMARY KEY,
+            id   TEXT NOT NULL UNIQUE,
+            head INTEGER NOT NULL,           -- The last position.
+            time INTEGER NOT NULL,           -- Of the last commit, so that it never decreases.
+            key  INTEGER NOT NULL,           -- The highest number of a data key in use.
+            edge BLOB NOT NULL               -- The right edge of the Merkle tree.
+        ) STRICT;
+        CREATE TABLE streams (
+            no        INTEGER PRIMARY KEY,
+            workspace INTEGER NOT NULL,
+            kind      TEXT NOT NULL,
+            id        BLOB NOT NULL,
+            version   INTEGER NOT NULL,      -- The last one.
+            key       INTEGER,               -- Its data key, once something was sealed with it.
+            UNIQUE (workspace, kind, id)
+        ) STRICT;
+        CREATE TABLE transactions (
+            no          INTEGER PRIMARY KEY,
+            workspace   INTEGER NOT NULL,
+            first       INTEGER NOT NULL,    -- The positions of its events.
+            last        INTEGER NOT NULL,
+            time        INTEGER NOT NULL,
+            actor       TEXT NOT NULL,
+            request     TEXT,
+            correlation TEXT NOT NULL,
+            causation   INTEGER,
+            rule        TEXT
+        ) STRICT;
+        CREATE INDEX transactions_by_correlation ON transactions (workspace, correlation);
+        CREATE INDEX transactions_by_time ON transactions (workspace, time);
+        CREATE TABLE events (
+            no             INTEGER PRIMARY KEY,
+            workspace      INTEGER NOT NULL,
+            position       INTEGER NOT NULL,
+            stream         INTEGER NOT NULL,
+            version        INTEGER NOT NULL,
+            name           TEXT NOT NULL,
+            schema_version INTEGER NOT NULL,
+            txn            INTEGER NOT NULL,
+            key            INTEGER,
+            leaf           BLOB NOT NULL,
+            payload        BLOB NOT NULL,    -- As it is hashed: sealed, when there is a key.
+            UNIQUE (workspace, position),
+            UNIQUE (stream, version)
+        ) STRICT;
+        CREATE TABLE claims (
+            workspace INTEGER NOT NULL,
+            scope     TEXT NOT NULL,
+            key       BLOB NOT NULL,         -- A keyed hash.
+            stream    INTEGER NOT NULL,
+            PRIMARY KEY (workspace, scope, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE checkpoints (
+            workspace INTEGER NOT NULL,
+            name      TEXT NOT NULL,
+            position  INTEGER NOT NULL,
+            PRIMARY KEY (workspace, name)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TRIGGER events_are_not_updated BEFORE UPDATE ON events
+            BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+        CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events
+            BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+        CREATE TRIGGER transactions_are_not_updated BEFORE UPDATE ON transactions
+            BEGIN SELECT RAISE(ABORT, 'transactions are never changed'); END;
+        CREATE TRIGGER transactions_are_not_deleted BEFORE DELETE ON transactions
+            BEGIN SELECT RAISE(ABORT, 'transactions are never changed'); END;",
+};
+
+/// `keys.db`. What is deleted is overwritten.
+pub(crate) const KEYS: Format = Format {
+    application_id: i32::from_be_bytes(*b"MsKy"),
+    version: 1,
+    cache_kib: 2 << 10,
+    pragmas: "PRAGMA secure_delete = ON;",
+    schema: "
+        CREATE TABLE workspaces (no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE keys (
+            workspace INTEGER NOT NULL,
+            no        INTEGER NOT NULL,
+            wrapped   INTEGER NOT NULL,      -- 1: with the master key.
+            key       BLOB,                  -- NULL: destroyed, for ever.
+            PRIMARY KEY (workspace, no)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE secrets (
+            name    TEXT PRIMARY KEY,
+            wrapped INTEGER NOT NULL,
+            secret  BLOB NOT NULL
+        ) STRICT, WITHOUT ROWID;",
+};
+
+impl Format {
+    /// Opens a file for writing, and makes it when it is missing.
+    pub(crate) fn open(&self, path: &Path) -> Result<Connection, OpenError> {
+        if rusqlite::version_number() < SQLITE_MIN {
+            return Err(OpenError::SqliteTooOld(rusqlite::version()));
+        }
+        let failed = |error| OpenError::Failure(Failure::storage("opening a database")(error));
+        let conn = Connection::open(path).map_err(failed)?;
+        let found = self.prepare(&conn).map_err(failed)?;
+        if found > self.version {
+            return Err(OpenError::Newer { path: path.into(), found, known: self.version });
+        }
+        Ok(conn)
+    }
+
+    /// Sets the connection up and returns the version that the file had or has now.
+    fn prepare(&self, conn: &Connection) -> rusqlite::Result<i64> {
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+        conn.execute_batch(&format!(
+            "PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
+             PRAGMA cache_size = -{};",
+            self.cache_kib
+        ))?;
+        conn.execute_batch(self.pragmas)?;
+        let found = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if found != 0 {
+            return Ok(found);
+        }
+        conn.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
+            self.schema, self.application_id, self.version
+        ))?;
+        Ok(self.version)
+    }
+}
+
+/// Opens a file that is already there for reading only.
+pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    conn.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -2048;")?;
+    Ok(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_linked_sqlite_does_not_have_the_fault() {
+        assert!(rusqlite::version_number() >= SQLITE_MIN);
+    }
+
+    #[test]
+    fn events_and_transactions_are_never_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let conn = LOG.open(&dir.path().join("log.db")).unwrap();
+        conn.execute_batch(
+            "INSERT INTO events VALUES (1, 1, 1, 1, 1, 'x', 1, 1, NULL, x'', x'');
+             INSERT INTO transactions VALUES (1, 1, 1, 1, 0, 'a', NULL, 'c', NULL, NULL);",
+        )
+        .unwrap();
+        for table in ["events", "transactions"] {
+            for change in
+                [format!("UPDATE {table} SET workspace = 2"), format!("DELETE FROM {table}")]
+            {
+                let refused = conn.execute(&change, []).unwrap_err().to_string();
+                assert_eq!(refused, format!("{table} are never changed"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        LOG.open(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+        assert!(matches!(LOG.open(&path), Err(OpenError::Newer { found: 2, known: 1, .. })));
+    }
+}

@@ -1,0 +1,174 @@
+//! Checking that a workspace's log is as it was written.
+//!
+//! Every leaf is computed again from the fields, and the tree from the leaves. Whoever can write
+//! to the file can also make all of it fit again: what proves something is a tree head that was
+//! kept elsewhere, to compare with [`crate::Verdict::Sound`].
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::leaf::Leaf;
+use crate::readers::Readers;
+use crate::rows::{EventRow, Of, events, unsigned};
+use crate::tree::Edge;
+use crate::{Failure, Fault, Micros, Verdict, WorkspaceId};
+
+/// How many events are read at once.
+const PAGE: usize = 1_000;
+
+pub(crate) struct Verification<'a> {
+    readers: &'a Readers,
+    workspace: &'a WorkspaceId,
+    claimed: Claimed,
+    /// The tree of what has been read.
+    edge: Edge,
+    time: Micros,
+}
+
+/// What the workspace's row says.
+struct Claimed {
+    no: i64,
+    time: Micros,
+    edge: Edge,
+}
+
+impl<'a> Verification<'a> {
+    /// `None` when there is no such workspace.
+    pub(crate) fn new(
+        readers: &'a Readers,
+        workspace: &'a WorkspaceId,
+    ) -> Result<Option<Self>, Failure> {
+        let row = readers.with(|conn| {
+            conn.query_row(
+                "SELECT no, time, head, edge FROM workspaces WHERE id = ?1",
+                [workspace.as_str()],
+                |row| Ok((row.get(0)?, row.get(1)?, unsigned(row, 2)?, row.get::<_, Vec<u8>>(3)?)),
+            )
+            .optional()
+        });
+        let Some((no, time, head, edge)) = row.map_err(failed)? else { return Ok(None) };
+        let Some(edge) = Edge::from_bytes(head, &edge) else {
+            let what = "the edge of the tree does not fit its size";
+            return Err(Failure::Corrupt { workspace: workspace.clone(), position: head, what });
+        };
+        let claimed = Claimed { no, time, edge };
+        let (edge, time) = (Edge::default(), Micros::MIN);
+        Ok(Some(Self { readers, workspace, claimed, edge, time }))
+    }
+
+    pub(crate) fn done(&self) -> u64 {
+        self.edge.size()
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.claimed.edge.size()
+    }
+
+    /// Reads on. The verdict, once there is one.
+    pub(crate) fn step(&mut self) -> Result<Option<Verdict>, Failure> {
+        let (done, total) = (self.done(), self.total());
+        if done == total {
+            return self.finish().map(Some);
+        }
+        let limit = usize::try_from(total - done).unwrap_or(PAGE).min(PAGE);
+        let page = self.readers.with(|conn| {
+            let page = events(conn, Of::Workspace(self.claimed.no), done, limit)?;
+            let orders = page.iter().map(|event| follows(conn, event)).collect::<Result<_, _>>()?;
+            Ok((page, orders))
+        });
+        let (page, orders): (Vec<_>, Vec<bool>) = page.map_err(failed)?;
+        for (event, in_order) in page.iter().zip(orders) {
+            if let Some(what) = self.check(event, in_order) {
+                return Ok(Some(broken(self.done() + 1, what)));
+            }
+            self.edge.push(event.leaf);
+            self.time = event.transaction.time;
+        }
+        let missing = page.len() < limit;
+        Ok(missing.then(|| broken(self.done() + 1, "the event is missing")))
+    }
+
+    /// What is wrong with an event.
+    fn check(&self, event: &EventRow, in_order: bool) -> Option<&'static str> {
+        let transaction = &event.transaction;
+        let leaf = Leaf {
+            workspace: self.workspace,
+            position: event.position,
+            stream: &event.stream,
+            version: event.version,
+            name: &event.name,
+            schema_version: event.schema_version,
+            time: transaction.time,
+            meta: &transaction.meta,
+            key: event.key,
+            payload: &event.payload,
+        };
+        if event.position != self.done() + 1 {
+            Some("the event is missing")
+        } else if leaf.hash() != event.leaf {
+            Some("the event does not fit its leaf hash")
+        } else if !in_order {
+            Some("the stream's version before it is missing or comes later")
+        } else if transaction.time < self.time {
+            Some("it was recorded before the event that precedes it")
+        } else if !(transaction.first..=transaction.last).contains(&event.position) {
+            Some("its transaction does not name it")
+        } else {
+            None
+        }
+    }
+
+    /// Compares what is kept beside the events with what they make of it.
+    fn finish(&self) -> Result<Verdict, Failure> {
+        if let Some(first) = self.edge.first_difference(&self.claimed.edge) {
+            let what = "the tree was built from another event, here or soon after";
+            return Ok(broken(first + 1, what));
+        }
+        let beside = |what| Ok(Verdict::Broken(Fault { position: None, what }));
+        if self.done() > 0 && self.time > self.claimed.time {
+            return beside("the workspace's time is before that of its last event");
+        }
+        let no = self.claimed.no;
+        if self.readers.with(|conn| exists(conn, STREAM_AT_FAULT, no)).map_err(failed)? {
+            return beside("a stream's version is not that of its last event");
+        }
+        if self.readers.with(|conn| exists(conn, CLAIM_AT_FAULT, no)).map_err(failed)? {
+            return beside("a claim is held by no stream of the workspace");
+        }
+        Ok(Verdict::Sound(self.edge.head()))
+    }
+}
+
+/// A stream with another version than its last event, up to the head that it has by now.
+const STREAM_AT_FAULT: &str = "
+    SELECT 1 FROM streams s WHERE s.workspace = ?1 AND s.version <>
+        (SELECT coalesce(max(version), 0) FROM events WHERE stream = s.no)";
+
+const CLAIM_AT_FAULT: &str = "
+    SELECT 1 FROM claims c LEFT JOIN streams s ON s.no = c.stream AND s.workspace = c.workspace
+    WHERE c.workspace = ?1 AND s.no IS NULL";
+
+fn exists(conn: &Connection, sql: &str, workspace: i64) -> rusqlite::Result<bool> {
+    conn.prepare_cached(sql)?.exists([workspace])
+}
+
+/// Whether the version before this one is there, and earlier.
+fn follows(conn: &Connection, event: &EventRow) -> rusqlite::Result<bool> {
+    if event.version <= 1 {
+        return Ok(event.version == 1);
+    }
+    let before = conn
+        .prepare_cached("SELECT position FROM events WHERE stream = ?1 AND version = ?2")?
+        .query_row(params![event.stream_no, (event.version - 1).cast_signed()], |row| {
+            unsigned(row, 0)
+        })
+        .optional()?;
+    Ok(before.is_some_and(|before| before < event.position))
+}
+
+fn broken(position: u64, what: &'static str) -> Verdict {
+    Verdict::Broken(Fault { position: Some(position), what })
+}
+
+fn failed(error: rusqlite::Error) -> Failure {
+    Failure::storage("verifying the log")(error)
+}

@@ -1,0 +1,232 @@
+//! The writer: the one thread that changes `log.db`.
+//!
+//! It takes everything that is waiting into one transaction, so that many appends share one sync
+//! of the disk; who comes meanwhile makes up the next one. After a failure nothing is tried again
+//! by itself: what is on disk is read anew, and when it is the storage that failed, the log takes
+//! no more appends until somebody has looked at it and started it again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::batch::{Batch, Head, Next};
+use crate::job::{Answer, Job};
+use crate::rows::unsigned;
+use crate::shared::{Shared, StreamName, StreamRow, WorkspaceRow};
+use crate::tree::Edge;
+use crate::wal::Wal;
+use crate::{AppendError, Clock, Failure, WorkspaceId};
+
+/// How many appends one transaction holds, at most.
+const APPENDS_MAX: usize = 1_024;
+
+pub(crate) struct Writer {
+    conn: Connection,
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    heads: HashMap<WorkspaceId, Head>,
+    next: Next,
+    wal: Wal,
+}
+
+/// What a transaction that is on disk has changed.
+struct Written {
+    heads: HashMap<WorkspaceId, Head>,
+    streams: HashMap<StreamName, StreamRow>,
+    next: Next,
+    events: u64,
+    answers: Vec<Answer>,
+}
+
+impl Writer {
+    /// A writer that knows what is on disk, and has shown it to everybody.
+    pub(crate) fn new(
+        conn: Connection,
+        shared: Arc<Shared>,
+        clock: Arc<dyn Clock>,
+    ) -> rusqlite::Result<Self> {
+        let next = Next { workspace: 0, stream: 0, transaction: 0 };
+        let (heads, wal) = (HashMap::new(), Wal::default());
+        let mut writer = Self { conn, shared, clock, heads, next, wal };
+        writer.load()?;
+        Ok(writer)
+    }
+
+    /// The highest number of a data key that each workspace's log names.
+    pub(crate) fn keys_in_use(&self) -> HashMap<WorkspaceId, u64> {
+        self.heads.iter().map(|(id, head)| (id.clone(), head.key)).collect()
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        let _closing = ClosedAtTheEnd(Arc::clone(&self.shared));
+        loop {
+            let jobs = self.shared.queue.take(APPENDS_MAX);
+            if jobs.is_empty() {
+                break;
+            }
+            self.shared.counters.appends.add(jobs.len() as u64);
+            if self.shared.is_read_only() {
+                answer_all(jobs, &AppendError::ReadOnly);
+            } else {
+                self.write(jobs);
+            }
+        }
+        if let Err(error) = Wal::close(&self.conn) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the log was left in its WAL");
+        }
+    }
+
+    fn write(&mut self, jobs: Vec<Job>) {
+        match self.transaction(&jobs) {
+            Ok(written) => {
+                let answers = self.publish(written);
+                for (job, answer) in jobs.into_iter().zip(answers) {
+                    // A caller that is gone has lost the answer only.
+                    let _ = job.answer.send(answer);
+                }
+                let done = self.wal.committed(&self.conn, &self.shared.counters);
+                if let Err(error) = done {
+                    self.recover(&error);
+                }
+            }
+            Err(error) => {
+                self.recover(&error);
+                let failure = Failure::storage("writing to the log")(error);
+                answer_all(jobs, &AppendError::Failed(failure));
+            }
+        }
+    }
+
+    fn transaction(&self, jobs: &[Job]) -> rusqlite::Result<Written> {
+        self.execute("BEGIN IMMEDIATE")?;
+        let mut batch = Batch::new(&self.conn, &self.shared, &*self.clock, &self.heads, self.next);
+        let answers = jobs
+            .iter()
+            .map(|job| batch.append(&job.append))
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        batch.finish()?;
+        let Batch { heads, streams, next, events, .. } = batch;
+        self.execute("COMMIT")?;
+        Ok(Written { heads, streams, next, events, answers })
+    }
+
+    /// Shows everybody what is on disk now.
+    fn publish(&mut self, written: Written) -> Vec<Answer> {
+        let Written { heads, streams, next, events, answers } = written;
+        self.next = next;
+        if heads.is_empty() {
+            return answers;
+        }
+        let counters = &self.shared.counters;
+        counters.events.add(events);
+        counters.batches.add(1);
+        counters.syncs.add(1);
+        for (name, row) in streams {
+            self.shared.streams.insert(name, row);
+        }
+        self.shared.publish(heads.iter().map(|(id, head)| (id, head.into())));
+        self.heads.extend(heads);
+        answers
+    }
+
+    /// Undoes what is half done and reads what is on disk.
+    fn recover(&mut self, error: &rusqlite::Error) {
+        self.shared.counters.failures.add(1);
+        let undone = self.conn.is_autocommit() || self.execute("ROLLBACK").is_ok();
+        self.shared.streams.clear();
+        let read = self.load();
+        let lasting = storage_failed(error) || !undone || read.is_err();
+        if lasting {
+            self.shared.become_read_only();
+        }
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            log.read_only = lasting,
+            "the log could not be written; nothing is appended again by itself"
+        );
+    }
+
+    /// Reads what is on disk, and shows it to everybody.
+    fn load(&mut self) -> rusqlite::Result<()> {
+        let next = |table: &str| {
+            let sql = format!("SELECT coalesce(max(no), 0) + 1 FROM {table}");
+            self.conn.query_row(&sql, [], |row| row.get(0))
+        };
+        self.next = Next {
+            workspace: next("workspaces")?,
+            stream: next("streams")?,
+            transaction: next("transactions")?,
+        };
+        self.heads = self
+            .conn
+            .prepare_cached("SELECT id, no, time, key, head, edge FROM workspaces")?
+            .query_map([], |row| {
+                let id: String = row.get(0)?;
+                let edge: Vec<u8> = row.get(5)?;
+                let id = WorkspaceId::parse(&id).map_err(|error| unfit(0, error))?;
+                let edge = Edge::from_bytes(unsigned(row, 4)?, &edge)
+                    .ok_or_else(|| unfit(5, BrokenEdge))?;
+                let (no, time, key) = (row.get(1)?, row.get(2)?, unsigned(row, 3)?);
+                Ok((id, Head { no, time, key, edge }))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        self.shared.publish(self.heads.iter().map(|(id, head)| (id, head.into())));
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([]).map(drop)
+    }
+}
+
+/// Whoever comes when the writer is gone is told so, also after a panic.
+struct ClosedAtTheEnd(Arc<Shared>);
+
+impl Drop for ClosedAtTheEnd {
+    fn drop(&mut self) {
+        self.0.queue.close();
+        answer_all(self.0.queue.take(usize::MAX), &AppendError::Failed(Failure::Closed));
+    }
+}
+
+impl From<&Head> for WorkspaceRow {
+    fn from(head: &Head) -> Self {
+        Self { no: head.no, head: head.edge.size() }
+    }
+}
+
+/// The tree's edge does not have the length that its size asks for.
+#[derive(Debug, thiserror::Error)]
+#[error("the edge of the Merkle tree does not fit its size")]
+struct BrokenEdge;
+
+fn unfit(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    let kind = rusqlite::types::Type::Blob;
+    rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
+}
+
+fn answer_all(jobs: Vec<Job>, error: &AppendError) {
+    for job in jobs {
+        let _ = job.answer.send(Err(error.clone()));
+    }
+}
+
+/// Whether it is the disk or the file that is at fault, so that going on could lose something.
+fn storage_failed(error: &rusqlite::Error) -> bool {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::DiskFull
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::ReadOnly
+            | ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::OutOfMemory,
+        ) => true,
+        Some(_) | None => false,
+    }
+}
