@@ -110,57 +110,61 @@ impl Coercion {
     }
 
     fn complex(&mut self, attribute: &Attribute, value: Value) -> Canonical {
-        match value {
-            Value::Object(object) => {
-                let object = self
-                    .object(attribute, object)
-                    .map_err(|error| error.at(format_args!("'{}'", attribute.name)))?;
-                Ok((!object.is_empty()).then_some(Value::Object(object)))
-            }
-            Value::String(_) | Value::Number(_) | Value::Bool(_)
-                if self.leniency == Leniency::Lenient && attribute.sub("value").is_some() =>
-            {
-                let object = Map::from_iter([("value".to_owned(), value)]);
-                self.complex(attribute, Value::Object(object))
-            }
-            value => Err(mismatch(attribute, "an object", &value)),
-        }
-    }
-
-    /// The canonical sub-attributes. An element whose `value` is explicitly empty and that holds
-    /// nothing else of substance is none: templates send `{"type": "work", "value": ""}`.
-    pub(crate) fn object(
-        &mut self,
-        attribute: &Attribute,
-        object: Map<String, Value>,
-    ) -> Result<Map<String, Value>, Error> {
         let mut canonical = Map::new();
         let mut emptied = false;
+        for (name, value) in self.sub_values(attribute, value)? {
+            match value {
+                Some(value) => {
+                    canonical.insert(name, value);
+                }
+                None => emptied |= name == "value",
+            }
+        }
+        let is_nothing = canonical.is_empty() || (emptied && is_bare(&canonical));
+        Ok((!is_nothing).then_some(Value::Object(canonical)))
+    }
+
+    /// The sub-attributes that a value of a complex attribute speaks of, each with its canonical
+    /// value, or `None` where it is unassigned. What is readOnly is left out.
+    pub(crate) fn sub_values(
+        &mut self,
+        attribute: &Attribute,
+        value: Value,
+    ) -> Result<Vec<(String, Option<Value>)>, Error> {
+        let lenient = self.leniency == Leniency::Lenient;
+        let object = match value {
+            Value::Object(object) => object,
+            Value::Array(mut items) if lenient && items.len() == 1 => {
+                return self.sub_values(attribute, items.remove(0));
+            }
+            Value::String(_) | Value::Number(_) | Value::Bool(_)
+                if lenient && attribute.sub("value").is_some() =>
+            {
+                Map::from_iter([("value".to_owned(), value)])
+            }
+            value => return Err(mismatch(attribute, "an object", &value)),
+        };
+        let mut values = Vec::with_capacity(object.len());
         for (key, value) in object {
             let Some(sub) = attribute.sub(&key) else {
                 self.ignored.push(format!("{}.{key}", attribute.name));
                 continue;
             };
-            if sub.is_read_only() {
-                continue;
-            }
-            match self.value(sub, value)? {
-                Some(value) => {
-                    canonical.insert(spelling(sub, key), value);
-                }
-                None => emptied |= sub.name == "value",
+            if !sub.is_read_only() {
+                let value = self
+                    .value(sub, value)
+                    .map_err(|error| error.at(format_args!("'{}'", attribute.name)))?;
+                values.push((spelling(sub, key), value));
             }
         }
-        if emptied && is_bare(&canonical) {
-            canonical.clear();
-        }
-        Ok(canonical)
+        Ok(values)
     }
 }
 
-/// Whether an element says only what kind of value it would be.
+/// Whether what is left of an element without its `value` says nothing: templates send
+/// `{"type": "work", "value": ""}`.
 pub(crate) fn is_bare(element: &Map<String, Value>) -> bool {
-    element.keys().all(|key| matches!(key.as_str(), "type" | "primary" | "display"))
+    element.keys().all(|key| matches!(key.as_str(), "type" | "primary" | "display" | "$ref"))
 }
 
 /// The canonical form of a value that no schema describes: without anything empty in it.

@@ -12,12 +12,17 @@
 //! have the schema's type, nothing is null or empty, at most one value of a list is primary.
 //! Invariant: no parser panics, whatever it is given, and each has bounds.
 
+pub mod attributes;
 pub mod coerce;
+pub mod discovery;
 pub mod error;
 pub mod filter;
 pub mod fold;
+pub mod list;
 pub mod members;
+pub mod patch;
 pub mod path;
+pub mod project;
 pub mod resource;
 pub mod schema;
 pub mod urn;

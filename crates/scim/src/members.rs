@@ -9,8 +9,12 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::filter::{Filter, Matcher};
 use crate::object;
-use crate::schema::Kind;
+use crate::patch::{Change, Op};
+use crate::path::AttributePath;
+use crate::schema::{Catalogue, Kind};
+use crate::urn;
 
 /// One member in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,106 @@ pub struct MemberValue {
     pub value: String,
     /// The resource type if the client says so; other words than the two are ignored.
     pub kind: Option<Kind>,
+}
+
+/// What a PATCH operation does to the members of a group.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MemberChange {
+    /// These become members.
+    Add(Vec<String>),
+    /// These are no members any more.
+    Remove(Vec<String>),
+    /// Nobody is a member any more.
+    RemoveAll,
+    /// These are the members, and nobody else.
+    Replace(Vec<String>),
+    /// Those that match are no members any more. The filter is on the sub-attributes `value`,
+    /// `$ref`, `type` and `display`.
+    RemoveMatching(Filter),
+}
+
+/// Reads a change as one of the members; `None` if it is about something else.
+///
+/// Only a [`Kind::Group`] has members, so call this for groups only. `remove` with a list of values
+/// removes those and no others; a filter that compares `value` with `eq`, joined by `or`, gives a
+/// list, whatever its length.
+///
+/// # Errors
+/// `invalidValue` for an entry without a usable `value`, `mutability` for a change of a
+/// sub-attribute, `invalidPath` for `add` and `replace` with a filter, `invalidFilter`.
+///
+/// # Source
+/// RFC 7644 §3.5.2; RFC 7643 §4.2: "sub-attributes of members are "immutable"". `remove` with a
+/// list is what many IdPs send; to the letter of §3.5.2.2 it would empty the group.
+pub fn of(change: &Change) -> Result<Option<MemberChange>, Error> {
+    if !is_members(&change.path.attribute) {
+        return Ok(None);
+    }
+    let place =
+        || format!("operation {} ({} {})", change.operation_index + 1, change.op, change.path);
+    read(change).map(Some).map_err(|error| error.at(place()))
+}
+
+fn is_members(path: &AttributePath) -> bool {
+    let in_core = |urn: &String| urn.eq_ignore_ascii_case(urn::CORE_GROUP);
+    path.name.eq_ignore_ascii_case("members") && path.schema.as_ref().is_none_or(in_core)
+}
+
+fn read(change: &Change) -> Result<MemberChange, Error> {
+    if change.path.sub().is_some() {
+        return Err(Error::mutability("the sub-attributes of members cannot be changed"));
+    }
+    let given = || values(change.value.clone().unwrap_or(Value::Null)).map(names);
+    match (change.op, &change.path.filter) {
+        (Op::Add, None) => Ok(MemberChange::Add(given()?)),
+        (Op::Replace, None) => {
+            let names = given()?;
+            Ok(if names.is_empty() {
+                MemberChange::RemoveAll
+            } else {
+                MemberChange::Replace(names)
+            })
+        }
+        (Op::Remove, None) if change.value.as_ref().is_none_or(object::is_empty) => {
+            Ok(MemberChange::RemoveAll)
+        }
+        (Op::Remove, None) => Ok(MemberChange::Remove(given()?)),
+        (Op::Remove, Some(filter)) => {
+            if let Some(named) = named(filter) {
+                return Ok(MemberChange::Remove(named));
+            }
+            let members = Catalogue::standard().core_attribute(Kind::Group, "members");
+            Matcher::element(filter, members)?;
+            Ok(MemberChange::RemoveMatching(filter.clone()))
+        }
+        (Op::Replace, Some(_)) if change.value.as_ref().is_some_and(object::is_empty) => {
+            read(&Change { op: Op::Remove, value: None, ..change.clone() })
+        }
+        (Op::Add | Op::Replace, Some(_)) => {
+            Err(Error::invalid_path("members are added and replaced without a filter"))
+        }
+    }
+}
+
+/// The values of a filter that is nothing but `value eq …` joined by `or`.
+fn named(filter: &Filter) -> Option<Vec<String>> {
+    let terms = match filter {
+        Filter::Or(terms) => terms.as_slice(),
+        term => std::slice::from_ref(term),
+    };
+    let value = AttributePath::new("value");
+    terms
+        .iter()
+        .map(|term| match term.equality()? {
+            (path, Value::String(name)) if *path == value => Some(name.clone()),
+            (path, Value::Number(name)) if *path == value => Some(name.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn names(members: Vec<MemberValue>) -> Vec<String> {
+    members.into_iter().map(|member| member.value).collect()
 }
 
 /// Reads a value of `members`: a list, one object, or one text; repeated values count once.

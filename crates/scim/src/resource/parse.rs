@@ -136,6 +136,10 @@ impl Parser<'_> {
                 if let Some(schema) = self.catalogue.extension(self.kind, key) {
                     return self.extension(schema, object);
                 }
+                if Kind::ALL.iter().any(|kind| key.eq_ignore_ascii_case(kind.schema())) {
+                    self.parsed.ignored.push(key.to_owned());
+                    return Ok(());
+                }
                 self.merge_extension(key, coerce::free_object(object));
                 Ok(())
             }

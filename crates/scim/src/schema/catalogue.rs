@@ -63,6 +63,12 @@ impl<'a> Place<'a> {
         self.sub.or(self.attribute)?.definition
     }
 
+    /// Whether clients may not write what the path ends at.
+    pub fn is_read_only(&self) -> bool {
+        let definitions = [self.attribute, self.sub].into_iter().flatten().map(|n| n.definition);
+        definitions.flatten().any(Attribute::is_read_only)
+    }
+
     fn bare(extension: Option<Cow<'a, str>>) -> Self {
         Self { extension, attribute: None, sub: None }
     }
@@ -158,7 +164,7 @@ impl Catalogue {
     pub fn locate<'a>(&'a self, kind: Kind, path: &'a AttributePath) -> Option<Place<'a>> {
         let schema = path.schema.as_deref();
         if let Some(place) = self.bare(kind, path) {
-            return Some(place);
+            return place.extension.as_deref().is_none_or(|urn| !is_core(urn)).then_some(place);
         }
         let (extension, attribute) = match self.find(kind, schema, &path.name) {
             Found::Core(attribute) => (None, named(attribute)),
@@ -220,9 +226,13 @@ impl Catalogue {
         if let Some(schema) = self.extension(kind, urn) {
             return Found::Extension(schema, schema.attribute(name));
         }
-        let is_core = Kind::ALL.iter().any(|other| urn.eq_ignore_ascii_case(other.schema()));
-        if is_core { Found::Nothing } else { Found::Free }
+        // A core schema that is left is that of another resource type.
+        if is_core(urn) { Found::Nothing } else { Found::Free }
     }
+}
+
+fn is_core(urn: &str) -> bool {
+    Kind::ALL.iter().any(|kind| urn.eq_ignore_ascii_case(kind.schema()))
 }
 
 fn named(attribute: &Attribute) -> Named<'_> {
@@ -319,6 +329,7 @@ mod tests {
             ("shoeSize", None),
             ("name.shoeSize", None),
             ("userName.value", None),
+            ("urn:ietf:params:scim:schemas:core:2.0:Group", None),
             ("urn:ietf:params:scim:schemas:core:2.0:Group:members", None),
         ] {
             assert_eq!(place(Kind::User, path), expected, "{path}");

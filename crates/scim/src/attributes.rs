@@ -1,0 +1,260 @@
+//! The names of the attributes that requests carry, and the look-up of values by such names.
+//!
+//! Every attribute that an IdP sends is remembered, mapped or not, so that an administrator can
+//! choose from what really arrives. A name is a schema's URN and a key: `userName`, `name`,
+//! `name.givenName`. Names are read from the bodies themselves, not from resources, because what
+//! the schema does not know or what is empty is worth knowing too.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::elements;
+use crate::object;
+use crate::patch::{Change, Request};
+use crate::resource::Resource;
+use crate::schema::{Catalogue, Kind};
+use crate::urn;
+
+/// An attribute that a request carried.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seen<'a> {
+    /// The URN of the schema; the core schema's for attributes without one.
+    pub namespace: Cow<'a, str>,
+    /// The name of the attribute, or `attribute.subAttribute` for complex ones with one value.
+    pub key: Cow<'a, str>,
+}
+
+/// The attributes that the body of a POST or PUT carries, each once, sorted.
+///
+/// Names that the catalogue has are in its spelling. `schemas`, `id` and `meta` are protocol, not
+/// attributes of anybody, and are left out.
+pub fn seen<'a>(body: &'a Value, kind: Kind, catalogue: &'a Catalogue) -> Vec<Seen<'a>> {
+    let mut seer = Seer { kind, catalogue, seen: Vec::new() };
+    for (key, value) in body.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(attributes) if urn::is_uri(key) => seer.extension(key, attributes),
+            value => seer.named(key, value),
+        }
+    }
+    seer.finish()
+}
+
+/// The attributes that a PATCH request carries, each once, sorted.
+pub fn seen_in<'a>(request: &'a Request, kind: Kind, catalogue: &'a Catalogue) -> Vec<Seen<'a>> {
+    let mut seer = Seer { kind, catalogue, seen: Vec::new() };
+    for change in &request.changes {
+        seer.change(change);
+    }
+    for name in &request.ignored {
+        seer.push(kind.schema(), name, None);
+    }
+    seer.finish()
+}
+
+/// The value of an attribute by the name under which it was seen.
+///
+/// Without a namespace the core schema is searched first, then the enterprise extension, then the
+/// others by URN. Of a list, a sub-attribute is that of the primary element, else of the first.
+pub fn find<'a>(resource: &'a Resource, namespace: Option<&str>, key: &str) -> Option<&'a Value> {
+    let all = resource.attributes();
+    let is_core = |urn: &str| Kind::ALL.iter().any(|kind| urn.eq_ignore_ascii_case(kind.schema()));
+    if let Some(urn) = namespace {
+        let object = if is_core(urn) { all } else { object::get(all, urn)?.as_object()? };
+        return value_of(object, key);
+    }
+    let extension = |urn: &str| value_of(object::get(all, urn)?.as_object()?, key);
+    value_of(all, key).or_else(|| extension(urn::ENTERPRISE_USER)).or_else(|| {
+        let mut urns: Vec<_> = all.keys().filter(|name| urn::is_uri(name)).collect();
+        urns.sort();
+        urns.into_iter().find_map(|urn| extension(urn))
+    })
+}
+
+fn value_of<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    if let Some(value) = object::get(object, key) {
+        return Some(value);
+    }
+    let (name, sub) = key.split_once('.')?;
+    let value = match object::get(object, name)? {
+        Value::Array(list) => {
+            list.iter().find(|element| elements::is_primary(element)).or_else(|| list.first())?
+        }
+        value => value,
+    };
+    object::get(value.as_object()?, sub)
+}
+
+struct Seer<'a> {
+    kind: Kind,
+    catalogue: &'a Catalogue,
+    seen: Vec<Seen<'a>>,
+}
+
+impl<'a> Seer<'a> {
+    /// A member of a body that is no extension object: an attribute by its short or full name.
+    fn named(&mut self, key: &'a str, value: &'a Value) {
+        if let Some(attribute) = self.catalogue.core_attribute(self.kind, key) {
+            return self.value(self.kind.schema(), &attribute.name, value);
+        }
+        if let Some((urn, name)) = key.rsplit_once(':').filter(|_| urn::is_uri(key)) {
+            return self.in_schema(urn, name, value);
+        }
+        let kind = self.kind;
+        let declared = self
+            .catalogue
+            .extensions(kind)
+            .find_map(|schema| Some((schema, schema.attribute(key)?)));
+        match declared {
+            Some((schema, attribute)) => self.value(&schema.id, &attribute.name, value),
+            None => self.value(kind.schema(), key, value),
+        }
+    }
+
+    fn extension(&mut self, urn: &'a str, attributes: &'a Map<String, Value>) {
+        for (key, value) in attributes {
+            self.in_schema(urn, key, value);
+        }
+    }
+
+    fn in_schema(&mut self, urn: &'a str, key: &'a str, value: &'a Value) {
+        let core = self.catalogue.core(self.kind);
+        let is_core = urn.eq_ignore_ascii_case(&core.id);
+        let schema = if is_core { Some(core) } else { self.catalogue.extension(self.kind, urn) };
+        let name = schema.and_then(|schema| schema.attribute(key)).map_or(key, |found| &found.name);
+        self.value(schema.map_or(urn, |schema| &schema.id), name, value);
+    }
+
+    fn change(&mut self, change: &'a Change) {
+        let path = &change.path.attribute;
+        let Some(place) = self.catalogue.locate(self.kind, path) else {
+            let namespace = path.schema.as_deref().unwrap_or(self.kind.schema());
+            return self.push(namespace, &path.name, path.sub.as_deref());
+        };
+        // The place borrows from the path and the catalogue alone, its owned texts excepted.
+        let namespace = match place.extension {
+            None => self.kind.schema(),
+            Some(Cow::Borrowed(urn)) => urn,
+            Some(Cow::Owned(_)) => path.schema.as_deref().unwrap_or(&path.name),
+        };
+        match (place.attribute, place.sub, &change.value) {
+            (None, _, Some(Value::Object(attributes))) => self.extension(namespace, attributes),
+            (None, _, _) => {}
+            (Some(attribute), Some(sub), _) => {
+                self.push(namespace, attribute.name, None);
+                self.push(namespace, attribute.name, Some(sub.name));
+            }
+            (Some(attribute), None, Some(value)) if change.path.filter.is_none() => {
+                self.value(namespace, attribute.name, value);
+            }
+            (Some(attribute), None, _) => self.push(namespace, attribute.name, None),
+        }
+    }
+
+    /// An attribute, and its sub-attributes if the value is one object.
+    fn value(&mut self, namespace: &'a str, name: &'a str, value: &'a Value) {
+        self.push(namespace, name, None);
+        for sub in value.as_object().into_iter().flat_map(Map::keys) {
+            self.push(namespace, name, Some(sub));
+        }
+    }
+
+    fn push(&mut self, namespace: &'a str, name: &'a str, sub: Option<&str>) {
+        if namespace == self.kind.schema() && matches!(name, "schemas" | "id" | "meta") {
+            return;
+        }
+        let key = sub.map_or(Cow::Borrowed(name), |sub| Cow::Owned(format!("{name}.{sub}")));
+        self.seen.push(Seen { namespace: Cow::Borrowed(namespace), key });
+    }
+
+    fn finish(mut self) -> Vec<Seen<'a>> {
+        self.seen.sort();
+        self.seen.dedup();
+        self.seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(seen: &[Seen<'_>], expected: &Expect) {
+        let lines: Vec<_> = seen
+            .iter()
+            .map(|seen| format!("{} {}", seen.namespace.rsplit_once(':').unwrap().0, seen.key))
+            .map(|line| line.replace("urn:ietf:params:scim:schemas:", ""))
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn a_body_shows_names_of_all_schemas_known_or_not() {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "id": "1", "meta": {},
+            "USERNAME": "ada", "name": {"givenName": "Ada"}, "emails": [{"value": "a@x"}],
+            "shoeSize": 38, "manager": {"value": "7"}, "title": null,
+            "urn:company:2.0:User": {"costCode": "7"},
+            "URN:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"DEPARTMENT": "x"},
+            "urn:company:2.0:User:badge": "1"
+        });
+        check(&seen(&body, Kind::User, Catalogue::standard()), &expect![[r#"
+            urn:company:2.0 badge
+            urn:company:2.0 costCode
+            core:2.0 emails
+            core:2.0 name
+            core:2.0 name.givenName
+            core:2.0 shoeSize
+            core:2.0 title
+            core:2.0 userName
+            extension:enterprise:2.0 department
+            extension:enterprise:2.0 manager
+            extension:enterprise:2.0 manager.value"#]]);
+    }
+
+    #[test]
+    fn a_patch_shows_the_names_in_its_paths_and_values() {
+        let body = json!({"Operations": [
+            {"op": "replace", "path": "emails[type eq \"work\"].value", "value": "x"},
+            {"op": "replace", "path": "name.givenName", "value": "Ada"},
+            {"op": "replace", "path": "name", "value": {"familyName": "L"}},
+            {"op": "add", "path": "urn:company:2.0:User:costCode", "value": "7"},
+            {"op": "add", "path": "urn:company:2.0:User", "value": {"badge": 1}},
+            {"op": "remove", "path": "title"},
+            {"op": "add", "value": {"shoeSize": 38, "manager": "7", "id": "1"}}
+        ]});
+        let request = Request::parse(body, Kind::User, Catalogue::standard()).unwrap();
+        check(&seen_in(&request, Kind::User, Catalogue::standard()), &expect![[r#"
+            urn:company:2.0 badge
+            urn:company:2.0 costCode
+            core:2.0 emails
+            core:2.0 name
+            core:2.0 name.familyName
+            core:2.0 name.givenName
+            core:2.0 shoeSize
+            core:2.0 title
+            extension:enterprise:2.0 manager"#]]);
+    }
+
+    #[test]
+    fn a_value_is_found_by_its_name_in_the_order_of_the_schemas() {
+        let ada: Resource = serde_json::from_value(json!({
+            "userName": "ada", "name": {"givenName": "Ada"},
+            "emails": [{"value": "h@x"}, {"value": "w@x", "primary": true}],
+            "urn:z:User": {"code": "z", "userName": "zed"}, "urn:a:User": {"code": "a"},
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "math"}
+        }))
+        .unwrap();
+        let find = |namespace, key| find(&ada, namespace, key).and_then(Value::as_str);
+        assert_eq!(find(None, "userName"), Some("ada"));
+        assert_eq!(find(Some("urn:z:User"), "username"), Some("zed"));
+        assert_eq!(find(None, "code"), Some("a"));
+        assert_eq!(find(None, "department"), Some("math"));
+        assert_eq!(find(None, "name.givenName"), Some("Ada"));
+        assert_eq!(find(None, "emails.value"), Some("w@x"));
+        assert_eq!(find(Some(urn::CORE_USER), "code"), None);
+        assert_eq!(find(None, "nope"), None);
+    }
+}

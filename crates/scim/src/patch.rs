@@ -1,0 +1,152 @@
+//! PATCH: parsing the request, and applying its operations to a resource.
+//!
+//! A request is expanded into [`Change`]s with one target each, whatever form it came in (with a
+//! path, without, with URNs or dotted names as keys), so that members, attribute history and the
+//! engine look at one shape. The engine works on a [`Resource`] in canonical form and leaves one;
+//! whoever calls it works on a copy and keeps it only if every change succeeds, which makes the
+//! request atomic. Membership changes are not applied here, see [`crate::members`].
+//! RFC 7644 §3.5.2.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::coerce::Leniency;
+use crate::error::Error;
+use crate::path::Path;
+use crate::resource::Resource;
+use crate::schema::{Catalogue, Kind};
+
+mod apply;
+mod list;
+mod parse;
+
+/// The most operations in one request. Entra and authentik send at most a few hundred.
+pub const OPERATIONS_MAX: usize = 1_000;
+
+/// A PATCH request, expanded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request {
+    /// The changes in the order in which they are to be applied.
+    pub changes: Vec<Change>,
+    /// Keys of values without a path that no schema has; they change nothing.
+    pub ignored: Vec<String>,
+}
+
+/// One change of one target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The operation it comes from, 0-based; texts for people count from 1.
+    pub operation_index: usize,
+    /// What to do.
+    pub op: Op,
+    /// The target.
+    pub path: Path,
+    /// The value; always there for `add` and `replace`.
+    pub value: Option<Value>,
+}
+
+/// The operations of RFC 7644 §3.5.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Add a value, §3.5.2.1.
+    Add,
+    /// Remove a value, §3.5.2.2.
+    Remove,
+    /// Replace a value, §3.5.2.3.
+    Replace,
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add => "add",
+            Self::Remove => "remove",
+            Self::Replace => "replace",
+        })
+    }
+}
+
+/// How operations are taken that the RFC refuses or leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether `add` and `replace` with a value filter on `type` or `primary` that matches nothing
+    /// create the element, and `remove` then does nothing. Otherwise that is `noTarget`, as it
+    /// always is for other filters.
+    pub create_missing: bool,
+    /// How values are taken that do not have the schema's type. Lenient also lets `remove` with a
+    /// value list remove only those values.
+    pub leniency: Leniency,
+}
+
+impl Options {
+    /// What IdPs need.
+    pub const LENIENT: Self = Self { create_missing: true, leniency: Leniency::Lenient };
+    /// The RFC to the letter.
+    pub const STRICT: Self = Self { create_missing: false, leniency: Leniency::Strict };
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::LENIENT
+    }
+}
+
+impl Request {
+    /// Parses the body of a PATCH request.
+    ///
+    /// Names and operations are taken in any case. In a value without a path, keys may be names,
+    /// dotted names, full paths, or URNs with an object; `id`, `meta`, `schemas` and whatever else
+    /// is readOnly is skipped there, because clients send it as decoration.
+    ///
+    /// # Errors
+    /// `invalidSyntax` for the envelope, 413 for more than [`OPERATIONS_MAX`] operations,
+    /// `invalidPath` or `invalidFilter` for a path, `noTarget` for `remove` without one,
+    /// `invalidValue` where a value is missing. The detail names the operation.
+    ///
+    /// # Source
+    /// RFC 7644 §3.5.2.
+    pub fn parse(body: Value, kind: Kind, catalogue: &Catalogue) -> Result<Self, Error> {
+        parse::request(body, kind, catalogue)
+    }
+
+    /// Applies all changes in order.
+    ///
+    /// # Errors
+    /// The first one's; the resource is then half changed and of no use.
+    pub fn apply(
+        &self,
+        resource: &mut Resource,
+        kind: Kind,
+        catalogue: &Catalogue,
+        options: &Options,
+    ) -> Result<(), Error> {
+        self.changes.iter().try_for_each(|change| apply(resource, change, kind, catalogue, options))
+    }
+}
+
+/// Applies one change to a resource.
+///
+/// A value that is null or empty unassigns the target. Changes of `members` (of a group),
+/// `password` and `schemas` are accepted and do nothing here.
+///
+/// # Errors
+/// `invalidPath` for an attribute that does not exist, `mutability` for one that is readOnly or
+/// that is required and would be unassigned, `noTarget` for a value filter that matches nothing,
+/// `invalidFilter`, `invalidValue`. The detail names the operation and the path; the resource may
+/// be half changed and is of no use.
+///
+/// # Source
+/// RFC 7644 §3.5.2.1 to §3.5.2.3. In practice: Entra and Okta, see [`Options`].
+pub fn apply(
+    resource: &mut Resource,
+    change: &Change,
+    kind: Kind,
+    catalogue: &Catalogue,
+    options: &Options,
+) -> Result<(), Error> {
+    apply::apply(resource, change, kind, catalogue, *options).map_err(|error| {
+        let Change { operation_index, op, path, .. } = change;
+        error.at(format_args!("operation {} ({op} {path})", operation_index + 1))
+    })
+}

@@ -1,0 +1,311 @@
+//! The engine of PATCH: one change applied to a canonical resource.
+//!
+//! The target's value is taken out of the resource, changed, and put back if anything is left of
+//! it: that one rule keeps empty lists and objects out of resources. Attributes that the schema
+//! describes and free-form ones take the same way; a free-form value just has no type to be
+//! brought into.
+
+use serde_json::{Map, Value};
+
+use super::{Change, Op, Options};
+use crate::coerce::{self, Coercion};
+use crate::error::Error;
+use crate::filter::Filter;
+use crate::object;
+use crate::resource::Resource;
+use crate::schema::{Attribute, Catalogue, Kind, Mutability, Named, Place};
+
+pub(super) fn apply(
+    resource: &mut Resource,
+    change: &Change,
+    kind: Kind,
+    catalogue: &Catalogue,
+    options: Options,
+) -> Result<(), Error> {
+    let path = &change.path;
+    let Some(mut place) = catalogue.locate(kind, &path.attribute) else {
+        return Err(Error::invalid_path(format!("there is no attribute '{}'", path.attribute)));
+    };
+    // `urn:company:hr` reads as an attribute `hr` unless there is such an extension.
+    if place.definition().is_none() && place.attribute.is_some() && path.sub().is_none() {
+        let whole = path.attribute.to_string();
+        if object::get(&resource.0, &whole).is_some_and(Value::is_object) {
+            place = Place { extension: Some(whole.into()), attribute: None, sub: None };
+        }
+    }
+    let Some(attribute) = place.attribute else {
+        return extension(resource, change, kind, catalogue, options, place.extension.as_deref());
+    };
+    if is_elsewhere(kind, attribute, change.op) {
+        return Ok(());
+    }
+    let sub = sub(&place, change)?;
+    check_mutability(attribute, sub)?;
+    let mut engine = Engine {
+        op: change.op,
+        value: change.value.clone(),
+        filter: path.filter.as_ref(),
+        sub,
+        options,
+        coercion: Coercion::new(options.leniency),
+    };
+    let Some(urn) = &place.extension else {
+        return engine.change(&mut resource.0, attribute);
+    };
+    let mut extension = match object::remove(&mut resource.0, urn) {
+        Some(Value::Object(extension)) => extension,
+        _ => Map::new(),
+    };
+    let result = engine.change(&mut extension, attribute);
+    if !extension.is_empty() {
+        resource.0.insert(urn.clone().into_owned(), Value::Object(extension));
+    }
+    result
+}
+
+/// What is accepted and kept elsewhere or nowhere: members, the password, and `schemas`, which
+/// follows from the attributes.
+fn is_elsewhere(kind: Kind, attribute: Named<'_>, op: Op) -> bool {
+    let Some(definition) = attribute.definition else { return false };
+    (kind == Kind::Group && definition.name == "members")
+        || definition.mutability == Mutability::WriteOnly
+        || (definition.name == "schemas" && op != Op::Remove)
+}
+
+/// The sub-attribute, which stands before or after the brackets.
+fn sub<'a>(place: &Place<'a>, change: &'a Change) -> Result<Option<Named<'a>>, Error> {
+    let Some(name) = change.path.sub.as_deref() else { return Ok(place.sub) };
+    let Some(attribute) = place.attribute.and_then(|named| named.definition) else {
+        return Ok(Some(Named { name, definition: None }));
+    };
+    match attribute.sub(name) {
+        Some(sub) => Ok(Some(Named { name: &sub.name, definition: Some(sub) })),
+        None => Err(Error::invalid_path(format!("'{}' has no '{name}'", attribute.name))),
+    }
+}
+
+fn check_mutability(attribute: Named<'_>, sub: Option<Named<'_>>) -> Result<(), Error> {
+    for named in [Some(attribute), sub].into_iter().flatten() {
+        if named.definition.is_some_and(Attribute::is_read_only) {
+            return Err(Error::mutability(format!("'{}' is readOnly", named.name)));
+        }
+    }
+    Ok(())
+}
+
+/// A change whose path is a schema's URN: all of the extension, or the attributes in the value.
+fn extension(
+    resource: &mut Resource,
+    change: &Change,
+    kind: Kind,
+    catalogue: &Catalogue,
+    options: Options,
+    urn: Option<&str>,
+) -> Result<(), Error> {
+    let Some(urn) = urn else {
+        return Err(Error::invalid_path("the core schema is not an attribute"));
+    };
+    if change.path.filter.is_some() {
+        return Err(Error::invalid_path(format!("'{urn}' has no values to select from")));
+    }
+    match (&change.value, change.op) {
+        (_, Op::Remove) => {
+            object::remove(&mut resource.0, urn);
+        }
+        (Some(Value::Object(object)), _) if !object.is_empty() => {
+            for (key, value) in object {
+                let path = crate::path::AttributePath::new(key).in_schema(urn);
+                let path = crate::path::Path::new(path);
+                let value = Some(value.clone());
+                let inner = Change { path, value, ..change.clone() };
+                apply(resource, &inner, kind, catalogue, options)?;
+            }
+        }
+        (Some(value), _) if object::is_empty(value) => {
+            object::remove(&mut resource.0, urn);
+        }
+        _ => return Err(Error::invalid_value(format!("'{urn}' must be an object"))),
+    }
+    Ok(())
+}
+
+/// What is to be done with one attribute.
+pub(super) struct Engine<'a> {
+    pub(super) op: Op,
+    pub(super) value: Option<Value>,
+    pub(super) filter: Option<&'a Filter>,
+    pub(super) sub: Option<Named<'a>>,
+    pub(super) options: Options,
+    pub(super) coercion: Coercion,
+}
+
+pub(super) type Changed = Result<Option<Value>, Error>;
+
+impl<'a> Engine<'a> {
+    /// Changes an attribute of an object: the resource, or one of its extensions.
+    fn change(&mut self, object: &mut Map<String, Value>, named: Named<'a>) -> Result<(), Error> {
+        let definition = named.definition;
+        let current = object::get_mut(object, named.name).map(Value::take);
+        let is_immutable = |attribute: &Attribute| attribute.mutability == Mutability::Immutable;
+        let before = if definition.is_some_and(is_immutable) { current.clone() } else { None };
+        let changed = match self.shape(definition, current.as_ref()) {
+            Shape::List => self.list(definition, current)?,
+            Shape::Object => self.object(definition, current)?,
+            Shape::Simple => self.simple(definition)?,
+        };
+        if let Some(definition) = definition {
+            check_result(definition, before.as_ref(), changed.as_ref())?;
+        }
+        match changed {
+            Some(value) => object::insert(object, named.name, value),
+            None => {
+                object::remove(object, named.name);
+            }
+        }
+        Ok(())
+    }
+
+    fn shape(&self, definition: Option<&Attribute>, current: Option<&Value>) -> Shape {
+        match definition {
+            Some(attribute) if attribute.multi_valued => Shape::List,
+            Some(attribute) if attribute.is_complex() => Shape::Object,
+            Some(_) => Shape::Simple,
+            None => {
+                let is = |test: fn(&Value) -> bool| {
+                    current.is_some_and(test) || self.value.as_ref().is_some_and(test)
+                };
+                match () {
+                    () if self.filter.is_some() || current.is_some_and(Value::is_array) => {
+                        Shape::List
+                    }
+                    () if self.sub.is_some() => Shape::Object,
+                    () if is(Value::is_array) => Shape::List,
+                    () if is(Value::is_object) => Shape::Object,
+                    () => Shape::Simple,
+                }
+            }
+        }
+    }
+
+    fn simple(&mut self, definition: Option<&Attribute>) -> Changed {
+        self.refuse_filter(definition)?;
+        match (self.op, self.value.take(), definition) {
+            (Op::Remove, _, _) | (_, None, _) => Ok(None),
+            (_, Some(value), Some(attribute)) => self.coercion.value(attribute, value),
+            (_, Some(value), None) => Ok(coerce::free(value)),
+        }
+    }
+
+    /// A complex attribute with one value: what is given is merged into what is there.
+    ///
+    /// # Source
+    /// RFC 7644 §3.5.2.3: "Sub-attributes that are not specified in the "value" parameter are left
+    /// unchanged."
+    fn object(&mut self, definition: Option<&Attribute>, current: Option<Value>) -> Changed {
+        self.refuse_filter(definition)?;
+        let value = self.value.take();
+        if self.sub.is_none()
+            && (self.op == Op::Remove || value.as_ref().is_none_or(object::is_empty))
+        {
+            return Ok(None);
+        }
+        if definition.is_none()
+            && self.sub.is_none()
+            && !value.as_ref().is_some_and(Value::is_object)
+        {
+            return Ok(value.and_then(coerce::free));
+        }
+        let given = self.given(definition, value)?;
+        let mut object = match current {
+            Some(Value::Object(object)) => object,
+            _ => Map::new(),
+        };
+        let is_left = merge(&mut object, given);
+        Ok(is_left.then_some(Value::Object(object)))
+    }
+
+    /// The sub-attributes to set (or to unassign, `None`) in each object that is the target.
+    pub(super) fn given(
+        &mut self,
+        definition: Option<&Attribute>,
+        value: Option<Value>,
+    ) -> Result<Vec<(String, Option<Value>)>, Error> {
+        let Some(sub) = self.sub else {
+            return match (definition, value) {
+                (Some(attribute), Some(value)) => self.coercion.sub_values(attribute, value),
+                (None, Some(Value::Object(object))) => {
+                    Ok(object.into_iter().map(|(key, value)| (key, coerce::free(value))).collect())
+                }
+                _ => Ok(Vec::new()),
+            };
+        };
+        let value = match (self.op, value, sub.definition) {
+            (Op::Remove, _, _) | (_, None, _) => None,
+            (_, Some(value), Some(definition)) => self.coercion.value(definition, value)?,
+            (_, Some(value), None) => coerce::free(value),
+        };
+        if value.is_none() && sub.definition.is_some_and(|definition| definition.required) {
+            return Err(Error::mutability(format!("'{}' is required", sub.name)));
+        }
+        Ok(vec![(sub.name.to_owned(), value)])
+    }
+
+    fn refuse_filter(&self, definition: Option<&Attribute>) -> Result<(), Error> {
+        match (self.filter, definition) {
+            (Some(_), Some(attribute)) => {
+                let name = &attribute.name;
+                Err(Error::invalid_path(format!("'{name}' has no values to select from")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+enum Shape {
+    Simple,
+    Object,
+    List,
+}
+
+/// Sets and unassigns sub-attributes; tells whether anything of substance is left.
+///
+/// When `value` is unassigned, what only described it goes with it; when it changes, the `$ref`
+/// to what it was before goes unless the client gives another.
+pub(super) fn merge(object: &mut Map<String, Value>, given: Vec<(String, Option<Value>)>) -> bool {
+    let mut emptied = false;
+    let gives_reference = given.iter().any(|(name, _)| name == "$ref");
+    for (name, value) in given {
+        let is_value = name == "value";
+        let Some(value) = value else {
+            object::remove(object, &name);
+            emptied |= is_value;
+            continue;
+        };
+        if is_value && !gives_reference && object.get("value") != Some(&value) {
+            object.remove("$ref");
+        }
+        object::insert(object, &name, value);
+    }
+    !(object.is_empty() || (emptied && coerce::is_bare(object)))
+}
+
+/// Refuses to unassign what is required, and to change what is immutable and had a value `before`.
+fn check_result(
+    attribute: &Attribute,
+    before: Option<&Value>,
+    changed: Option<&Value>,
+) -> Result<(), Error> {
+    let name = &attribute.name;
+    if attribute.required && changed.is_none() {
+        return Err(Error::mutability(format!("'{name}' is required")));
+    }
+    if attribute.required
+        && changed.and_then(Value::as_str).is_some_and(|text| text.trim().is_empty())
+    {
+        return Err(Error::invalid_value(format!("'{name}' must not be empty")));
+    }
+    if before.is_some() && before != changed {
+        return Err(Error::mutability(format!("'{name}' is immutable")));
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! PATCH of multi-valued attributes: with and without a value filter.
+
+use serde_json::{Map, Value};
+
+use super::Op;
+use super::apply::{Changed, Engine, merge};
+use crate::coerce::{self, Leniency};
+use crate::elements;
+use crate::error::Error;
+use crate::filter::{Filter, Matcher};
+use crate::object;
+use crate::schema::Attribute;
+
+type Elements = Result<Vec<Value>, Error>;
+
+impl Engine<'_> {
+    /// Changes a list; `None` if no element is left.
+    pub(super) fn list(
+        &mut self,
+        definition: Option<&Attribute>,
+        current: Option<Value>,
+    ) -> Changed {
+        let current = match current {
+            Some(Value::Array(elements)) => elements,
+            Some(element) => vec![element],
+            None => Vec::new(),
+        };
+        let list = match (self.filter, self.sub) {
+            (Some(filter), _) => self.selected(definition, current, filter)?,
+            (None, Some(_)) => self.sub_of_all(definition, current)?,
+            (None, None) => self.whole(definition, current)?,
+        };
+        if let Some(attribute) = definition {
+            coerce::check_count(attribute, list.len())?;
+        }
+        Ok((!list.is_empty()).then_some(Value::Array(list)))
+    }
+
+    /// Without a filter: elements are added, or all of them replaced or removed.
+    fn whole(&mut self, definition: Option<&Attribute>, mut current: Vec<Value>) -> Elements {
+        let value = self.value.take();
+        match self.op {
+            Op::Add => {
+                let new = self.elements(definition, value)?;
+                add(&mut current, new);
+                Ok(current)
+            }
+            Op::Replace => self.elements(definition, value),
+            Op::Remove => {
+                // Without a value, or to the letter of §3.5.2.2, all values are removed.
+                if value.as_ref().is_none_or(object::is_empty)
+                    || self.options.leniency == Leniency::Strict
+                {
+                    return Ok(Vec::new());
+                }
+                let listed = self.elements(definition, value)?;
+                current.retain(|element| !listed.iter().any(|listed| is_meant(listed, element)));
+                Ok(current)
+            }
+        }
+    }
+
+    /// A sub-attribute without a filter means that of every element, or of a first one.
+    fn sub_of_all(&mut self, definition: Option<&Attribute>, mut current: Vec<Value>) -> Elements {
+        let value = self.value.take();
+        let given = self.given(definition, value)?;
+        if current.is_empty() {
+            current.push(Value::Object(Map::new()));
+        }
+        let all = (0..current.len()).collect::<Vec<_>>();
+        Ok(merge_into(current, &all, &given))
+    }
+
+    /// With a filter: what it selects is changed.
+    fn selected(
+        &mut self,
+        definition: Option<&Attribute>,
+        current: Vec<Value>,
+        filter: &Filter,
+    ) -> Elements {
+        let matcher = Matcher::element(filter, definition)?;
+        let targets: Vec<_> =
+            (0..current.len()).filter(|index| matcher.matches(&current[*index])).collect();
+        let value = self.value.take();
+        if targets.is_empty() {
+            return self.nothing_selected(definition, current, value, filter);
+        }
+        let is_removal = self.op == Op::Remove || value.as_ref().is_none_or(object::is_empty);
+        match (self.op, self.sub) {
+            (_, None) if is_removal => Ok(without(current, &targets)),
+            (Op::Replace, None) => {
+                self.replace_matched(definition, current, &targets, value, filter)
+            }
+            _ => {
+                let given = self.given(definition, value)?;
+                Ok(merge_into(current, &targets, &given))
+            }
+        }
+    }
+
+    /// Every selected element becomes the given one. It keeps what the filter compared with `eq`
+    /// unless the value says otherwise, so that the same filter finds it again.
+    ///
+    /// # Source
+    /// RFC 7644 §3.5.2.3: "all matching record values SHALL be replaced".
+    fn replace_matched(
+        &mut self,
+        definition: Option<&Attribute>,
+        mut current: Vec<Value>,
+        targets: &[usize],
+        value: Option<Value>,
+        filter: &Filter,
+    ) -> Elements {
+        let Some(mut new) = self.elements(definition, value)?.into_iter().next() else {
+            return Ok(without(current, targets));
+        };
+        if let Value::Object(new) = &mut new {
+            for (name, value) in self.compared(definition, filter).into_iter().flatten() {
+                if object::get(new, &name).is_none() {
+                    new.insert(name, value);
+                }
+            }
+        }
+        for index in targets {
+            current[*index] = new.clone();
+        }
+        Ok(settled(current, targets.first().copied().filter(|_| elements::is_primary(&new))))
+    }
+
+    /// Creates the element that the filter describes, where that is wanted and clear.
+    fn nothing_selected(
+        &mut self,
+        definition: Option<&Attribute>,
+        mut current: Vec<Value>,
+        value: Option<Value>,
+        filter: &Filter,
+    ) -> Elements {
+        let no_target = || Error::no_target("no value matches the filter");
+        let creates = self.options.create_missing;
+        let described = if creates { self.compared(definition, filter) } else { None };
+        let is_kind = |name: &String| matches!(name.as_str(), "type" | "primary");
+        let Some(described) = described.filter(|d| !d.is_empty() && d.keys().all(is_kind)) else {
+            return Err(no_target());
+        };
+        if self.op == Op::Remove || value.as_ref().is_none_or(object::is_empty) {
+            return Ok(current); // It is gone already.
+        }
+        let mut element = described;
+        let given = self.given(definition, value)?;
+        if !merge(&mut element, given) {
+            return Ok(current);
+        }
+        let element = Value::Object(element);
+        if !Matcher::element(filter, definition)?.matches(&element) {
+            return Err(no_target()); // The value contradicts the filter.
+        }
+        add(&mut current, vec![element]);
+        Ok(current)
+    }
+
+    /// The sub-attributes that the filter compares with `eq`, if it is nothing but such
+    /// comparisons joined by `and`.
+    fn compared(
+        &mut self,
+        definition: Option<&Attribute>,
+        filter: &Filter,
+    ) -> Option<Map<String, Value>> {
+        let mut compared = Map::new();
+        for term in filter.conjuncts() {
+            let (path, value) = term.equality()?;
+            if path.sub.is_some() || path.schema.is_some() {
+                return None;
+            }
+            let (name, value) = match definition {
+                Some(attribute) => {
+                    let sub = attribute.sub(&path.name)?;
+                    (&sub.name, self.coercion.value(sub, value.clone()).ok()??)
+                }
+                None => (&path.name, coerce::free(value.clone())?),
+            };
+            compared.insert(name.clone(), value);
+        }
+        Some(compared)
+    }
+
+    fn elements(&mut self, definition: Option<&Attribute>, value: Option<Value>) -> Elements {
+        let value = value.unwrap_or(Value::Null);
+        match (definition, value) {
+            (Some(attribute), value) => self.coercion.list(attribute, value),
+            (None, Value::Array(items)) => Ok(items.into_iter().filter_map(coerce::free).collect()),
+            (None, value) => Ok(coerce::free(value).into_iter().collect()),
+        }
+    }
+}
+
+/// Adds elements; a new primary one takes the place of the old.
+fn add(current: &mut Vec<Value>, new: Vec<Value>) {
+    let primary = new.iter().find(|element| elements::is_primary(element)).cloned();
+    elements::absorb(current, new);
+    let keep = primary
+        .and_then(|primary| current.iter().position(|known| elements::is_same(known, &primary)));
+    elements::keep_one_primary(current, keep);
+}
+
+/// Sets and unassigns sub-attributes in some elements; those of which nothing is left go.
+fn merge_into(
+    mut current: Vec<Value>,
+    targets: &[usize],
+    given: &[(String, Option<Value>)],
+) -> Vec<Value> {
+    for index in targets {
+        let element = &mut current[*index];
+        let mut object = match element.take() {
+            Value::Object(object) => object,
+            value => Map::from_iter([("value".to_owned(), value)]),
+        };
+        if merge(&mut object, given.to_vec()) {
+            *element = Value::Object(object);
+        }
+    }
+    let sets_primary =
+        given.iter().any(|(name, value)| name == "primary" && *value == Some(Value::Bool(true)));
+    settled(current, targets.first().copied().filter(|_| sets_primary))
+}
+
+/// The list without what has become empty or a repetition, and with one primary element.
+fn settled(mut list: Vec<Value>, keep: Option<usize>) -> Vec<Value> {
+    elements::keep_one_primary(&mut list, keep);
+    let mut settled = Vec::with_capacity(list.len());
+    list.retain(|element| !element.is_null());
+    elements::absorb(&mut settled, list);
+    settled
+}
+
+fn without(mut list: Vec<Value>, targets: &[usize]) -> Vec<Value> {
+    let mut index = 0..;
+    list.retain(|_| index.next().is_none_or(|index| targets.binary_search(&index).is_err()));
+    list
+}
+
+/// Whether a listed value of `remove` means an element: the same `value` (and `type`, if given), else all it says.
+fn is_meant(listed: &Value, element: &Value) -> bool {
+    match (listed, element) {
+        (Value::Object(listed), Value::Object(element)) => match listed.get("value") {
+            Some(value) => {
+                let same_type = listed.get("type").is_none_or(|of| element.get("type") == Some(of));
+                same_type && element.get("value") == Some(value)
+            }
+            None => listed.iter().all(|(name, value)| element.get(name) == Some(value)),
+        },
+        _ => listed == element,
+    }
+}

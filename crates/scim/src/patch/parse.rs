@@ -1,0 +1,184 @@
+//! From the body of a PATCH request to changes with one target each.
+
+use serde_json::{Map, Value};
+
+use super::{Change, OPERATIONS_MAX, Op, Request};
+use crate::error::Error;
+use crate::object;
+use crate::path::{AttributePath, Path};
+use crate::schema::{Attribute, Catalogue, Kind};
+use crate::urn;
+
+pub(super) fn request(body: Value, kind: Kind, catalogue: &Catalogue) -> Result<Request, Error> {
+    let Value::Object(mut body) = body else {
+        return Err(Error::invalid_syntax("a PATCH request must be a JSON object"));
+    };
+    check_schemas(object::get(&body, "schemas"))?;
+    let operations = match object::remove(&mut body, "Operations") {
+        Some(Value::Array(operations)) => operations,
+        Some(operation @ Value::Object(_)) => vec![operation],
+        _ => return Err(Error::invalid_syntax("'Operations' must be a list")),
+    };
+    if operations.is_empty() {
+        return Err(Error::invalid_syntax("'Operations' must not be empty"));
+    }
+    if operations.len() > OPERATIONS_MAX {
+        let detail = format!("{} operations, more than {OPERATIONS_MAX}", operations.len());
+        return Err(Error::payload_too_large(detail));
+    }
+    let mut parser = Parser { kind, catalogue, index: 0, op: Op::Add, request: Request::default() };
+    for (index, operation) in operations.into_iter().enumerate() {
+        parser.index = index;
+        parser
+            .operation(operation)
+            .map_err(|error| error.at(format_args!("operation {}", index + 1)))?;
+    }
+    Ok(parser.request)
+}
+
+/// The RFC demands the URN; clients that forget it are many, those that name another one err.
+fn check_schemas(schemas: Option<&Value>) -> Result<(), Error> {
+    let is_patch =
+        |urn: &Value| urn.as_str().is_some_and(|u| u.eq_ignore_ascii_case(urn::PATCH_OP));
+    match schemas {
+        None => Ok(()),
+        Some(value) if object::is_empty(value) || is_patch(value) => Ok(()),
+        Some(Value::Array(urns)) if urns.iter().any(is_patch) => Ok(()),
+        Some(_) => Err(Error::invalid_syntax(format!("'schemas' must be '{}'", urn::PATCH_OP))),
+    }
+}
+
+struct Parser<'a> {
+    kind: Kind,
+    catalogue: &'a Catalogue,
+    index: usize,
+    op: Op,
+    request: Request,
+}
+
+impl Parser<'_> {
+    fn operation(&mut self, operation: Value) -> Result<(), Error> {
+        let Value::Object(mut operation) = operation else {
+            return Err(Error::invalid_syntax("an operation must be an object"));
+        };
+        self.op = op(object::get(&operation, "op"))?;
+        let value = object::remove(&mut operation, "value");
+        let path = match object::remove(&mut operation, "path") {
+            Some(Value::String(path)) if !path.trim().is_empty() => Path::parse(&path)?,
+            Some(value) if !object::is_empty(&value) && !value.is_string() => {
+                return Err(Error::invalid_path("'path' must be a string"));
+            }
+            _ => return self.without_path(value),
+        };
+        if value.is_none() && self.op != Op::Remove {
+            return Err(Error::invalid_value(format!("'{}' needs a 'value'", self.op)));
+        }
+        match value {
+            Some(Value::Object(object)) if self.is_core_schema(&path) && self.op != Op::Remove => {
+                self.attributes(object)
+            }
+            value => {
+                self.push(path, value);
+                Ok(())
+            }
+        }
+    }
+
+    fn without_path(&mut self, value: Option<Value>) -> Result<(), Error> {
+        if self.op == Op::Remove {
+            return Err(Error::no_target("'remove' needs a 'path'"));
+        }
+        match value {
+            Some(Value::Object(object)) => self.attributes(object),
+            Some(_) => Err(Error::invalid_value("without 'path', 'value' must be an object")),
+            None => Err(Error::invalid_value(format!("'{}' needs a 'value'", self.op))),
+        }
+    }
+
+    /// The attributes of a value without a path, one change each.
+    fn attributes(&mut self, object: Map<String, Value>) -> Result<(), Error> {
+        for (key, value) in object {
+            match value {
+                Value::Object(object) if key.eq_ignore_ascii_case(self.kind.schema()) => {
+                    self.attributes(object)?;
+                }
+                Value::Object(object) if urn::is_uri(&key) && self.is_schema(&key) => {
+                    self.extension(&key, object);
+                }
+                value => self.attribute(key, value)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn attribute(&mut self, key: String, value: Value) -> Result<(), Error> {
+        let path = match Path::parse(&key) {
+            Ok(path) => path,
+            Err(error) if key.contains('[') => return Err(error.into()),
+            Err(_) => {
+                self.request.ignored.push(key);
+                return Ok(());
+            }
+        };
+        match self.catalogue.locate(self.kind, &path.attribute).map(|place| place.is_read_only()) {
+            Some(true) => {}
+            Some(false) => self.push(path, Some(value)),
+            None => self.request.ignored.push(key),
+        }
+        Ok(())
+    }
+
+    /// The attributes under an extension's URN. Their names are taken as they are, because those
+    /// of free-form extensions may be anything.
+    fn extension(&mut self, urn: &str, object: Map<String, Value>) {
+        let schema = self.catalogue.extension(self.kind, urn);
+        for (key, value) in object {
+            let attribute = schema.and_then(|schema| schema.attribute(&key));
+            if attribute.is_some_and(Attribute::is_read_only) {
+                continue;
+            }
+            // A dotted name is one only where the schema has its first part.
+            let dotted = key
+                .split_once('.')
+                .filter(|(name, _)| schema.is_some_and(|schema| schema.attribute(name).is_some()));
+            let path = match dotted {
+                Some((name, sub)) => AttributePath::new(name).with_sub(sub),
+                None => AttributePath::new(key),
+            };
+            self.push(Path::new(path.in_schema(urn)), Some(value));
+        }
+    }
+
+    fn push(&mut self, path: Path, value: Option<Value>) {
+        self.request.changes.push(Change { operation_index: self.index, op: self.op, path, value });
+    }
+
+    fn is_core_schema(&self, path: &Path) -> bool {
+        path.filter.is_none()
+            && path.attribute.schema.is_none()
+            && path.attribute.name.eq_ignore_ascii_case(self.kind.schema())
+    }
+
+    /// Whether a URN with an object is a schema, and not a complex attribute by its full name.
+    fn is_schema(&self, urn: &str) -> bool {
+        let Ok(path) = AttributePath::parse(urn) else { return false };
+        self.catalogue.locate(self.kind, &path).is_some_and(|place| {
+            place.attribute.is_none_or(|attribute| attribute.definition.is_none())
+        })
+    }
+}
+
+fn op(op: Option<&Value>) -> Result<Op, Error> {
+    let Some(Value::String(text)) = op else {
+        return Err(Error::invalid_syntax("'op' must be 'add', 'remove' or 'replace'"));
+    };
+    match () {
+        () if text.eq_ignore_ascii_case("add") => Ok(Op::Add),
+        () if text.eq_ignore_ascii_case("remove") => Ok(Op::Remove),
+        () if text.eq_ignore_ascii_case("replace") => Ok(Op::Replace),
+        () => {
+            let detail = format!("the operation '{text}' is not 'add', 'remove' or 'replace'");
+            Err(Error::invalid_syntax(detail))
+        }
+    }
+}
