@@ -20,6 +20,11 @@ impl ClaimHasher {
         Self(Hmac::new(&block.into()))
     }
 
+    /// Tells one key from another without giving it away.
+    pub(crate) fn fingerprint(&self) -> Hash {
+        self.0.clone().finalize().into_bytes().into()
+    }
+
     /// The hash over workspace, scope and key, the first two with their lengths before them.
     pub(crate) fn hash(&self, workspace: &WorkspaceId, claim: &Claim) -> Hash {
         let mut mac = self.0.clone();

@@ -81,6 +81,9 @@ pub enum OpenError {
     /// The master key is not the one the keys were wrapped with.
     #[error("the master key is not the one that the keys were wrapped with")]
     MasterKeyWrong,
+    /// `log.db` and `keys.db` do not belong together: one of them is lost, or from elsewhere.
+    #[error("log.db and keys.db do not belong together")]
+    OtherKeys,
     /// The storage refused.
     #[error(transparent)]
     Failure(#[from] Failure),

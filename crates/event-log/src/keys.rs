@@ -181,6 +181,13 @@ impl Drop for Keyring {
         if let Some(refiller) = self.refiller.take() {
             let _ = refiller.join();
         }
+        // The connection that closes last only reads, and would leave the WAL as it is.
+        if let Err(error) = purge(&lock(&self.store.writer)) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the keys were left in their WAL"
+            );
+        }
     }
 }
 

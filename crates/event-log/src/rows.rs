@@ -27,7 +27,7 @@ pub(crate) struct EventRow {
 
 /// What the events of one commit share.
 pub(crate) struct TransactionRow {
-    no: i64,
+    pub(crate) no: i64,
     pub(crate) first: u64,
     pub(crate) last: u64,
     pub(crate) time: Micros,
@@ -50,8 +50,8 @@ macro_rules! events_where {
                     e.key, e.leaf, e.payload, t.no, t.first, t.last, t.time, t.actor, t.request,
                     t.correlation, t.causation, t.rule
              FROM events e
-             JOIN streams s ON s.no = e.stream
-             JOIN transactions t ON t.no = e.txn
+             JOIN streams s ON s.no = e.stream AND s.workspace = e.workspace
+             JOIN transactions t ON t.no = e.txn AND t.workspace = e.workspace
              WHERE ",
             $condition
         )

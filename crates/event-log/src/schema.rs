@@ -38,6 +38,9 @@ pub(crate) const LOG: Format = Format {
     cache_kib: 32 << 10,
     pragmas: "PRAGMA wal_autocheckpoint = 0;",
     schema: "
+        CREATE TABLE installation (
+            claims BLOB NOT NULL             -- What the key of the claims makes of nothing.
+        ) STRICT;
         CREATE TABLE workspaces (
             no   INTEGER PRIMARY KEY,
             id   TEXT NOT NULL UNIQUE,

@@ -98,6 +98,10 @@ impl SqliteLog {
         let keys = data_dir.join("keys.db");
         let keyring = Keyring::open(&keys, master_key.as_ref(), writer.keys_in_use())?;
         let claims = ClaimHasher::new(&*keyring.claim_key()?);
+        let belongs = writer.belongs_to(&claims.fingerprint());
+        if !belongs.map_err(Failure::storage("comparing the log with the keys"))? {
+            return Err(OpenError::OtherKeys);
+        }
         // The files' names are durable only once their directory is.
         File::open(&data_dir)
             .and_then(|dir| dir.sync_all())

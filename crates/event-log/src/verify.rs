@@ -4,11 +4,13 @@
 //! to the file can also make all of it fit again: what proves something is a tree head that was
 //! kept elsewhere, to compare with [`crate::Verdict::Sound`].
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::leaf::Leaf;
 use crate::readers::Readers;
-use crate::rows::{EventRow, Of, events, unsigned};
+use crate::rows::{EventRow, Of, TransactionRow, events, unsigned};
 use crate::tree::Edge;
 use crate::{Failure, Fault, Micros, Verdict, WorkspaceId};
 
@@ -21,7 +23,8 @@ pub(crate) struct Verification<'a> {
     claimed: Claimed,
     /// The tree of what has been read.
     edge: Edge,
-    time: Micros,
+    /// The transaction of the last event that has been read.
+    transaction: Option<Arc<TransactionRow>>,
 }
 
 /// What the workspace's row says.
@@ -51,8 +54,8 @@ impl<'a> Verification<'a> {
             return Err(Failure::Corrupt { workspace: workspace.clone(), position: head, what });
         };
         let claimed = Claimed { no, time, edge };
-        let (edge, time) = (Edge::default(), Micros::MIN);
-        Ok(Some(Self { readers, workspace, claimed, edge, time }))
+        let (edge, transaction) = (Edge::default(), None);
+        Ok(Some(Self { readers, workspace, claimed, edge, transaction }))
     }
 
     pub(crate) fn done(&self) -> u64 {
@@ -80,8 +83,11 @@ impl<'a> Verification<'a> {
             if let Some(what) = self.check(event, in_order) {
                 return Ok(Some(broken(self.done() + 1, what)));
             }
+            if let Some(verdict) = self.check_transaction(Some(&event.transaction)) {
+                return Ok(Some(verdict));
+            }
             self.edge.push(event.leaf);
-            self.time = event.transaction.time;
+            self.transaction = Some(Arc::clone(&event.transaction));
         }
         let missing = page.len() < limit;
         Ok(missing.then(|| broken(self.done() + 1, "the event is missing")))
@@ -90,6 +96,7 @@ impl<'a> Verification<'a> {
     /// What is wrong with an event.
     fn check(&self, event: &EventRow, in_order: bool) -> Option<&'static str> {
         let transaction = &event.transaction;
+        let before = self.transaction.as_ref().map_or(Micros::MIN, |before| before.time);
         let leaf = Leaf {
             workspace: self.workspace,
             position: event.position,
@@ -108,12 +115,26 @@ impl<'a> Verification<'a> {
             Some("the event does not fit its leaf hash")
         } else if !in_order {
             Some("the stream's version before it is missing or comes later")
-        } else if transaction.time < self.time {
+        } else if transaction.time < before {
             Some("it was recorded before the event that precedes it")
-        } else if !(transaction.first..=transaction.last).contains(&event.position) {
-            Some("its transaction does not name it")
         } else {
             None
+        }
+    }
+
+    /// What is wrong with where a transaction ends and the next one begins.
+    fn check_transaction(&self, next: Option<&Arc<TransactionRow>>) -> Option<Verdict> {
+        let done = self.done();
+        let goes_on = match (&self.transaction, next) {
+            (Some(before), Some(next)) => before.no == next.no,
+            (None, _) | (_, None) => false,
+        };
+        let ends = |last: u64| if goes_on { last > done } else { last == done };
+        let what = "its transaction names other events";
+        match (&self.transaction, next) {
+            (Some(before), _) if !ends(before.last) => Some(broken(before.first, what)),
+            (_, Some(next)) if !goes_on && next.first != done + 1 => Some(broken(done + 1, what)),
+            _ => None,
         }
     }
 
@@ -123,8 +144,11 @@ impl<'a> Verification<'a> {
             let what = "the tree was built from another event, here or soon after";
             return Ok(broken(first + 1, what));
         }
+        if let Some(verdict) = self.check_transaction(None) {
+            return Ok(verdict);
+        }
         let beside = |what| Ok(Verdict::Broken(Fault { position: None, what }));
-        if self.done() > 0 && self.time > self.claimed.time {
+        if self.transaction.as_ref().is_some_and(|last| last.time > self.claimed.time) {
             return beside("the workspace's time is before that of its last event");
         }
         let no = self.claimed.no;

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use crate::batch::{Batch, Head, Next};
 use crate::job::{Answer, Job};
@@ -16,7 +16,7 @@ use crate::rows::unsigned;
 use crate::shared::{Shared, StreamName, StreamRow, WorkspaceRow};
 use crate::tree::Edge;
 use crate::wal::Wal;
-use crate::{AppendError, Clock, Failure, WorkspaceId};
+use crate::{AppendError, Clock, Failure, Hash, WorkspaceId};
 
 /// How many appends one transaction holds, at most.
 const APPENDS_MAX: usize = 1_024;
@@ -56,6 +56,16 @@ impl Writer {
     /// The highest number of a data key that each workspace's log names.
     pub(crate) fn keys_in_use(&self) -> HashMap<WorkspaceId, u64> {
         self.heads.iter().map(|(id, head)| (id.clone(), head.key)).collect()
+    }
+
+    /// Whether the claims are hashed with this key; in a new log, from now on.
+    pub(crate) fn belongs_to(&self, claims: &Hash) -> rusqlite::Result<bool> {
+        let sql = "SELECT claims FROM installation";
+        let known: Option<Hash> = self.conn.query_row(sql, [], |row| row.get(0)).optional()?;
+        if known.is_none() {
+            self.conn.execute("INSERT INTO installation VALUES (?1)", [claims])?;
+        }
+        Ok(known.is_none_or(|known| known == *claims))
     }
 
     /// Works until the queue is closed and empty.

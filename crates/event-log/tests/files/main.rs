@@ -1,0 +1,194 @@
+//! What holds for the log in SQLite files: who may open them, what is in them, and what is found
+//! when somebody has changed them.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod crash;
+#[path = "../support/mod.rs"]
+mod support;
+mod tamper;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use event_log::{
+    AppendError, Checkpoint, Commit, CommitOutcome, EventLog, Failure, ManualClock, OpenError,
+    Payload, Seal, SqliteLog, SqliteOptions, Verdict, WorkspaceId,
+};
+use rusqlite::Connection;
+use support::*;
+use tempfile::TempDir;
+
+fn open(dir: &Path) -> Arc<SqliteLog> {
+    try_open(SqliteOptions::new(dir)).unwrap()
+}
+
+fn try_open(options: SqliteOptions) -> Result<Arc<SqliteLog>, OpenError> {
+    SqliteLog::open(options, Arc::new(ManualClock::at(1_000)))
+}
+
+fn dir() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+async fn verdict(log: &SqliteLog, workspace: &WorkspaceId) -> Verdict {
+    log.verify(workspace, &mut |_, _| ()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_directory_is_open_once() {
+    let dir = dir();
+    let log = open(dir.path());
+    assert!(matches!(
+        try_open(SqliteOptions::new(dir.path())),
+        Err(OpenError::InUse(used)) if used == dir.path()
+    ));
+    drop(log);
+    open(dir.path());
+}
+
+#[tokio::test]
+async fn a_log_goes_on_where_it_was_closed() {
+    let dir = dir();
+    let (acme, other) = (workspace("acme"), workspace("other"));
+    let log = open(dir.path());
+    let sealed = Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
+    let claims = vec![take("ada")];
+    store(&*log, &acme, &user(1), 0, Commit { claims: claims.clone(), ..sealed.clone() }).await;
+    let checkpoint = Some(Checkpoint { name: "planner".into(), position: 1 });
+    store(&*log, &other, &user(1), 0, Commit { checkpoint, ..commit(&["x"]) }).await;
+    log.close();
+    let batch = append(&acme, &user(1), 1, vec![commit(&["y"])]);
+    let refused = log.append(batch).await;
+    assert!(matches!(refused, Err(AppendError::Failed(Failure::Closed))));
+    drop(log);
+
+    // The clock stands before the last event now.
+    let log =
+        SqliteLog::open(SqliteOptions::new(dir.path()), Arc::new(ManualClock::at(5))).unwrap();
+    let receipt = store(&*log, &acme, &user(1), 1, sealed).await;
+    assert_eq!((receipt.last_position, receipt.version, receipt.time), (2, 2, 1_000));
+    let stolen = append(&acme, &user(2), 0, vec![Commit { claims, ..commit(&[]) }]);
+    let refused = log.append(stolen).await.unwrap();
+    assert_eq!(refused, [CommitOutcome::ClaimTaken { claim: claim("ada"), holder: user(1) }]);
+    assert_eq!(log.checkpoint(&other, "planner").await.unwrap(), 1);
+    let events = log.read(&acme, 0, 9).await.unwrap();
+    assert_eq!(events[0].key, events[1].key);
+    assert!(events.iter().all(|event| event.payload == Payload::Plain(b"Ada".to_vec())));
+    assert_eq!(verdict(&log, &acme).await, Verdict::Sound(log.tree(&acme).await.unwrap()));
+}
+
+/// Whether any file of a directory holds these bytes.
+fn holds(dir: &Path, needle: &[u8]) -> bool {
+    fs::read_dir(dir).unwrap().any(|file| {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        bytes.windows(needle.len()).any(|window| window == needle)
+    })
+}
+
+#[tokio::test]
+async fn what_is_sealed_or_claimed_is_in_no_file() {
+    let dir = dir();
+    let acme = workspace("acme");
+    let log = open(dir.path());
+    let events = vec![
+        event("needle-stream", Seal::Stream),
+        event("needle-own", Seal::Own),
+        event("needle-open", Seal::Open),
+    ];
+    let claims = vec![take("needle-claim")];
+    store(&*log, &acme, &user(1), 0, Commit { events, claims, ..commit(&[]) }).await;
+    for closed in [false, true] {
+        if closed {
+            log.close();
+        }
+        for (needle, found) in [
+            ("needle-stream", false),
+            ("needle-own", false),
+            ("needle-claim", false),
+            ("needle-open", true),
+        ] {
+            assert_eq!(holds(dir.path(), needle.as_bytes()), found, "{needle}, {closed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_and_keys_that_do_not_belong_together_are_refused() {
+    let (dir, other) = (dir(), dir());
+    open(dir.path());
+    open(other.path());
+    fs::copy(other.path().join("keys.db"), dir.path().join("keys.db")).unwrap();
+    assert!(matches!(try_open(SqliteOptions::new(dir.path())), Err(OpenError::OtherKeys)));
+    fs::remove_file(dir.path().join("keys.db")).unwrap();
+    assert!(matches!(try_open(SqliteOptions::new(dir.path())), Err(OpenError::OtherKeys)));
+}
+
+#[tokio::test]
+async fn a_lost_key_is_told_from_an_erased_one() {
+    let dir = dir();
+    let acme = workspace("acme");
+    let log = open(dir.path());
+    for number in 1..=3 {
+        let sealed = Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
+        store(&*log, &acme, &user(number), 0, sealed).await;
+    }
+    log.erase(&acme, 1).await.unwrap();
+    drop(log);
+    let keys = Connection::open(dir.path().join("keys.db")).unwrap();
+    keys.execute("DELETE FROM keys WHERE no = 2", []).unwrap();
+    keys.execute("UPDATE keys SET key = randomblob(32) WHERE no = 3", []).unwrap();
+    drop(keys);
+
+    let log = open(dir.path());
+    let events = log.read(&acme, 0, 9).await.unwrap();
+    let payloads: Vec<_> = events.into_iter().map(|event| event.payload).collect();
+    let expected = [Payload::Erased, Payload::Missing { key: 2 }, Payload::Missing { key: 3 }];
+    assert_eq!(payloads, expected);
+    assert_eq!(log.keyring().erased(&acme).unwrap(), [1]);
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_turned_away() {
+    let dir = dir();
+    let acme = workspace("acme");
+    let log = try_open(SqliteOptions { queue_appends_max: 4, ..SqliteOptions::new(dir.path()) });
+    let log = log.unwrap();
+    // While another connection writes, the writer waits with what it took.
+    let mut blocker = Connection::open(dir.path().join("log.db")).unwrap();
+    let blocking =
+        blocker.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let sent: Vec<_> = (0..20)
+        .map(|number| log.append(append(&acme, &user(number), 0, vec![commit(&["x"])])))
+        .collect();
+    assert!(log.stats().overloaded > 0);
+    drop(blocking);
+    let (mut stored, mut turned_away) = (0, 0);
+    for answer in sent {
+        match answer.await {
+            Ok(_) => stored += 1,
+            Err(AppendError::Overloaded) => turned_away += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((stored + turned_away, log.head(&acme)), (20, stored));
+    assert_eq!(log.stats().overloaded, turned_away);
+    store(&*log, &acme, &user(99), 0, commit(&["x"])).await;
+}
+
+#[tokio::test]
+async fn the_write_ahead_log_starts_over() {
+    let dir = dir();
+    let acme = workspace("acme");
+    let log = open(dir.path());
+    let megabyte = "x".repeat(1 << 20);
+    for version in 0..80 {
+        store(&*log, &acme, &user(1), version, commit(&[&megabyte])).await;
+    }
+    let stats = log.stats();
+    assert!(stats.checkpoints >= 2, "{stats:?}");
+    let wal = fs::metadata(dir.path().join("log.db-wal")).unwrap().len();
+    assert!(wal < 40 << 20, "{wal} bytes");
+    assert!(stats.wal_bytes <= wal);
+}
