@@ -1,0 +1,166 @@
+//! A device: enrolled, used by at most one MDM employee, under at most one policy (rule 23).
+//!
+//! What an offboarding owes to it stands here too, as *actions*: requested, sent, acknowledged,
+//! confirmed; or failed, parked, cancelled. An action is a fact before it is a call, so that a crash
+//! can neither lose nor repeat one.
+
+mod action;
+mod command;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use action::{Action, ActionState};
+pub use command::{DeviceCommand, DeviceRefusal};
+pub use event::DeviceEvent;
+
+use crate::{
+    Claim, Decider, Stamp,
+    ids::{ActionId, PolicyId, UserId},
+};
+
+/// Where a device stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceState {
+    /// Never enrolled: the stream does not exist.
+    #[default]
+    Unknown,
+    /// Managed.
+    Enrolled,
+    /// Its removal is under way.
+    Removing,
+    /// Not managed any more; stays readable.
+    Removed,
+}
+
+impl DeviceState {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Enrolled => "enrolled",
+            Self::Removing => "removing",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// The state of a device.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// Where it stands.
+    pub state: DeviceState,
+    /// Unique in the workspace.
+    pub serial: String,
+    /// For example `ios`, `android`, `windows`.
+    pub platform: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Who uses it.
+    pub user: Option<UserId>,
+    /// Under which policy.
+    pub policy: Option<PolicyId>,
+    /// What offboardings asked of it.
+    pub actions: BTreeMap<ActionId, Action>,
+}
+
+impl Device {
+    /// The device, while it is managed.
+    fn managed(&self) -> Result<&Self, DeviceRefusal> {
+        match self.state {
+            DeviceState::Enrolled | DeviceState::Removing => Ok(self),
+            DeviceState::Unknown => Err(DeviceRefusal::NoDevice),
+            DeviceState::Removed => Err(DeviceRefusal::Removed),
+        }
+    }
+}
+
+impl Decider for Device {
+    const KIND: &'static str = "device";
+    type Command = DeviceCommand;
+    type Event = DeviceEvent;
+    type Refusal = DeviceRefusal;
+
+    fn decide(&self, command: &DeviceCommand) -> Result<Vec<DeviceEvent>, DeviceRefusal> {
+        match command {
+            DeviceCommand::Enrol { serial, platform, name, user, policy } => {
+                Ok(vec![DeviceEvent::Enrolled {
+                    serial: serial.clone(),
+                    platform: platform.clone(),
+                    name: name.clone(),
+                    user: *user,
+                    policy: *policy,
+                }])
+            }
+            DeviceCommand::Change { user, policy } => {
+                let known = self.managed()?;
+                let user = user.filter(|user| *user != known.user).map(|user| match user {
+                    Some(user) => DeviceEvent::Assigned { user },
+                    None => DeviceEvent::Unassigned {},
+                });
+                let policy = policy
+                    .filter(|policy| *policy != known.policy)
+                    .map(|policy| DeviceEvent::PolicyChanged { policy });
+                Ok(user.into_iter().chain(policy).collect())
+            }
+            DeviceCommand::Remove => {
+                self.managed()?;
+                Ok(vec![DeviceEvent::Removed {}])
+            }
+            DeviceCommand::Request { action, offboarding, user, kind } => {
+                Ok(self.request(*action, *offboarding, *user, *kind))
+            }
+            DeviceCommand::Send { action } => Ok(self.send(*action)),
+            DeviceCommand::Acknowledge { action } => Ok(self.acknowledge(*action)),
+            DeviceCommand::Confirm { action } => Ok(self.confirm(*action)),
+            DeviceCommand::Fail { action, reason, retry_at } => {
+                Ok(self.fail(*action, reason, *retry_at))
+            }
+            DeviceCommand::Park { action, reason } => Ok(self.park(*action, reason)),
+            DeviceCommand::Cancel { action } => Ok(self.cancel(*action)),
+        }
+    }
+
+    fn evolve(&mut self, event: &DeviceEvent, stamp: &Stamp) {
+        match event {
+            DeviceEvent::Enrolled { serial, platform, name, user, policy } => {
+                self.state = DeviceState::Enrolled;
+                self.serial.clone_from(serial);
+                self.platform.clone_from(platform);
+                self.name.clone_from(name);
+                self.user = *user;
+                self.policy = *policy;
+            }
+            DeviceEvent::Assigned { user } => self.user = Some(*user),
+            DeviceEvent::Unassigned {} => self.user = None,
+            DeviceEvent::PolicyChanged { policy } => self.policy = *policy,
+            DeviceEvent::Removed {} => {
+                self.state = DeviceState::Removed;
+                self.user = None;
+            }
+            DeviceEvent::ActionRequested { .. }
+            | DeviceEvent::ActionSent { .. }
+            | DeviceEvent::ActionAcknowledged { .. }
+            | DeviceEvent::ActionConfirmed { .. }
+            | DeviceEvent::ActionFailed { .. }
+            | DeviceEvent::ActionParked { .. }
+            | DeviceEvent::ActionCancelled { .. } => self.evolve_action(event, stamp),
+        }
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        match self.state {
+            DeviceState::Enrolled | DeviceState::Removing => vec![Claim::serial(&self.serial)],
+            DeviceState::Unknown | DeviceState::Removed => vec![],
+        }
+    }
+
+    fn weight(&self) -> usize {
+        256 + self.serial.len() + self.actions.len() * 160
+    }
+}

@@ -1,0 +1,100 @@
+//! An offboarding: the process that a deactivation opens, recorded on the user, and what it owes to
+//! devices, recorded on each of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{ActionId, ConnectorName, DeviceId, OffboardingId, PolicyId},
+    rule::OnDeactivate,
+};
+
+/// An offboarding. It stays with the user after it is completed, until they are active again: a
+/// device that is assigned to them meanwhile gets the recorded rule as well (rule 25).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offboarding {
+    /// Its id.
+    pub id: OffboardingId,
+    /// Whose rule it carries out.
+    pub connector: ConnectorName,
+    /// The rule, as it was when the process began.
+    pub rule: OnDeactivate,
+    /// The policy that devices get, for [`OnDeactivate::ChangePolicy`].
+    pub policy: Option<PolicyId>,
+    /// Waits for a person to decide.
+    pub held: bool,
+    /// What it called for so far.
+    pub planned: Vec<Planned>,
+    /// Everything it called for is done.
+    pub completed: bool,
+}
+
+impl Offboarding {
+    /// What it does to a device of the person.
+    pub fn action(&self) -> Option<ActionKind> {
+        Self::calls_for(self.rule, self.policy)
+    }
+
+    /// What the rule does to each device of the person; nothing where the portal has none.
+    pub fn calls_for(rule: OnDeactivate, policy: Option<PolicyId>) -> Option<ActionKind> {
+        match rule {
+            OnDeactivate::Nothing => None,
+            // "Remove user" unassigns their devices first (rule 24).
+            OnDeactivate::RemoveUser | OnDeactivate::Unassign => Some(ActionKind::Unassign),
+            OnDeactivate::ChangePolicy => policy.map(|policy| ActionKind::ChangePolicy { policy }),
+            OnDeactivate::RemoveUserAndDevices => Some(ActionKind::Remove),
+        }
+    }
+}
+
+/// What is done to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum ActionKind {
+    /// Nobody uses it any more.
+    Unassign,
+    /// It gets another policy.
+    ChangePolicy {
+        /// Which.
+        policy: PolicyId,
+    },
+    /// It is wiped and leaves management.
+    Remove,
+}
+
+impl ActionKind {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unassign => "unassign",
+            Self::ChangePolicy { .. } => "change_policy",
+            Self::Remove => "remove",
+        }
+    }
+}
+
+/// A device action that an offboarding calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Its id.
+    pub action: ActionId,
+    /// The device.
+    pub device: DeviceId,
+}
+
+/// Why an offboarding waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldBecause {
+    /// SCIM never removes or suspends an Owner (rule 10).
+    Owner,
+}
+
+/// Why an offboarding ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelledBecause {
+    /// The `IdP` activated the person again.
+    Reactivated,
+    /// An administrator removed the account by hand.
+    RemovedByHand,
+}

@@ -1,0 +1,266 @@
+//! The account: what the portal grants a person, and how entries that come and go act on it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{User, UserEvent, UserRefusal, Via, event::RoleReason};
+use crate::{
+    ids::OffboardingId,
+    offboarding::{CancelledBecause, HeldBecause, Offboarding, Planned},
+    portal::{Portal, Role},
+    rule::{OnCreate, OnDeactivate},
+};
+
+/// What the portal grants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Whether it is there.
+    pub state: AccountState,
+    /// Who made it.
+    pub source: Source,
+    /// Dashboard: the role.
+    pub role: Option<Role>,
+    /// How the person signs in: follows the entry that changed last, and outlives it.
+    pub user_name: String,
+    /// Where they are written to.
+    pub email: Option<String>,
+}
+
+/// Whether an account is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// Never granted.
+    #[default]
+    None,
+    /// Open.
+    Active,
+    /// Closed to its owner by an offboarding that has not ended.
+    Suspended,
+    /// Gone.
+    Removed,
+}
+
+impl AccountState {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// Who made an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A connector; also once SCIM has adopted an account made by hand.
+    #[default]
+    Scim,
+    /// An administrator.
+    Hand,
+}
+
+impl Source {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scim => "scim",
+            Self::Hand => "hand",
+        }
+    }
+}
+
+impl Account {
+    /// Whether it holds its userName: active or suspended.
+    pub fn stands(&self) -> bool {
+        matches!(self.state, AccountState::Active | AccountState::Suspended)
+    }
+}
+
+impl User {
+    /// What follows when a connector says that the person is active.
+    pub(super) fn activation(&self, via: &Via, events: &mut Vec<UserEvent>) {
+        if let Some(open) = self.open_offboarding() {
+            events.push(UserEvent::OffboardingCancelled {
+                offboarding: open.id,
+                because: CancelledBecause::Reactivated,
+            });
+        }
+        match self.account.state {
+            AccountState::Suspended => events.push(UserEvent::AccountRestored {}),
+            AccountState::Active if self.account.source == Source::Hand => {
+                events.push(UserEvent::AccountAdopted { connector: via.connector.clone() });
+            }
+            AccountState::Active => {}
+            AccountState::None | AccountState::Removed => {
+                let rule = &via.rule.provisioning;
+                if rule.on_create == OnCreate::Create {
+                    let role = (self.portal == Portal::Dashboard)
+                        .then(|| rule.default_role.unwrap_or(Role::Unassigned));
+                    events.push(UserEvent::AccountGranted { role });
+                }
+            }
+        }
+    }
+
+    /// What follows when an entry went: nothing while another one is active (rule 8).
+    pub(super) fn deactivation(&self, via: &Via, events: &mut Vec<UserEvent>) {
+        let rule = &via.rule.provisioning;
+        let goes = !self.is_active()
+            && self.account.state == AccountState::Active
+            && self.open_offboarding().is_none()
+            && rule.on_deactivate != OnDeactivate::Nothing;
+        if !goes {
+            return;
+        }
+        let offboarding = via.offboarding;
+        events.push(UserEvent::OffboardingStarted {
+            offboarding,
+            connector: via.connector.clone(),
+            rule: rule.on_deactivate,
+            policy: rule.policy,
+        });
+        if self.account.role == Some(Role::Owner) {
+            let because = HeldBecause::Owner;
+            events.push(UserEvent::OffboardingHeld { offboarding, because });
+        } else if rule.on_deactivate.removes_account() {
+            events.push(UserEvent::AccountSuspended {});
+        }
+    }
+
+    pub(super) fn invite(
+        &self,
+        portal: Portal,
+        user_name: &str,
+        email: Option<&str>,
+        role: Option<Role>,
+    ) -> Result<Vec<UserEvent>, UserRefusal> {
+        if self.account.stands() {
+            return Err(UserRefusal::AccountExists);
+        }
+        let role = match (portal, role) {
+            (Portal::Dashboard, role) => Some(role.unwrap_or(Role::Unassigned)),
+            (Portal::Store | Portal::Mdm, None) => None,
+            (Portal::Store | Portal::Mdm, Some(_)) => return Err(UserRefusal::NoRoles(portal)),
+        };
+        let (user_name, email) = (user_name.to_owned(), email.map(str::to_owned));
+        Ok(vec![UserEvent::AccountInvited { portal, user_name, email, role }])
+    }
+
+    pub(super) fn set_role(&self, role: Role) -> Result<Vec<UserEvent>, UserRefusal> {
+        if self.portal != Portal::Dashboard {
+            return Err(UserRefusal::NoRoles(self.portal));
+        }
+        if !self.account.stands() {
+            return Err(UserRefusal::NoAccount);
+        }
+        let same = self.account.role == Some(role);
+        let changed = UserEvent::RoleChanged { role, why: RoleReason::ByHand };
+        Ok(if same { vec![] } else { vec![changed] })
+    }
+
+    pub(super) fn remove_account(&self) -> Result<Vec<UserEvent>, UserRefusal> {
+        if !self.account.stands() {
+            return Err(UserRefusal::NoAccount);
+        }
+        let cancelled = self.open_offboarding().map(|open| UserEvent::OffboardingCancelled {
+            offboarding: open.id,
+            because: CancelledBecause::RemovedByHand,
+        });
+        Ok(cancelled.into_iter().chain([UserEvent::AccountRemoved {}]).collect())
+    }
+
+    pub(super) fn plan_offboarding(
+        &self,
+        offboarding: OffboardingId,
+        actions: &[Planned],
+    ) -> Vec<UserEvent> {
+        let open = self.open_offboarding().filter(|open| open.id == offboarding);
+        let new: Vec<_> = open
+            .map(|open| actions.iter().filter(|it| !open.planned.contains(it)).copied().collect())
+            .unwrap_or_default();
+        if new.is_empty() {
+            return vec![];
+        }
+        vec![UserEvent::OffboardingPlanned { offboarding, actions: new }]
+    }
+
+    /// Ends an offboarding. Asked twice, or after a reactivation, it does nothing.
+    pub(super) fn complete_offboarding(&self, offboarding: OffboardingId) -> Vec<UserEvent> {
+        let Some(open) = self.open_offboarding() else { return vec![] };
+        if open.id != offboarding || open.held {
+            return vec![];
+        }
+        let removed = open.rule.removes_account().then_some(UserEvent::AccountRemoved {});
+        let completed = UserEvent::OffboardingCompleted { offboarding };
+        removed.into_iter().chain([completed]).collect()
+    }
+
+    pub(super) fn evolve_account(&mut self, event: &UserEvent) {
+        match event {
+            UserEvent::EntryAdded { connector, .. } | UserEvent::EntryChanged { connector, .. } => {
+                self.follow(connector);
+                self.forget_completed();
+            }
+            UserEvent::EntryReactivated { .. } => self.forget_completed(),
+            UserEvent::AccountGranted { role } => {
+                self.account.state = AccountState::Active;
+                self.account.source = Source::Scim;
+                self.account.role = *role;
+            }
+            UserEvent::AccountInvited { user_name, email, role, .. } => {
+                self.account = Account {
+                    state: AccountState::Active,
+                    source: Source::Hand,
+                    role: *role,
+                    user_name: user_name.clone(),
+                    email: email.clone(),
+                };
+            }
+            UserEvent::AccountAdopted { .. } => self.account.source = Source::Scim,
+            UserEvent::AccountSuspended {} => self.account.state = AccountState::Suspended,
+            UserEvent::AccountRestored {} => self.account.state = AccountState::Active,
+            UserEvent::AccountRemoved {} => self.account.state = AccountState::Removed,
+            UserEvent::RoleChanged { role, .. } => self.account.role = Some(*role),
+            UserEvent::OffboardingStarted { offboarding, connector, rule, policy } => {
+                self.offboarding = Some(Offboarding {
+                    id: *offboarding,
+                    connector: connector.clone(),
+                    rule: *rule,
+                    policy: *policy,
+                    held: false,
+                    planned: Vec::new(),
+                    completed: false,
+                });
+            }
+            UserEvent::OffboardingHeld { .. } => {
+                self.offboarding.iter_mut().for_each(|open| open.held = true);
+            }
+            UserEvent::OffboardingPlanned { actions, .. } => {
+                self.offboarding.iter_mut().for_each(|open| open.planned.extend(actions));
+            }
+            UserEvent::OffboardingCompleted { .. } => {
+                self.offboarding.iter_mut().for_each(|open| open.completed = true);
+            }
+            UserEvent::OffboardingCancelled { .. } => self.offboarding = None,
+            UserEvent::EntryDeactivated { .. } | UserEvent::EntryRemoved { .. } => {}
+        }
+    }
+
+    /// The account's name and address follow what the connector says of the person now.
+    fn follow(&mut self, connector: &crate::ids::ConnectorName) {
+        let Some(entry) = self.entries.get(connector) else { return };
+        entry.user_name().clone_into(&mut self.account.user_name);
+        self.account.email = entry.resource.email().map(str::to_owned);
+    }
+
+    /// Somebody who is active again has nothing to be carried out on them.
+    fn forget_completed(&mut self) {
+        if self.is_active() {
+            self.offboarding.take_if(|offboarding| offboarding.completed);
+        }
+    }
+}

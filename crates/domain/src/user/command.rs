@@ -1,0 +1,119 @@
+//! What may be asked of a user, and why it may be refused.
+
+use std::sync::Arc;
+
+use scim::{patch, resource::Resource};
+
+use crate::{
+    ids::{ConnectorName, EntryId, OffboardingId},
+    offboarding::Planned,
+    portal::{Portal, Role},
+    rule::Rule,
+};
+
+/// Through which connector a request came, and what that means at this moment.
+#[derive(Clone, Debug)]
+pub struct Via {
+    /// The connector.
+    pub connector: ConnectorName,
+    /// Its setting in force.
+    pub rule: Arc<Rule>,
+    /// The id of the offboarding, should the request open one.
+    pub offboarding: OffboardingId,
+}
+
+/// What may be asked.
+#[derive(Clone, Debug)]
+pub enum UserCommand {
+    /// SCIM POST.
+    Provision {
+        /// The portal of the connector.
+        portal: Portal,
+        /// Through which connector.
+        via: Via,
+        /// The SCIM id that the new entry gets.
+        entry: EntryId,
+        /// What the connector says.
+        resource: Resource,
+    },
+    /// SCIM PUT.
+    Replace {
+        /// Through which connector.
+        via: Via,
+        /// The entry's SCIM id.
+        entry: EntryId,
+        /// What the connector says now.
+        resource: Resource,
+    },
+    /// SCIM PATCH.
+    Patch {
+        /// Through which connector.
+        via: Via,
+        /// The entry's SCIM id.
+        entry: EntryId,
+        /// The changes, in order; all or none.
+        changes: Vec<patch::Change>,
+        /// How lenient to be.
+        options: patch::Options,
+    },
+    /// SCIM DELETE.
+    RemoveEntry {
+        /// Through which connector.
+        via: Via,
+        /// The entry's SCIM id.
+        entry: EntryId,
+    },
+    /// An administrator makes the account by hand.
+    Invite {
+        /// The portal.
+        portal: Portal,
+        /// How the person signs in.
+        user_name: String,
+        /// Where they are written to.
+        email: Option<String>,
+        /// Dashboard: their role.
+        role: Option<Role>,
+    },
+    /// An administrator chooses a role.
+    SetRole {
+        /// Which.
+        role: Role,
+    },
+    /// An administrator removes the account.
+    RemoveAccount,
+    /// The planner found what an offboarding calls for.
+    PlanOffboarding {
+        /// Which.
+        offboarding: OffboardingId,
+        /// One action for each device.
+        actions: Vec<Planned>,
+    },
+    /// Everything an offboarding called for has ended.
+    CompleteOffboarding {
+        /// Which.
+        offboarding: OffboardingId,
+    },
+}
+
+/// Why a command is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum UserRefusal {
+    /// The connector has no such entry.
+    #[error("this connector has no user with that id")]
+    NoEntry,
+    /// The connector has an entry for that person already.
+    #[error("this connector has a user with that userName already")]
+    EntryExists,
+    /// The request itself is wrong.
+    #[error(transparent)]
+    Scim(#[from] scim::Error),
+    /// The person has an account already.
+    #[error("that person has an account in this portal already")]
+    AccountExists,
+    /// There is no account to act on.
+    #[error("that person has no account in this portal")]
+    NoAccount,
+    /// Roles belong to the Dashboard.
+    #[error("{0} has no roles; only collaborators of the dashboard do")]
+    NoRoles(Portal),
+}

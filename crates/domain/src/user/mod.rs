@@ -1,0 +1,140 @@
+//! A user: one person in one portal (rule 8).
+//!
+//! They have one *entry* for each connector that knows them (what SCIM calls a User: id, resource,
+//! `active`) and at most one *account* (what the portal grants). Entries follow the `IdP` to the
+//! letter; what an entry's coming and going does to the account is decided here, in the same append,
+//! by the connector's rule that is in force at that moment.
+//!
+//! - [`event`]: what may become a fact
+//! - [`command`]: what may be asked, and why it may be refused
+//! - [`entries`]: entries: diffing what SCIM sends against what is known
+//! - [`account`]: what follows for the account, and offboardings
+
+pub mod account;
+pub mod command;
+pub mod entries;
+pub mod event;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+pub use account::{Account, AccountState, Source};
+pub use command::{UserCommand, UserRefusal, Via};
+pub use entries::Entry;
+pub use event::UserEvent;
+
+use crate::{
+    Claim, Decider, Stamp, ids::ConnectorName, ids::EntryId, offboarding::Offboarding,
+    portal::Portal,
+};
+
+/// The state of a user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// The portal; set by the first event.
+    pub portal: Portal,
+    /// What each connector knows of the person.
+    pub entries: BTreeMap<ConnectorName, Entry>,
+    /// What the portal grants.
+    pub account: Account,
+    /// The offboarding that their last deactivation opened.
+    pub offboarding: Option<Offboarding>,
+    /// The SCIM id of the entry that began this stream: the user's own id, which needs no alias.
+    first: Option<EntryId>,
+}
+
+impl User {
+    /// The entry of a connector, if its SCIM id is `entry`.
+    pub fn entry(&self, connector: &ConnectorName, entry: EntryId) -> Option<&Entry> {
+        self.entries.get(connector).filter(|known| known.id == entry)
+    }
+
+    /// The offboarding that has not ended.
+    pub fn open_offboarding(&self) -> Option<&Offboarding> {
+        self.offboarding.as_ref().filter(|offboarding| !offboarding.completed)
+    }
+
+    /// Whether any connector says that the person is active.
+    pub fn is_active(&self) -> bool {
+        self.entries.values().any(Entry::active)
+    }
+}
+
+impl Decider for User {
+    const KIND: &'static str = "user";
+    type Command = UserCommand;
+    type Event = UserEvent;
+    type Refusal = UserRefusal;
+
+    fn decide(&self, command: &UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
+        match command {
+            UserCommand::Provision { portal, via, entry, resource } => {
+                self.provision(*portal, via, *entry, resource)
+            }
+            UserCommand::Replace { via, entry, resource } => self.replace(via, *entry, resource),
+            UserCommand::Patch { via, entry, changes, options } => {
+                self.patch(via, *entry, changes, *options)
+            }
+            UserCommand::RemoveEntry { via, entry } => self.remove_entry(via, *entry),
+            UserCommand::Invite { portal, user_name, email, role } => {
+                self.invite(*portal, user_name, email.as_deref(), *role)
+            }
+            UserCommand::SetRole { role } => self.set_role(*role),
+            UserCommand::RemoveAccount => self.remove_account(),
+            UserCommand::PlanOffboarding { offboarding, actions } => {
+                Ok(self.plan_offboarding(*offboarding, actions))
+            }
+            UserCommand::CompleteOffboarding { offboarding } => {
+                Ok(self.complete_offboarding(*offboarding))
+            }
+        }
+    }
+
+    fn evolve(&mut self, event: &UserEvent, stamp: &Stamp) {
+        match event {
+            UserEvent::EntryAdded { portal, .. } | UserEvent::AccountInvited { portal, .. } => {
+                self.portal = *portal;
+            }
+            UserEvent::EntryChanged { .. }
+            | UserEvent::EntryDeactivated { .. }
+            | UserEvent::EntryReactivated { .. }
+            | UserEvent::EntryRemoved { .. }
+            | UserEvent::AccountGranted { .. }
+            | UserEvent::AccountAdopted { .. }
+            | UserEvent::AccountSuspended {}
+            | UserEvent::AccountRestored {}
+            | UserEvent::AccountRemoved {}
+            | UserEvent::RoleChanged { .. }
+            | UserEvent::OffboardingStarted { .. }
+            | UserEvent::OffboardingHeld { .. }
+            | UserEvent::OffboardingPlanned { .. }
+            | UserEvent::OffboardingCompleted { .. }
+            | UserEvent::OffboardingCancelled { .. } => {}
+        }
+        self.evolve_entries(event, stamp);
+        self.evolve_account(event);
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let mut held = BTreeSet::new();
+        for (connector, entry) in &self.entries {
+            let user_name = entry.user_name();
+            held.insert(Claim::entry(connector, user_name));
+            held.insert(Claim::person(self.portal, user_name));
+            if Some(entry.id) != self.first {
+                held.insert(Claim::alias(entry.id));
+            }
+        }
+        if self.account.stands() {
+            held.insert(Claim::person(self.portal, &self.account.user_name));
+        }
+        held.into_iter().collect()
+    }
+
+    fn weight(&self) -> usize {
+        512 + self.entries.values().map(Entry::weight).sum::<usize>()
+    }
+}

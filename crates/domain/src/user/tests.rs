@@ -1,0 +1,445 @@
+//! Given facts, when a command, then facts or a refusal.
+
+use std::sync::Arc;
+
+use cqrs_es::test::TestFramework;
+use scim::{
+    patch,
+    resource::Resource,
+    schema::{Catalogue, Kind},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{User, UserCommand, UserEvent, Via};
+use crate::{
+    Attempt, Claim, Decider, Es, Stamp,
+    ids::{ConnectorName, EntryId, OffboardingId},
+    offboarding::{CancelledBecause, HeldBecause},
+    portal::{Portal, Role},
+    rule::{OnCreate, OnDeactivate, Provisioning, Rule},
+};
+
+const ENTRY: EntryId = EntryId(Uuid::from_u128(1));
+const OTHER: EntryId = EntryId(Uuid::from_u128(2));
+const OFFBOARDING: OffboardingId = OffboardingId(Uuid::from_u128(9));
+
+fn okta() -> ConnectorName {
+    ConnectorName::parse("okta").unwrap()
+}
+
+fn entra() -> ConnectorName {
+    ConnectorName::parse("entra").unwrap()
+}
+
+fn resource(value: Value) -> Resource {
+    Resource::parse(Kind::User, value, Catalogue::standard()).unwrap().resource
+}
+
+fn ada() -> Resource {
+    resource(json!({ "userName": "ada@acme.example", "active": true, "title": "Countess" }))
+}
+
+fn rule(on_create: OnCreate, on_deactivate: OnDeactivate) -> Arc<Rule> {
+    let provisioning = Provisioning { on_create, on_deactivate, ..Provisioning::default() };
+    Arc::new(Rule { position: 5, provisioning })
+}
+
+fn via(connector: ConnectorName, rule: Arc<Rule>) -> Via {
+    Via { connector, rule, offboarding: OFFBOARDING }
+}
+
+fn create_and_remove() -> Via {
+    via(okta(), rule(OnCreate::Create, OnDeactivate::RemoveUser))
+}
+
+fn added(portal: Portal) -> UserEvent {
+    UserEvent::EntryAdded { portal, connector: okta(), entry: ENTRY, resource: ada() }
+}
+
+fn granted() -> UserEvent {
+    UserEvent::AccountGranted { role: None }
+}
+
+fn started(rule: OnDeactivate) -> UserEvent {
+    UserEvent::OffboardingStarted {
+        offboarding: OFFBOARDING,
+        connector: okta(),
+        rule,
+        policy: None,
+    }
+}
+
+fn provision(portal: Portal, via: Via, resource: Resource) -> UserCommand {
+    UserCommand::Provision { portal, via, entry: ENTRY, resource }
+}
+
+fn replace(via: Via, resource: Resource) -> UserCommand {
+    UserCommand::Replace { via, entry: ENTRY, resource }
+}
+
+fn active(active: bool) -> Resource {
+    resource(json!({ "userName": "ada@acme.example", "active": active, "title": "Countess" }))
+}
+
+fn patch(operations: &Value) -> UserCommand {
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": operations,
+    });
+    let request = patch::Request::parse(body, Kind::User, Catalogue::standard()).unwrap();
+    UserCommand::Patch {
+        via: create_and_remove(),
+        entry: ENTRY,
+        changes: request.changes,
+        options: patch::Options::default(),
+    }
+}
+
+fn check(
+    given: impl IntoIterator<Item = UserEvent>,
+    when: UserCommand,
+    then: impl IntoIterator<Item = UserEvent>,
+) {
+    TestFramework::<Es<User>>::with(())
+        .given(given.into_iter().collect())
+        .when(Attempt { command: Arc::new(when), now: 0 })
+        .then_expect_events(then.into_iter().collect());
+}
+
+fn refused(given: impl IntoIterator<Item = UserEvent>, when: UserCommand) -> String {
+    TestFramework::<Es<User>>::with(())
+        .given(given.into_iter().collect())
+        .when(Attempt { command: Arc::new(when), now: 0 })
+        .inspect_result()
+        .unwrap_err()
+        .to_string()
+}
+
+fn state(events: impl IntoIterator<Item = UserEvent>) -> User {
+    let mut es = Es::<User>::default();
+    for (event, version) in events.into_iter().zip(1..) {
+        es.replay(&event, &Stamp { position: version, version, at: 1_000 });
+    }
+    es.state
+}
+
+#[test]
+fn creation_grants_an_account_where_the_rule_says_so() {
+    let create = create_and_remove();
+    check([], provision(Portal::Store, create, ada()), [added(Portal::Store), granted()]);
+    let nothing = via(okta(), rule(OnCreate::Nothing, OnDeactivate::Nothing));
+    check([], provision(Portal::Store, nothing, ada()), [added(Portal::Store)]);
+}
+
+#[test]
+fn a_collaborator_begins_with_the_default_role_or_none() {
+    let with = |role| {
+        let provisioning = Provisioning {
+            on_create: OnCreate::Create,
+            default_role: role,
+            ..Provisioning::default()
+        };
+        via(okta(), Arc::new(Rule { position: 1, provisioning }))
+    };
+    for (default, role) in [(None, Role::Unassigned), (Some(Role::Viewer), Role::Viewer)] {
+        let granted = UserEvent::AccountGranted { role: Some(role) };
+        let command = provision(Portal::Dashboard, with(default), ada());
+        check([], command, [added(Portal::Dashboard), granted]);
+    }
+}
+
+#[test]
+fn somebody_who_is_created_inactive_gets_no_account() {
+    let entry = UserEvent::EntryAdded {
+        portal: Portal::Store,
+        connector: okta(),
+        entry: ENTRY,
+        resource: active(false),
+    };
+    check([], provision(Portal::Store, create_and_remove(), active(false)), [entry]);
+}
+
+#[test]
+fn a_resource_that_does_not_speak_of_active_is_active() {
+    let silent = resource(json!({ "userName": "ada@acme.example", "title": "Countess" }));
+    let command = provision(Portal::Store, create_and_remove(), silent);
+    check([], command, [added(Portal::Store), granted()]);
+}
+
+#[test]
+fn a_second_entry_in_one_connector_is_refused() {
+    let text =
+        refused([added(Portal::Store)], provision(Portal::Store, create_and_remove(), ada()));
+    assert_eq!(text, "this connector has a user with that userName already");
+}
+
+#[test]
+fn repeating_a_request_records_nothing() {
+    let given = [added(Portal::Store), granted()];
+    check(given.clone(), replace(create_and_remove(), ada()), []);
+    check(given.clone(), patch(&json!([{ "op": "replace", "path": "active", "value": true }])), []);
+    check(given, patch(&json!([{ "op": "add", "path": "title", "value": "Countess" }])), []);
+}
+
+#[test]
+fn a_put_records_only_what_changed() {
+    let desired = resource(json!({ "userName": "ada@acme.example", "nickName": "Ada" }));
+    let known = ada();
+    let changes = known.diff(&{
+        let mut with_active = desired.clone();
+        with_active.apply(&active_changes(true));
+        with_active
+    });
+    let changed = UserEvent::EntryChanged { connector: okta(), changes };
+    check([added(Portal::Store), granted()], replace(create_and_remove(), desired), [changed]);
+}
+
+fn active_changes(active: bool) -> scim::resource::Changes {
+    let set = [("active".to_owned(), json!(active))].into_iter().collect();
+    scim::resource::Changes { set, unset: vec![] }
+}
+
+#[test]
+fn a_put_that_does_not_speak_of_active_brings_nobody_back() {
+    let deactivated = UserEvent::EntryDeactivated { connector: okta() };
+    let silent = resource(json!({ "userName": "ada@acme.example", "title": "Countess" }));
+    check([added(Portal::Store), deactivated], replace(create_and_remove(), silent), []);
+}
+
+#[test]
+fn deactivation_opens_an_offboarding_and_suspends_at_once() {
+    let given = [added(Portal::Store), granted()];
+    check(
+        given,
+        replace(create_and_remove(), active(false)),
+        [
+            UserEvent::EntryDeactivated { connector: okta() },
+            started(OnDeactivate::RemoveUser),
+            UserEvent::AccountSuspended {},
+        ],
+    );
+}
+
+#[test]
+fn a_rule_that_keeps_the_account_does_not_suspend_it() {
+    let unassign = via(okta(), rule(OnCreate::Create, OnDeactivate::Unassign));
+    check(
+        [added(Portal::Mdm), granted()],
+        replace(unassign, active(false)),
+        [UserEvent::EntryDeactivated { connector: okta() }, started(OnDeactivate::Unassign)],
+    );
+}
+
+#[test]
+fn nothing_on_deactivation_opens_nothing() {
+    let nothing = via(okta(), rule(OnCreate::Create, OnDeactivate::Nothing));
+    check(
+        [added(Portal::Store), granted()],
+        replace(nothing, active(false)),
+        [UserEvent::EntryDeactivated { connector: okta() }],
+    );
+}
+
+#[test]
+fn the_rule_waits_for_the_last_active_entry() {
+    let other = UserEvent::EntryAdded {
+        portal: Portal::Store,
+        connector: entra(),
+        entry: OTHER,
+        resource: ada(),
+    };
+    let given = [added(Portal::Store), granted(), other];
+    let gone = UserEvent::EntryDeactivated { connector: okta() };
+    check(given.clone(), replace(create_and_remove(), active(false)), [gone.clone()]);
+
+    let last = UserCommand::RemoveEntry {
+        via: via(entra(), rule(OnCreate::Create, OnDeactivate::RemoveUser)),
+        entry: OTHER,
+    };
+    let started = UserEvent::OffboardingStarted {
+        offboarding: OFFBOARDING,
+        connector: entra(),
+        rule: OnDeactivate::RemoveUser,
+        policy: None,
+    };
+    let removed = UserEvent::EntryRemoved { connector: entra(), entry: OTHER };
+    check(
+        given.into_iter().chain([gone]),
+        last,
+        [removed, started, UserEvent::AccountSuspended {}],
+    );
+}
+
+#[test]
+fn an_owner_is_held_for_a_person_to_decide() {
+    let owner = UserEvent::AccountInvited {
+        portal: Portal::Dashboard,
+        user_name: "ada@acme.example".into(),
+        email: None,
+        role: Some(Role::Owner),
+    };
+    let held = UserEvent::OffboardingHeld { offboarding: OFFBOARDING, because: HeldBecause::Owner };
+    check(
+        [owner, added(Portal::Dashboard)],
+        replace(create_and_remove(), active(false)),
+        [
+            UserEvent::EntryDeactivated { connector: okta() },
+            started(OnDeactivate::RemoveUser),
+            held,
+        ],
+    );
+}
+
+#[test]
+fn reactivation_cancels_and_restores() {
+    let given = [
+        added(Portal::Store),
+        granted(),
+        UserEvent::EntryDeactivated { connector: okta() },
+        started(OnDeactivate::RemoveUser),
+        UserEvent::AccountSuspended {},
+    ];
+    check(
+        given,
+        replace(create_and_remove(), active(true)),
+        [
+            UserEvent::EntryReactivated { connector: okta() },
+            UserEvent::OffboardingCancelled {
+                offboarding: OFFBOARDING,
+                because: CancelledBecause::Reactivated,
+            },
+            UserEvent::AccountRestored {},
+        ],
+    );
+}
+
+#[test]
+fn reactivation_after_removal_grants_by_the_creation_rule() {
+    let given = [
+        added(Portal::Store),
+        granted(),
+        UserEvent::EntryDeactivated { connector: okta() },
+        started(OnDeactivate::RemoveUser),
+        UserEvent::AccountSuspended {},
+        UserEvent::AccountRemoved {},
+        UserEvent::OffboardingCompleted { offboarding: OFFBOARDING },
+    ];
+    let back = UserEvent::EntryReactivated { connector: okta() };
+    check(given.clone(), replace(create_and_remove(), active(true)), [back.clone(), granted()]);
+    let nothing = via(okta(), rule(OnCreate::Nothing, OnDeactivate::RemoveUser));
+    check(given, replace(nothing, active(true)), [back]);
+}
+
+#[test]
+fn scim_adopts_an_account_made_by_hand_and_keeps_its_role() {
+    let invited = UserEvent::AccountInvited {
+        portal: Portal::Dashboard,
+        user_name: "ada@acme.example".into(),
+        email: None,
+        role: Some(Role::Admin),
+    };
+    let adopted = UserEvent::AccountAdopted { connector: okta() };
+    check(
+        [invited.clone()],
+        provision(Portal::Dashboard, create_and_remove(), ada()),
+        [added(Portal::Dashboard), adopted.clone()],
+    );
+    let user = state([invited, added(Portal::Dashboard), adopted]);
+    assert_eq!(user.account.role, Some(Role::Admin));
+}
+
+#[test]
+fn completing_is_done_once_and_not_after_a_reactivation() {
+    let complete = || UserCommand::CompleteOffboarding { offboarding: OFFBOARDING };
+    let open = vec![
+        added(Portal::Store),
+        granted(),
+        UserEvent::EntryDeactivated { connector: okta() },
+        started(OnDeactivate::RemoveUser),
+        UserEvent::AccountSuspended {},
+    ];
+    let done = [
+        UserEvent::AccountRemoved {},
+        UserEvent::OffboardingCompleted { offboarding: OFFBOARDING },
+    ];
+    check(open.clone(), complete(), done.clone());
+    check(open.clone().into_iter().chain(done), complete(), []);
+    let back = [
+        UserEvent::EntryReactivated { connector: okta() },
+        UserEvent::OffboardingCancelled {
+            offboarding: OFFBOARDING,
+            because: CancelledBecause::Reactivated,
+        },
+    ];
+    check(open.into_iter().chain(back), complete(), []);
+}
+
+#[test]
+fn a_patch_is_all_or_nothing_and_says_which_operation_is_wrong() {
+    let text = refused(
+        [added(Portal::Store)],
+        patch(&json!([
+            { "op": "replace", "path": "title", "value": "x" },
+            { "op": "replace", "path": "emails[value eq \"x@y\"].display", "value": "a" },
+        ])),
+    );
+    assert!(text.contains('2'), "{text}");
+}
+
+#[test]
+fn active_cannot_be_removed() {
+    let text =
+        refused([added(Portal::Store)], patch(&json!([{ "op": "remove", "path": "active" }])));
+    assert!(text.contains("active"), "{text}");
+}
+
+#[test]
+fn what_an_entry_holds_follows_its_user_name() {
+    let user = state([added(Portal::Store), granted()]);
+    let held = |name: &str| vec![Claim::entry(&okta(), name), Claim::person(Portal::Store, name)];
+    assert_eq!(user.claims(), held("ada@acme.example"));
+    let changes = ada().diff(&resource(json!({
+        "userName": "Countess@acme.example", "active": true, "title": "Countess"
+    })));
+    let renamed = UserEvent::EntryChanged { connector: okta(), changes };
+    let user = state([added(Portal::Store), granted(), renamed]);
+    assert_eq!(user.claims(), held("countess@acme.example"));
+    assert_eq!(user.account.user_name, "Countess@acme.example");
+}
+
+#[test]
+fn an_account_that_stands_keeps_its_name_when_its_entry_goes() {
+    let removed = UserEvent::EntryRemoved { connector: okta(), entry: ENTRY };
+    let user = state([added(Portal::Store), granted(), removed.clone()]);
+    assert_eq!(user.claims(), [Claim::person(Portal::Store, "ada@acme.example")]);
+    let user = state([added(Portal::Store), removed]);
+    assert_eq!(user.claims(), []);
+}
+
+#[test]
+fn an_entry_that_did_not_begin_the_stream_can_be_found_by_its_id() {
+    let removed = UserEvent::EntryRemoved { connector: okta(), entry: ENTRY };
+    let again = UserEvent::EntryAdded {
+        portal: Portal::Store,
+        connector: okta(),
+        entry: OTHER,
+        resource: ada(),
+    };
+    let user = state([added(Portal::Store), granted(), removed, again]);
+    assert!(user.claims().contains(&Claim::alias(OTHER)));
+    assert!(!user.claims().contains(&Claim::alias(ENTRY)));
+}
+
+#[test]
+fn version_and_times_of_an_entry_count_its_own_changes_only() {
+    let mut es = Es::<User>::default();
+    let events =
+        [added(Portal::Store), granted(), UserEvent::EntryDeactivated { connector: okta() }];
+    for (event, version) in events.iter().zip(1..) {
+        let at = i64::try_from(version).unwrap() * 10;
+        es.replay(event, &Stamp { position: version, version, at });
+    }
+    let entry = &es.state.entries[&okta()];
+    assert_eq!((entry.version, entry.created, entry.modified), (2, 10, 30));
+}

@@ -1,0 +1,185 @@
+//! What may be asked of a workspace, and why it may be refused.
+
+use super::{ConnectorState, Idp, Plan, Saml, WorkspaceEvent};
+use crate::{
+    Micros,
+    ids::{ConnectorName, PolicyId, TokenId},
+    portal::Portal,
+    rule::{BadProvisioning, Provisioning},
+};
+
+/// A token that has just been made; its secret has left for the administrator already.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Its id.
+    pub token: TokenId,
+    /// SHA-256 of the whole token.
+    pub digest: [u8; 32],
+    /// From when on it is refused.
+    pub expires: Micros,
+    /// Now, for telling which other tokens are live.
+    pub now: Micros,
+}
+
+impl NewToken {
+    pub(super) fn issued(&self, connector: &ConnectorName) -> WorkspaceEvent {
+        WorkspaceEvent::TokenIssued {
+            connector: connector.clone(),
+            token: self.token,
+            digest: self.digest,
+            expires: self.expires,
+        }
+    }
+}
+
+/// What may be asked.
+#[derive(Clone, Debug)]
+pub enum WorkspaceCommand {
+    /// Make it.
+    Create {
+        /// What people call it.
+        name: String,
+        /// What it may use.
+        plan: Plan,
+    },
+    /// Rename it, or give it another plan.
+    Change {
+        /// What people call it.
+        name: Option<String>,
+        /// What it may use.
+        plan: Option<Plan>,
+    },
+    /// Close it for ever. Its record stays.
+    Close,
+    /// Say how a portal's people sign in.
+    ConfigureSaml {
+        /// Which portal.
+        portal: Portal,
+        /// How.
+        saml: Saml,
+        /// Whether signing in creates people.
+        jit: bool,
+    },
+    /// Take a portal's sign-in away.
+    RemoveSaml {
+        /// Which portal.
+        portal: Portal,
+    },
+    /// Add a device policy.
+    AddPolicy {
+        /// Its id.
+        policy: PolicyId,
+        /// Its name, unique in the workspace.
+        name: String,
+    },
+    /// Remove a device policy that nothing uses.
+    RemovePolicy {
+        /// Which.
+        policy: PolicyId,
+    },
+    /// Let an `IdP` provision a portal.
+    EnableScim {
+        /// Which portal.
+        portal: Portal,
+        /// The connector's name.
+        connector: ConnectorName,
+        /// Whose dialect it speaks.
+        idp: Idp,
+        /// Switch just-in-time creation off, should it be on.
+        disable_jit: bool,
+        /// Its first token.
+        token: NewToken,
+    },
+    /// Pause or resume a connector, or say whose dialect it speaks.
+    ChangeConnector {
+        /// Which.
+        connector: ConnectorName,
+        /// Whether requests are taken.
+        state: Option<ConnectorState>,
+        /// Whose dialect it speaks.
+        idp: Option<Idp>,
+    },
+    /// Say what creation and deactivation do.
+    SetProvisioning {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// What they do.
+        provisioning: Provisioning,
+    },
+    /// Add a token.
+    IssueToken {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// The token.
+        token: NewToken,
+    },
+    /// Refuse a token from now on.
+    RevokeToken {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// Which.
+        token: TokenId,
+    },
+}
+
+/// Why a command is not carried out. The texts are for the administrator who asked: they say what to
+/// do first.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum WorkspaceRefusal {
+    /// The slug is taken.
+    #[error("there is a workspace with that slug already")]
+    Exists,
+    /// No such workspace.
+    #[error("there is no workspace with that slug")]
+    NoWorkspace,
+    /// Rule 2.
+    #[error("SCIM is not part of the basic plan: change the workspace's plan to enterprise first")]
+    NotEntitled,
+    /// Rule 1.
+    #[error(
+        "SAML is not configured for the {0} portal: configure it first \
+         (PUT …/portals/{0}/saml), then enable SCIM"
+    )]
+    SamlFirst(Portal),
+    /// Rule 4.
+    #[error(
+        "just-in-time creation is on for the {0} portal: switch it off first, \
+         or send \"disable_jit\": true"
+    )]
+    JitFirst(Portal),
+    /// Rule 4.
+    #[error("just-in-time creation cannot be switched on while SCIM manages the {0} portal")]
+    JitUnderScim(Portal),
+    /// Rule 4.
+    #[error(
+        "SAML cannot be removed while SCIM manages the {0} portal: delete its connectors first"
+    )]
+    SamlUnderScim(Portal),
+    /// Nothing to remove.
+    #[error("SAML is not configured for the {0} portal")]
+    NoSaml(Portal),
+    /// The name is taken.
+    #[error("there is a connector named {0} already: send another \"name\"")]
+    ConnectorExists(ConnectorName),
+    /// No such connector.
+    #[error("there is no connector named {0}")]
+    NoConnector(ConnectorName),
+    /// Rule 3.
+    #[error("two tokens are live already: revoke one of them first")]
+    TooManyTokens,
+    /// No such token.
+    #[error("that connector has no token with that id")]
+    NoToken,
+    /// The setting does not fit its portal.
+    #[error(transparent)]
+    BadProvisioning(#[from] BadProvisioning),
+    /// The name is taken.
+    #[error("there is a device policy named {0:?} already")]
+    PolicyExists(String),
+    /// No such policy.
+    #[error("there is no device policy with the id {0}")]
+    NoPolicy(PolicyId),
+    /// A rule uses it.
+    #[error("the rule of the connector {0} uses that policy: change the rule first")]
+    PolicyInRule(ConnectorName),
+}

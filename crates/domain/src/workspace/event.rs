@@ -1,0 +1,211 @@
+//! The facts of a workspace. Open in the log: settings, ids and digests, nothing about a person.
+
+use cqrs_es::DomainEvent;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use super::{Idp, Paused, Plan};
+use crate::{
+    Micros,
+    ids::{ConnectorName, PolicyId, TokenId},
+    portal::Portal,
+    rule::Provisioning,
+    stored::{Fact, Sealing, name_of},
+};
+
+/// How a portal's people sign in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saml {
+    /// The `IdP`'s entity id.
+    pub entity_id: String,
+    /// Where people are sent to sign in.
+    pub sso_url: String,
+    /// The `IdP`'s signing certificate, base64 of DER without line breaks.
+    pub certificate: String,
+}
+
+/// What may become a fact of a workspace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum WorkspaceEvent {
+    /// It was made.
+    #[serde(rename = "workspace.created")]
+    Created {
+        /// What people call it.
+        name: String,
+        /// What it may use.
+        plan: Plan,
+    },
+    /// It is called something else.
+    #[serde(rename = "workspace.renamed")]
+    Renamed {
+        /// What.
+        name: String,
+    },
+    /// It may use other things.
+    #[serde(rename = "workspace.plan_changed")]
+    PlanChanged {
+        /// What it may use.
+        plan: Plan,
+    },
+    /// It was closed.
+    #[serde(rename = "workspace.closed")]
+    Closed {},
+    /// A portal's people sign in like this.
+    #[serde(rename = "workspace.saml_configured")]
+    SamlConfigured {
+        /// Which portal.
+        portal: Portal,
+        /// How.
+        saml: Saml,
+        /// Whether signing in creates people.
+        jit: bool,
+    },
+    /// A portal's people cannot sign in.
+    #[serde(rename = "workspace.saml_removed")]
+    SamlRemoved {
+        /// Which portal.
+        portal: Portal,
+    },
+    /// Signing in creates nobody any more, since SCIM does.
+    #[serde(rename = "workspace.jit_switched_off")]
+    JitSwitchedOff {
+        /// Which portal.
+        portal: Portal,
+    },
+    /// An `IdP` provisions a portal.
+    #[serde(rename = "workspace.connector_added")]
+    ConnectorAdded {
+        /// The connector's name.
+        connector: ConnectorName,
+        /// Which portal.
+        portal: Portal,
+        /// Whose dialect it speaks.
+        idp: Idp,
+    },
+    /// Requests are not taken.
+    #[serde(rename = "workspace.connector_paused")]
+    ConnectorPaused {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// Why.
+        because: Paused,
+    },
+    /// Requests are taken again.
+    #[serde(rename = "workspace.connector_resumed")]
+    ConnectorResumed {
+        /// Of which connector.
+        connector: ConnectorName,
+    },
+    /// A connector speaks another dialect.
+    #[serde(rename = "workspace.connector_idp_changed")]
+    ConnectorIdpChanged {
+        /// Which connector.
+        connector: ConnectorName,
+        /// Whose.
+        idp: Idp,
+    },
+    /// Creation and deactivation do this from now on.
+    #[serde(rename = "workspace.provisioning_set")]
+    ProvisioningSet {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// What they do.
+        provisioning: Provisioning,
+    },
+    /// A connector has one more token.
+    #[serde(rename = "workspace.token_issued")]
+    TokenIssued {
+        /// Which connector.
+        connector: ConnectorName,
+        /// The token's id.
+        token: TokenId,
+        /// SHA-256 of the whole token.
+        #[serde(with = "hex_digest")]
+        digest: [u8; 32],
+        /// From when on it is refused.
+        expires: Micros,
+    },
+    /// A token is refused.
+    #[serde(rename = "workspace.token_revoked")]
+    TokenRevoked {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// Which.
+        token: TokenId,
+    },
+    /// There is one more device policy.
+    #[serde(rename = "workspace.policy_added")]
+    PolicyAdded {
+        /// Its id.
+        policy: PolicyId,
+        /// Its name.
+        name: SmolStr,
+    },
+    /// A device policy is gone.
+    #[serde(rename = "workspace.policy_removed")]
+    PolicyRemoved {
+        /// Which.
+        policy: PolicyId,
+    },
+}
+
+impl WorkspaceEvent {
+    /// The connector it is about.
+    pub fn connector(&self) -> Option<&ConnectorName> {
+        match self {
+            Self::ConnectorAdded { connector, .. }
+            | Self::ConnectorPaused { connector, .. }
+            | Self::ConnectorResumed { connector }
+            | Self::ConnectorIdpChanged { connector, .. }
+            | Self::ProvisioningSet { connector, .. }
+            | Self::TokenIssued { connector, .. }
+            | Self::TokenRevoked { connector, .. } => Some(connector),
+            Self::Created { .. }
+            | Self::Renamed { .. }
+            | Self::PlanChanged { .. }
+            | Self::Closed {}
+            | Self::SamlConfigured { .. }
+            | Self::SamlRemoved { .. }
+            | Self::JitSwitchedOff { .. }
+            | Self::PolicyAdded { .. }
+            | Self::PolicyRemoved { .. } => None,
+        }
+    }
+}
+
+impl DomainEvent for WorkspaceEvent {
+    fn event_type(&self) -> String {
+        name_of(self)
+    }
+
+    fn event_version(&self) -> String {
+        self.schema_version().to_string()
+    }
+}
+
+impl Fact for WorkspaceEvent {
+    fn sealing(&self) -> Sealing {
+        Sealing::Open
+    }
+}
+
+/// A digest as 64 hexadecimal digits, which an auditor can compare by eye.
+mod hex_digest {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        digest: &[u8; 32],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&data_encoding::HEXLOWER.encode(digest))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        bytes.try_into().map_err(|_| D::Error::custom("a digest has 32 bytes"))
+    }
+}

@@ -1,0 +1,228 @@
+//! A workspace: one organisation, its three portals and the connectors that provision them.
+//!
+//! Everything an administrator sets stands here. The stream is small and read on each request (whose
+//! token is this, is the connector paused, which rule is in force), so it stays in memory.
+
+mod command;
+mod connector;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+pub use command::{NewToken, WorkspaceCommand, WorkspaceRefusal};
+pub use connector::{Connector, ConnectorState, Idp, Paused, Token};
+pub use event::{Saml, WorkspaceEvent};
+
+use crate::{
+    Claim, Decider, Micros, Stamp,
+    ids::{ConnectorName, PolicyId},
+    portal::Portal,
+};
+
+/// What the organisation pays for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Plan {
+    /// Without SCIM.
+    Basic,
+    /// With SCIM (rule 2).
+    #[default]
+    Enterprise,
+}
+
+/// A portal's sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// The SAML configuration.
+    pub saml: Saml,
+    /// Whether signing in creates people. Off while SCIM manages the portal (rule 4).
+    pub jit: bool,
+}
+
+/// The state of a workspace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Workspace {
+    /// Whether it was created, and not closed since.
+    pub open: bool,
+    /// What people call it.
+    pub name: String,
+    /// What it may use.
+    pub plan: Plan,
+    /// When it was created.
+    pub created: Micros,
+    /// Sign-in, where it is configured.
+    pub logins: BTreeMap<Portal, Login>,
+    /// Its links to `IdP`s.
+    pub connectors: BTreeMap<ConnectorName, Connector>,
+    /// Its device policies.
+    pub policies: BTreeMap<PolicyId, SmolStr>,
+}
+
+impl Workspace {
+    /// Whether any connector manages the people of a portal.
+    pub fn managed_by_scim(&self, portal: Portal) -> bool {
+        self.connectors.values().any(|connector| connector.portal == portal)
+    }
+
+    fn connector(&self, name: &ConnectorName) -> Result<&Connector, WorkspaceRefusal> {
+        self.connectors.get(name).ok_or_else(|| WorkspaceRefusal::NoConnector(name.clone()))
+    }
+}
+
+impl Decider for Workspace {
+    const KIND: &'static str = "workspace";
+    type Command = WorkspaceCommand;
+    type Event = WorkspaceEvent;
+    type Refusal = WorkspaceRefusal;
+
+    fn decide(&self, command: &WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        match (self.open, command) {
+            (false, WorkspaceCommand::Create { name, plan }) => {
+                Ok(vec![WorkspaceEvent::Created { name: name.clone(), plan: *plan }])
+            }
+            (true, WorkspaceCommand::Create { .. }) => Err(WorkspaceRefusal::Exists),
+            (false, _) => Err(WorkspaceRefusal::NoWorkspace),
+            (true, _) => self.change(command),
+        }
+    }
+
+    fn evolve(&mut self, event: &WorkspaceEvent, stamp: &Stamp) {
+        match event {
+            WorkspaceEvent::Created { name, plan } => {
+                *self = Self {
+                    open: true,
+                    name: name.clone(),
+                    plan: *plan,
+                    created: stamp.at,
+                    ..Self::default()
+                };
+            }
+            WorkspaceEvent::Renamed { name } => self.name.clone_from(name),
+            WorkspaceEvent::PlanChanged { plan } => self.plan = *plan,
+            WorkspaceEvent::Closed {} => *self = Self::default(),
+            WorkspaceEvent::SamlConfigured { portal, saml, jit } => {
+                self.logins.insert(*portal, Login { saml: saml.clone(), jit: *jit });
+            }
+            WorkspaceEvent::SamlRemoved { portal } => {
+                self.logins.remove(portal);
+            }
+            WorkspaceEvent::JitSwitchedOff { portal } => {
+                self.logins.entry(*portal).and_modify(|login| login.jit = false);
+            }
+            WorkspaceEvent::PolicyAdded { policy, name } => {
+                self.policies.insert(*policy, name.clone());
+            }
+            WorkspaceEvent::PolicyRemoved { policy } => {
+                self.policies.remove(policy);
+            }
+            WorkspaceEvent::ConnectorAdded { .. }
+            | WorkspaceEvent::ConnectorPaused { .. }
+            | WorkspaceEvent::ConnectorResumed { .. }
+            | WorkspaceEvent::ConnectorIdpChanged { .. }
+            | WorkspaceEvent::ProvisioningSet { .. }
+            | WorkspaceEvent::TokenIssued { .. }
+            | WorkspaceEvent::TokenRevoked { .. } => self.evolve_connector(event, stamp),
+        }
+    }
+
+    /// None: its slug is its name in the log, and connectors are unique in its own state.
+    fn claims(&self) -> Vec<Claim> {
+        Vec::new()
+    }
+
+    fn weight(&self) -> usize {
+        1024 + self.connectors.len() * 1024 + self.policies.len() * 64
+    }
+}
+
+impl Workspace {
+    fn change(&self, command: &WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        match command {
+            WorkspaceCommand::Create { .. } => Err(WorkspaceRefusal::Exists),
+            WorkspaceCommand::Change { name, plan } => Ok(self.renamed(name.as_deref(), *plan)),
+            WorkspaceCommand::Close => Ok(vec![WorkspaceEvent::Closed {}]),
+            WorkspaceCommand::ConfigureSaml { portal, saml, jit } => {
+                self.configure_saml(*portal, saml, *jit)
+            }
+            WorkspaceCommand::RemoveSaml { portal } => self.remove_saml(*portal),
+            WorkspaceCommand::AddPolicy { policy, name } => self.add_policy(*policy, name),
+            WorkspaceCommand::RemovePolicy { policy } => self.remove_policy(*policy),
+            WorkspaceCommand::EnableScim { portal, connector, idp, disable_jit, token } => {
+                self.enable_scim(*portal, connector, *idp, *disable_jit, token)
+            }
+            WorkspaceCommand::ChangeConnector { connector, state, idp } => {
+                self.change_connector(connector, *state, *idp)
+            }
+            WorkspaceCommand::SetProvisioning { connector, provisioning } => {
+                self.set_provisioning(connector, provisioning)
+            }
+            WorkspaceCommand::IssueToken { connector, token } => self.issue_token(connector, token),
+            WorkspaceCommand::RevokeToken { connector, token } => {
+                self.revoke_token(connector, *token)
+            }
+        }
+    }
+
+    fn renamed(&self, name: Option<&str>, plan: Option<Plan>) -> Vec<WorkspaceEvent> {
+        let mut events = Vec::new();
+        if let Some(name) = name.filter(|name| *name != self.name) {
+            events.push(WorkspaceEvent::Renamed { name: name.to_owned() });
+        }
+        if let Some(plan) = plan.filter(|plan| *plan != self.plan) {
+            events.push(WorkspaceEvent::PlanChanged { plan });
+            events.extend(self.follow_plan(plan));
+        }
+        events
+    }
+
+    fn configure_saml(
+        &self,
+        portal: Portal,
+        saml: &Saml,
+        jit: bool,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        if jit && self.managed_by_scim(portal) {
+            return Err(WorkspaceRefusal::JitUnderScim(portal));
+        }
+        let login = Login { saml: saml.clone(), jit };
+        let same = self.logins.get(&portal) == Some(&login);
+        let configured = WorkspaceEvent::SamlConfigured { portal, saml: login.saml, jit };
+        Ok(if same { vec![] } else { vec![configured] })
+    }
+
+    fn remove_saml(&self, portal: Portal) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        if self.managed_by_scim(portal) {
+            return Err(WorkspaceRefusal::SamlUnderScim(portal));
+        }
+        self.logins.get(&portal).ok_or(WorkspaceRefusal::NoSaml(portal))?;
+        Ok(vec![WorkspaceEvent::SamlRemoved { portal }])
+    }
+
+    fn add_policy(
+        &self,
+        policy: PolicyId,
+        name: &str,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        if self.policies.values().any(|known| known == name) {
+            return Err(WorkspaceRefusal::PolicyExists(name.to_owned()));
+        }
+        Ok(vec![WorkspaceEvent::PolicyAdded { policy, name: name.into() }])
+    }
+
+    fn remove_policy(&self, policy: PolicyId) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        self.policies.get(&policy).ok_or(WorkspaceRefusal::NoPolicy(policy))?;
+        let user = self
+            .connectors
+            .iter()
+            .find(|(_, connector)| connector.rule.provisioning.policy == Some(policy));
+        match user {
+            Some((connector, _)) => Err(WorkspaceRefusal::PolicyInRule(connector.clone())),
+            None => Ok(vec![WorkspaceEvent::PolicyRemoved { policy }]),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Given facts, when a command, then facts or a refusal.
+
+use std::sync::Arc;
+
+use cqrs_es::test::TestFramework;
+use uuid::Uuid;
+
+use super::{
+    ConnectorState, Idp, NewToken, Paused, Plan, Saml, Workspace, WorkspaceCommand, WorkspaceEvent,
+};
+use crate::{
+    Attempt, Decider, Es, Stamp,
+    ids::{ConnectorName, PolicyId, TokenId},
+    portal::Portal,
+    rule::{OnDeactivate, Provisioning},
+};
+
+const POLICY: PolicyId = PolicyId(Uuid::from_u128(7));
+
+fn store() -> ConnectorName {
+    ConnectorName::parse("store").unwrap()
+}
+
+fn created(plan: Plan) -> WorkspaceEvent {
+    WorkspaceEvent::Created { name: "Acme".into(), plan }
+}
+
+fn saml() -> Saml {
+    Saml { entity_id: "idp".into(), sso_url: "https://idp".into(), certificate: "MII".into() }
+}
+
+fn configured(jit: bool) -> WorkspaceEvent {
+    WorkspaceEvent::SamlConfigured { portal: Portal::Store, saml: saml(), jit }
+}
+
+fn token(number: u128) -> NewToken {
+    NewToken { token: TokenId(Uuid::from_u128(number)), digest: [1; 32], expires: 1_000, now: 10 }
+}
+
+fn issued(number: u128) -> WorkspaceEvent {
+    token(number).issued(&store())
+}
+
+fn added() -> WorkspaceEvent {
+    let (connector, portal) = (store(), Portal::Store);
+    WorkspaceEvent::ConnectorAdded { connector, portal, idp: Idp::Okta }
+}
+
+fn enable(disable_jit: bool) -> WorkspaceCommand {
+    WorkspaceCommand::EnableScim {
+        portal: Portal::Store,
+        connector: store(),
+        idp: Idp::Okta,
+        disable_jit,
+        token: token(1),
+    }
+}
+
+fn enabled() -> Vec<WorkspaceEvent> {
+    vec![created(Plan::Enterprise), configured(false), added(), issued(1)]
+}
+
+fn when(
+    given: impl IntoIterator<Item = WorkspaceEvent>,
+    command: WorkspaceCommand,
+) -> Result<Vec<WorkspaceEvent>, String> {
+    TestFramework::<Es<Workspace>>::with(())
+        .given(given.into_iter().collect())
+        .when(Attempt { command: Arc::new(command), now: 0 })
+        .inspect_result()
+        .map_err(|refusal| refusal.to_string())
+}
+
+#[test]
+fn scim_needs_saml_first_and_says_so() {
+    let text = when([created(Plan::Enterprise)], enable(false)).unwrap_err();
+    assert!(text.starts_with("SAML is not configured for the store portal"), "{text}");
+    let events = when([created(Plan::Enterprise), configured(false)], enable(false));
+    assert_eq!(events, Ok(vec![added(), issued(1)]));
+}
+
+#[test]
+fn scim_needs_a_plan_that_has_it() {
+    let text = when([created(Plan::Basic), configured(false)], enable(false)).unwrap_err();
+    assert!(text.contains("basic plan"), "{text}");
+}
+
+#[test]
+fn just_in_time_creation_must_be_off_or_is_switched_off_on_request() {
+    let given = [created(Plan::Enterprise), configured(true)];
+    assert!(when(given.clone(), enable(false)).unwrap_err().contains("just-in-time"));
+    let off = WorkspaceEvent::JitSwitchedOff { portal: Portal::Store };
+    assert_eq!(when(given, enable(true)), Ok(vec![off, added(), issued(1)]));
+}
+
+#[test]
+fn saml_stays_and_just_in_time_stays_off_while_scim_manages_the_portal() {
+    let remove = WorkspaceCommand::RemoveSaml { portal: Portal::Store };
+    assert!(when(enabled(), remove).unwrap_err().contains("while SCIM manages"));
+    let jit = WorkspaceCommand::ConfigureSaml { portal: Portal::Store, saml: saml(), jit: true };
+    assert!(when(enabled(), jit).unwrap_err().contains("while SCIM manages"));
+}
+
+#[test]
+fn two_tokens_are_live_at_a_time() {
+    let issue = |number| WorkspaceCommand::IssueToken { connector: store(), token: token(number) };
+    assert_eq!(when(enabled(), issue(2)), Ok(vec![issued(2)]));
+    let two = enabled().into_iter().chain([issued(2)]);
+    assert!(when(two.clone(), issue(3)).unwrap_err().contains("revoke one"));
+    let revoked =
+        WorkspaceEvent::TokenRevoked { connector: store(), token: TokenId(Uuid::from_u128(1)) };
+    assert_eq!(when(two.chain([revoked]), issue(3)), Ok(vec![issued(3)]));
+}
+
+#[test]
+fn a_downgrade_pauses_and_an_upgrade_resumes_what_it_paused() {
+    let plan = |plan| WorkspaceCommand::Change { name: None, plan: Some(plan) };
+    let paused = WorkspaceEvent::ConnectorPaused { connector: store(), because: Paused::Plan };
+    let down = vec![WorkspaceEvent::PlanChanged { plan: Plan::Basic }, paused];
+    assert_eq!(when(enabled(), plan(Plan::Basic)), Ok(down.clone()));
+    let up = vec![
+        WorkspaceEvent::PlanChanged { plan: Plan::Enterprise },
+        WorkspaceEvent::ConnectorResumed { connector: store() },
+    ];
+    let given: Vec<_> = enabled().into_iter().chain(down).collect();
+    assert_eq!(when(given.clone(), plan(Plan::Enterprise)), Ok(up));
+    let resume = WorkspaceCommand::ChangeConnector {
+        connector: store(),
+        state: Some(ConnectorState::Active),
+        idp: None,
+    };
+    assert!(when(given, resume).unwrap_err().contains("basic plan"));
+}
+
+#[test]
+fn a_rule_must_fit_its_portal_and_its_policy_must_exist() {
+    let set = |on_deactivate, policy| WorkspaceCommand::SetProvisioning {
+        connector: store(),
+        provisioning: Provisioning { on_deactivate, policy, ..Provisioning::default() },
+    };
+    let text = when(enabled(), set(OnDeactivate::Unassign, None)).unwrap_err();
+    assert!(text.contains("only the mdm portal"), "{text}");
+    let text = when(enabled(), set(OnDeactivate::RemoveUser, Some(POLICY))).unwrap_err();
+    assert!(text.contains("change_policy only"), "{text}");
+    assert_eq!(when(enabled(), set(OnDeactivate::Nothing, None)), Ok(vec![]));
+}
+
+#[test]
+fn the_rule_in_force_knows_where_it_was_set() {
+    let mut es = Es::<Workspace>::default();
+    let provisioning =
+        Provisioning { on_deactivate: OnDeactivate::RemoveUser, ..Provisioning::default() };
+    let set =
+        WorkspaceEvent::ProvisioningSet { connector: store(), provisioning: provisioning.clone() };
+    for (event, position) in enabled().into_iter().chain([set]).zip(10..) {
+        es.replay(&event, &Stamp { position, version: position - 9, at: 0 });
+    }
+    let rule = &es.state.connectors[&store()].rule;
+    assert_eq!((rule.position, &rule.provisioning), (14, &provisioning));
+    assert!(es.state.claims().is_empty());
+}
+
+#[test]
+fn a_policy_that_a_rule_uses_stays() {
+    let mdm = ConnectorName::parse("mdm").unwrap();
+    let given = [
+        created(Plan::Enterprise),
+        WorkspaceEvent::PolicyAdded { policy: POLICY, name: "Locked".into() },
+        WorkspaceEvent::ConnectorAdded {
+            connector: mdm.clone(),
+            portal: Portal::Mdm,
+            idp: Idp::Entra,
+        },
+        WorkspaceEvent::ProvisioningSet {
+            connector: mdm,
+            provisioning: Provisioning {
+                on_deactivate: OnDeactivate::ChangePolicy,
+                policy: Some(POLICY),
+                ..Provisioning::default()
+            },
+        },
+    ];
+    let remove = || WorkspaceCommand::RemovePolicy { policy: POLICY };
+    assert!(when(given.clone(), remove()).unwrap_err().contains("change the rule first"));
+    let removed = WorkspaceEvent::PolicyRemoved { policy: POLICY };
+    assert_eq!(when(given[..2].to_vec(), remove()), Ok(vec![removed]));
+}

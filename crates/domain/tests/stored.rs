@@ -1,0 +1,224 @@
+//! Stored events, one golden file for each name and schema version.
+//!
+//! Stored formats are for ever: a golden is never changed, only added. `make bless` writes those
+//! that are missing; a golden that no longer reads, or that is written differently now, fails here.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use domain::{
+    device::DeviceEvent,
+    group::GroupEvent,
+    ids::{
+        ActionId, ConnectorName, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, TokenId,
+        UserId,
+    },
+    offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
+    portal::{Portal, Role},
+    rule::{OnCreate, OnDeactivate, Provisioning},
+    stored::{Fact, decode, encode},
+    user::{UserEvent, event::RoleReason},
+    workspace::{Idp, Paused, Plan, Saml, WorkspaceEvent},
+};
+use serde_json::{Value, from_value, json};
+use uuid::Uuid;
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn connector() -> ConnectorName {
+    ConnectorName::parse("store").unwrap()
+}
+
+/// Checks samples against their goldens, and the goldens against the names in the source.
+fn check<F: Fact>(samples: Vec<F>, source: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stored");
+    let mut names = BTreeSet::new();
+    for sample in samples {
+        let encoded = encode(&sample);
+        let file = folder.join(format!("{}.v{}.json", encoded.name, encoded.schema_version));
+        if !file.exists() && std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&file, &encoded.payload).unwrap();
+        }
+        let golden = fs::read(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}; run `make bless`", file.display()));
+        assert_eq!(
+            String::from_utf8(encoded.payload).unwrap(),
+            String::from_utf8(golden.clone()).unwrap(),
+            "{} is written differently now: make a new schema version with an upcaster",
+            encoded.name
+        );
+        let read: F = decode(&encoded.name, encoded.schema_version, &golden).unwrap();
+        assert_eq!(read, sample);
+        names.insert(encoded.name);
+    }
+    let in_source: BTreeSet<String> = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("#[serde(rename = \""))
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(names, in_source, "every stored name has a sample here");
+}
+
+#[test]
+fn a_workspaces_events_are_stored_as_they_always_were() {
+    let saml = Saml {
+        entity_id: "https://idp.example/acme".into(),
+        sso_url: "https://idp.example/sso".into(),
+        certificate: "MIIB".into(),
+    };
+    let provisioning = Provisioning {
+        on_create: OnCreate::Create,
+        default_role: Some(Role::Viewer),
+        on_deactivate: OnDeactivate::RemoveUser,
+        ..Provisioning::default()
+    };
+    check(
+        vec![
+            WorkspaceEvent::Created { name: "Acme".into(), plan: Plan::Enterprise },
+            WorkspaceEvent::Renamed { name: "Acme Inc.".into() },
+            WorkspaceEvent::PlanChanged { plan: Plan::Basic },
+            WorkspaceEvent::Closed {},
+            WorkspaceEvent::SamlConfigured { portal: Portal::Store, saml, jit: true },
+            WorkspaceEvent::SamlRemoved { portal: Portal::Store },
+            WorkspaceEvent::JitSwitchedOff { portal: Portal::Store },
+            WorkspaceEvent::ConnectorAdded {
+                connector: connector(),
+                portal: Portal::Store,
+                idp: Idp::OneLogin,
+            },
+            WorkspaceEvent::ConnectorPaused { connector: connector(), because: Paused::Plan },
+            WorkspaceEvent::ConnectorResumed { connector: connector() },
+            WorkspaceEvent::ConnectorIdpChanged { connector: connector(), idp: Idp::Entra },
+            WorkspaceEvent::ProvisioningSet { connector: connector(), provisioning },
+            WorkspaceEvent::TokenIssued {
+                connector: connector(),
+                token: TokenId(id(1)),
+                digest: [7; 32],
+                expires: 1_800_000_000_000_000,
+            },
+            WorkspaceEvent::TokenRevoked { connector: connector(), token: TokenId(id(1)) },
+            WorkspaceEvent::PolicyAdded { policy: PolicyId(id(2)), name: "Locked".into() },
+            WorkspaceEvent::PolicyRemoved { policy: PolicyId(id(2)) },
+        ],
+        include_str!("../src/workspace/event.rs"),
+    );
+}
+
+#[test]
+fn a_users_events_are_stored_as_they_always_were() {
+    let resource: Value = json!({
+        "userName": "ada@acme.example", "active": true,
+        "emails": [{ "value": "ada@acme.example", "type": "work", "primary": true }],
+    });
+    let changes: Value = json!({ "set": { "title": "Countess" }, "unset": ["nickName"] });
+    let offboarding = OffboardingId(id(9));
+    check(
+        vec![
+            UserEvent::EntryAdded {
+                portal: Portal::Store,
+                connector: connector(),
+                entry: EntryId(id(1)),
+                resource: from_value(resource).unwrap(),
+            },
+            UserEvent::EntryChanged {
+                connector: connector(),
+                changes: from_value(changes).unwrap(),
+            },
+            UserEvent::EntryDeactivated { connector: connector() },
+            UserEvent::EntryReactivated { connector: connector() },
+            UserEvent::EntryRemoved { connector: connector(), entry: EntryId(id(1)) },
+            UserEvent::AccountGranted { role: Some(Role::Developer) },
+            UserEvent::AccountInvited {
+                portal: Portal::Dashboard,
+                user_name: "ada@acme.example".into(),
+                email: Some("ada@acme.example".into()),
+                role: Some(Role::Owner),
+            },
+            UserEvent::AccountAdopted { connector: connector() },
+            UserEvent::AccountSuspended {},
+            UserEvent::AccountRestored {},
+            UserEvent::AccountRemoved {},
+            UserEvent::RoleChanged { role: Role::Admin, why: RoleReason::ByHand },
+            UserEvent::OffboardingStarted {
+                offboarding,
+                connector: connector(),
+                rule: OnDeactivate::ChangePolicy,
+                policy: Some(PolicyId(id(2))),
+            },
+            UserEvent::OffboardingHeld { offboarding, because: HeldBecause::Owner },
+            UserEvent::OffboardingPlanned {
+                offboarding,
+                actions: vec![Planned { action: ActionId(id(3)), device: DeviceId(id(4)) }],
+            },
+            UserEvent::OffboardingCompleted { offboarding },
+            UserEvent::OffboardingCancelled { offboarding, because: CancelledBecause::Reactivated },
+        ],
+        include_str!("../src/user/event.rs"),
+    );
+}
+
+#[test]
+fn a_groups_events_are_stored_as_they_always_were() {
+    let resource: Value = json!({ "displayName": "Sales", "externalId": "g-1" });
+    let changes: Value = json!({ "set": { "displayName": "Sales EMEA" } });
+    let members = vec![MemberId(id(1)), MemberId(id(2))];
+    check(
+        vec![
+            GroupEvent::Created {
+                portal: Portal::Store,
+                connector: connector(),
+                resource: from_value(resource).unwrap(),
+            },
+            GroupEvent::Changed { changes: from_value(changes).unwrap() },
+            GroupEvent::MembersAdded { members: members.clone() },
+            GroupEvent::MembersRemoved { members },
+            GroupEvent::MemberPending { value: "bob@acme.example".into() },
+            GroupEvent::PendingResolved { pending: 5, member: MemberId(id(3)) },
+            GroupEvent::PendingDropped { pending: 5 },
+            GroupEvent::Deleted {},
+        ],
+        include_str!("../src/group/event.rs"),
+    );
+}
+
+#[test]
+fn a_devices_events_are_stored_as_they_always_were() {
+    let action = ActionId(id(3));
+    let policy = PolicyId(id(2));
+    check(
+        vec![
+            DeviceEvent::Enrolled {
+                serial: "S-1".into(),
+                platform: "ios".into(),
+                name: Some("Ada's phone".into()),
+                user: Some(UserId(id(1))),
+                policy: Some(policy),
+            },
+            DeviceEvent::Assigned { user: UserId(id(1)) },
+            DeviceEvent::Unassigned {},
+            DeviceEvent::PolicyChanged { policy: Some(policy) },
+            DeviceEvent::Removed {},
+            DeviceEvent::ActionRequested {
+                action,
+                offboarding: OffboardingId(id(9)),
+                user: UserId(id(1)),
+                kind: ActionKind::ChangePolicy { policy },
+            },
+            DeviceEvent::ActionSent { action, attempt: 1 },
+            DeviceEvent::ActionAcknowledged { action },
+            DeviceEvent::ActionConfirmed { action },
+            DeviceEvent::ActionFailed {
+                action,
+                reason: "busy".into(),
+                retry_at: 1_800_000_000_000_000,
+            },
+            DeviceEvent::ActionParked { action, reason: "refused".into() },
+            DeviceEvent::ActionCancelled { action },
+        ],
+        include_str!("../src/device/event.rs"),
+    );
+}
