@@ -4,6 +4,7 @@
 //! answers, to see what the provider finds.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
@@ -14,12 +15,14 @@ use hyper::{
     HeaderMap, Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::fake_scim::{Answer, Scim};
 
 pub(crate) const TOKEN: &str = "secret";
+
+const BASE: &str = "/scim/v2/acme/store";
 
 /// One request as it came over the wire.
 #[derive(Clone, Debug)]
@@ -34,7 +37,8 @@ type Spoil = Box<dyn Fn(&Recorded, &mut Answer) + Send>;
 
 #[derive(Default)]
 struct State {
-    scim: Scim,
+    /// The data of each connector, by the path of its base URL.
+    connectors: BTreeMap<String, Scim>,
     recorded: Vec<Recorded>,
     connections: usize,
     spoil: Option<Spoil>,
@@ -60,8 +64,12 @@ impl Fake {
         fake
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}/scim/v2/acme/store", self.address)
+        format!("http://{}{BASE}", self.address)
     }
 
     pub(crate) fn spoil(&self, spoil: impl Fn(&Recorded, &mut Answer) + Send + 'static) {
@@ -74,20 +82,40 @@ impl Fake {
     }
 
     pub(crate) fn scim<T>(&self, look: impl FnOnce(&Scim) -> T) -> T {
-        look(&self.state.lock().unwrap().scim)
+        look(self.state.lock().unwrap().connectors.entry(BASE.to_owned()).or_default())
     }
 
     pub(crate) fn connections(&self) -> usize {
         self.state.lock().unwrap().connections
     }
 
+    /// Agrees to everything; a new connector gets its base URL.
+    fn administer(&self, request: &Recorded) -> Answer {
+        match request.path.split('/').collect::<Vec<_>>()[3..] {
+            ["workspaces", workspace, "portals", portal, "scim"] => {
+                let base_url = format!("http://{}/scim/v2/{workspace}/{portal}", self.address);
+                let body = json!({ "connector": portal, "base_url": base_url, "token": TOKEN });
+                Answer::new(201, &body)
+            }
+            _ => Answer::new(200, &json!({})),
+        }
+    }
+
     fn answer(&self, request: Recorded) -> Answer {
         let mut state = self.state.lock().unwrap();
-        let path = request.path.strip_prefix("/scim/v2/acme/store").unwrap_or("/nowhere");
+        if request.path.starts_with("/api/v1/") {
+            return self.administer(&request);
+        }
+        let end = request.path.match_indices('/').nth(4).map_or(request.path.len(), |(at, _)| at);
+        let (base, path) = request.path.split_at(end);
         let token = format!("Bearer {TOKEN}");
         let known = request.headers.get("authorization").is_some_and(|header| *header == *token);
         let mut answer = if known {
-            state.scim.answer(&request.method, path, &request.body)
+            state.connectors.entry(base.to_owned()).or_default().answer(
+                &request.method,
+                path,
+                &request.body,
+            )
         } else {
             Answer::error(401, None).with("www-authenticate", "Bearer")
         };

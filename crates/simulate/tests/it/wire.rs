@@ -194,29 +194,29 @@ async fn okta_native_incremental() {
         Idp::OktaNative,
         Cycle::Incremental,
         expect![[r#"
-            GET /Users?startIndex=1&count=2
-            GET /Groups?startIndex=1&count=100
-            GET /Users?filter=userName eq "fatima.d'angelo.2@tenant1.example"&startIndex=1&count=100
-            GET /Users/user00003
-            PUT /Users/user00003
-            GET /Users?filter=userName eq "jose.andersson.3@tenant1.example"&startIndex=1&count=100
-            GET /Users/user00004
-            PUT /Users/user00004
-            GET /Users?filter=userName eq "fatima.muller.1@tenant1.example"&startIndex=1&count=100
-            GET /Users/user00002
-            PUT /Users/user00002
-            GET /Users?filter=userName eq "fatima.muller.1@tenant1.example"&startIndex=1&count=100
-            GET /Users/user00002
-            PUT /Users/user00002
-            GET /Users/user00002
-            PUT /Users/user00002
-            GET /Users/user00002
-            GET /Groups/group00007
-            PUT /Groups/group00007
-            GET /Users?filter=userName eq "kenji.ferreira.0@tenant1.example"&startIndex=1&count=100
-            GET /Groups/group00006
-            PUT /Groups/group00006
-            GET /Groups/group00006"#]],
+        GET /Users?startIndex=1&count=2
+        GET /Groups?startIndex=1&count=100
+        GET /Users?filter=userName eq "fatima.d'angelo.2@tenant1.example"&startIndex=1&count=100
+        GET /Users/user00003
+        PUT /Users/user00003
+        GET /Users?filter=userName eq "jose.andersson.3@tenant1.example"&startIndex=1&count=100
+        GET /Users/user00004
+        PUT /Users/user00004
+        GET /Users?filter=userName eq "fatima.muller.1@tenant1.example"&startIndex=1&count=100
+        GET /Users/user00002
+        PUT /Users/user00002
+        GET /Users?filter=userName eq "fatima.muller.1@tenant1.example"&startIndex=1&count=100
+        GET /Users/user00002
+        PUT /Users/user00002
+        GET /Users/user00002
+        PUT /Users/user00002
+        GET /Users/user00002
+        GET /Groups/group00007
+        PUT /Groups/group00007
+        GET /Users?filter=userName eq "kenji.ferreira.0@tenant1.example"&startIndex=1&count=100
+        GET /Groups/group00006
+        PUT /Groups/group00006
+        GET /Groups/group00006"#]],
     )
     .await;
 }
