@@ -43,7 +43,7 @@ bench: build ## Measure the release build against its yardsticks. ARGS=
 	cargo run --locked --release --bin bench -- $(ARGS)
 
 deny: ## Check licences, sources and duplicates of dependencies (needs cargo-deny).
-	cargo deny --locked check bans licenses sources
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 
 clean: ## Remove what was built; the data of `make run` stays.
 	cargo clean
