@@ -1,0 +1,145 @@
+//! The process of a server, and its data directory.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+use crate::Client;
+
+/// The owner's token of every test server.
+pub const ADMIN_TOKEN: &str = "test-admin-token-0123456789";
+
+/// A running server. Dropping it kills the process.
+pub struct Server {
+    binary: PathBuf,
+    data: TempDir,
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    /// Starts `binary` (a test gets its path from `CARGO_BIN_EXE_muster`) on an empty directory.
+    ///
+    /// # Errors
+    /// When it does not come to listen.
+    pub async fn start(binary: impl Into<PathBuf>) -> anyhow::Result<Self> {
+        let binary = binary.into();
+        let data = TempDir::new().context("making a data directory")?;
+        let (child, url) = spawn(&binary, data.path()).await?;
+        Ok(Self { binary, data, child, url })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// What it has written to its standard error since the first start.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn log_lines(&self) -> anyhow::Result<String> {
+        std::fs::read_to_string(log_file(self.data.path())).context("reading the server's log")
+    }
+
+    /// A client of `/api/v1`, as the owner.
+    ///
+    /// # Errors
+    /// When the URL does not read.
+    pub fn api(&self) -> anyhow::Result<Client> {
+        Client::new(&format!("{}/api/v1", self.url), ADMIN_TOKEN)
+    }
+
+    /// Kills the process as a power cut would: no handler runs, nothing is flushed.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("killing the server")
+    }
+
+    /// Starts it again on the same directory, on another port.
+    ///
+    /// # Errors
+    /// When it does not come to listen.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        let (child, url) = spawn(&self.binary, self.data.path()).await?;
+        self.child = child;
+        self.url = url;
+        Ok(())
+    }
+
+    /// Stops the process as an operator would; returns its exit code.
+    ///
+    /// # Errors
+    /// When the process cannot be signalled.
+    pub async fn stop(&mut self) -> anyhow::Result<Option<i32>> {
+        let id = self.child.id().context("the server has ended already")?;
+        let kill = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await?;
+        anyhow::ensure!(kill.success(), "the server could not be signalled");
+        Ok(self.child.wait().await?.code())
+    }
+
+    /// Runs a command of the binary to its end; returns its exit code and what it printed.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn command(&self, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
+        let output = Command::new(&self.binary)
+            .args(arguments)
+            .env("MUSTER_URL", &self.url)
+            .env("MUSTER_TOKEN", ADMIN_TOKEN)
+            .output()
+            .await
+            .context("running a command")?;
+        let text = [output.stdout, output.stderr].concat();
+        Ok((output.status.code(), String::from_utf8_lossy(&text).into_owned()))
+    }
+}
+
+/// Beside the data directory, so that a search through the directory does not find it.
+fn log_file(data: &Path) -> PathBuf {
+    data.with_extension("log")
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(log_file(self.data.path())));
+    }
+}
+
+async fn spawn(binary: &Path, data: &Path) -> anyhow::Result<(Child, String)> {
+    let log = std::fs::File::options().create(true).append(true).open(log_file(data))?;
+    let mut child = Command::new(binary)
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data)
+        .env("MUSTER_ADMIN_TOKEN", ADMIN_TOKEN)
+        .env("RUST_LOG", "info")
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("starting {}", binary.display()))?;
+    let stdout = child.stdout.take().context("the server has no standard output")?;
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = lines.next_line().await? {
+        if let Some(url) = line.strip_prefix("listening on ") {
+            return Ok((child, url.to_owned()));
+        }
+    }
+    let status = child.wait().await?;
+    bail!("the server ended before it listened ({status}); see {}", log_file(data).display())
+}
