@@ -1,1 +1,41 @@
-//! projections.
+//! Read models: what has happened, arranged for the questions that are asked.
+//!
+//! A projection turns the log's events into the rows of a SQLite file of its own. The files belong to
+//! one node and can be thrown away: everything in them follows from the log. A read first catches up
+//! with the head of its workspace's log, then answers, so that every write is seen by the next read.
+//! Nothing here decides anything, and nothing here calls anybody.
+//!
+//! Start at [`ReadModels`]; a projection is a [`Projection`] and one line of [`ALL`].
+//!
+//! Invariant: rows and the checkpoint that says up to where they go change in one transaction.
+//! Invariant: an event that cannot be read or applied is never passed over; its projection stops
+//! there, for that workspace alone, and says so.
+//! Invariant: a rebuild never moves what serves until the next generation is complete.
+
+pub mod directory;
+
+mod cursor;
+mod dump;
+mod failure;
+mod generation;
+mod marks;
+mod projection;
+mod projector;
+mod read_models;
+mod recorded;
+mod seat;
+mod sql;
+#[cfg(test)]
+mod testing;
+mod writer;
+
+pub use cursor::{BadCursor, Cursor};
+pub use failure::{Failure, OpenError};
+pub use generation::Reader;
+pub use marks::Stale;
+pub use projection::{Projection, Table};
+pub use read_models::{ReadModels, Status};
+pub use recorded::{ReadError, Recorded};
+
+/// Every projection, in the order in which a batch reaches them: what SCIM reads comes first.
+pub const ALL: &[&dyn Projection] = &[&directory::DirectoryProjection];

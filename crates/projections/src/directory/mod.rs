@@ -1,0 +1,101 @@
+//! The directory: users and groups as SCIM reads them.
+//!
+//! It shows each connector its own entries and groups, and no other's. What an index cannot answer
+//! exactly it only narrows: the evaluator of filters decides on every candidate, so that a filter
+//! means the same everywhere.
+//!
+//! - [`schema`]: the tables
+//! - [`apply_users`], [`apply_groups`]: from facts to rows
+//! - [`users`], [`groups`], [`members`]: the queries
+//! - [`filter`]: what of a filter an index can answer, and the documents for the rest
+
+mod apply_groups;
+mod apply_users;
+mod connectors;
+mod filter;
+mod groups;
+mod members;
+mod schema;
+mod users;
+
+use domain::Event;
+use rusqlite::Transaction;
+
+pub use groups::GroupRow;
+pub use members::MemberRow;
+pub use users::{GroupRefRow, UserRow};
+
+use crate::{Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
+
+/// The name of the projection.
+pub const NAME: &str = "directory";
+
+/// Fills the directory.
+pub struct DirectoryProjection;
+
+impl Projection for DirectoryProjection {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        schema::SCHEMA
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        schema::TABLES
+    }
+
+    fn hears(&self, event: &Event) -> bool {
+        match event {
+            Event::User(_) | Event::Group(_) => true,
+            Event::Workspace(_) | Event::Device(_) => false,
+        }
+    }
+
+    fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {
+        match &event.event {
+            Event::User(fact) => apply_users::apply(tx, event, fact),
+            Event::Group(fact) => apply_groups::apply(tx, event, fact),
+            Event::Workspace(_) | Event::Device(_) => Ok(()),
+        }
+    }
+}
+
+/// The queries of the directory. Each sees one state of it.
+#[derive(Clone, Copy)]
+pub struct Directory<'a> {
+    models: &'a ReadModels,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// How many there are in all.
+    pub total: u64,
+    /// Those that were asked for.
+    pub rows: Vec<T>,
+}
+
+impl<T> Page<T> {
+    fn empty() -> Self {
+        Self { total: 0, rows: Vec::new() }
+    }
+}
+
+impl<'a> Directory<'a> {
+    pub(crate) fn new(models: &'a ReadModels) -> Self {
+        Self { models }
+    }
+
+    fn reader(self) -> Result<Reader, Failure> {
+        self.models.reader(NAME)
+    }
+}
+
+#[cfg(test)]
+mod tests;

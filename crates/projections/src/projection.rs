@@ -1,0 +1,44 @@
+//! What a projection is: schema, version, `apply`.
+
+use domain::Event;
+use rusqlite::Transaction;
+
+use crate::Recorded;
+
+/// A read model, as code: from events to the rows of a file of its own.
+///
+/// `apply` computes rows from the event and the rows that are there. It reads no clock, makes no id
+/// and asks no other projection, so that a rebuild gives the same rows.
+pub trait Projection: Send + Sync {
+    /// Its name, which is also the beginning of its file's name: `[a-z]+`.
+    fn name(&self) -> &'static str;
+
+    /// Raised whenever schema or `apply` change: the next start then fills a new file.
+    fn version(&self) -> u32;
+
+    /// The statements that make its tables.
+    fn schema(&self) -> &'static str;
+
+    /// Its tables, for dumps and parity.
+    fn tables(&self) -> &'static [Table];
+
+    /// Whether `apply` may do something with an event. Only saves time: what is not heard does not
+    /// open a transaction.
+    fn hears(&self, event: &Event) -> bool;
+
+    /// Changes the rows as the event says. Total: an event that means nothing here changes nothing.
+    ///
+    /// # Errors
+    /// What SQLite says; the projection then stops at this event for this workspace.
+    fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()>;
+}
+
+/// A table, as a dump shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// A query of its rows of the workspace `?1`, in an order of their own, without row numbers that
+    /// depend on how workspaces took turns: two files with the same rows give the same lines.
+    pub rows: &'static str,
+}

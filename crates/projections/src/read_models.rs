@@ -1,0 +1,169 @@
+//! The read models of a node: opened together, followed by one projector, read from any thread.
+
+use std::{path::Path, sync::Arc, thread::JoinHandle};
+
+use event_log::{EventLog, WorkspaceId};
+use parking_lot::Mutex;
+use tokio::{runtime::Builder, sync::watch};
+
+use crate::{
+    ALL, Failure, OpenError, Projection, Stale, directory::Directory, generation::Reader,
+    marks::Marks, projector::Projector, seat::Seat,
+};
+
+/// All read models of a node.
+///
+/// A read first waits until its projection has caught up ([`ReadModels::caught_up`]), then asks, at
+/// once and on its own thread ([`ReadModels::directory`] and the like).
+pub struct ReadModels {
+    pub(crate) projector: Arc<Projector>,
+    stop: watch::Sender<bool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How far a projection has come in a workspace.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Which projection.
+    pub projection: &'static str,
+    /// Its version.
+    pub version: u32,
+    /// How often it was rebuilt at this version, and one more.
+    pub generation: u32,
+    /// Which workspace.
+    pub workspace: WorkspaceId,
+    /// The last position it shows.
+    pub position: u64,
+    /// The last position of the log.
+    pub head: u64,
+    /// Why it has stopped, if it has.
+    pub stale: Option<Arc<str>>,
+}
+
+impl ReadModels {
+    /// Opens the files of every projection in a directory, makes those that are missing, and starts
+    /// the projector.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the directory or a file in it refuses.
+    pub fn open(dir: &Path, log: Arc<dyn EventLog>) -> Result<Arc<Self>, OpenError> {
+        Self::with(dir, log, ALL)
+    }
+
+    /// The same with other projections.
+    pub(crate) fn with(
+        dir: &Path,
+        log: Arc<dyn EventLog>,
+        projections: &'static [&'static dyn Projection],
+    ) -> Result<Arc<Self>, OpenError> {
+        let failed = |source: Failure| OpenError { dir: dir.to_owned(), source };
+        std::fs::create_dir_all(dir).map_err(|error| failed(error.into()))?;
+        let marks = Marks::new(projections.len());
+        let mut seats = Vec::with_capacity(projections.len());
+        for (index, projection) in projections.iter().enumerate() {
+            let sound = |workspace: &WorkspaceId, position| log.head(workspace) >= position;
+            let seat = Seat::open(dir, *projection, index, sound).map_err(failed)?;
+            for (workspace, position) in seat.writer.lock().saved() {
+                marks.reach(index, workspace, *position);
+            }
+            seats.push(seat);
+        }
+        let projector = Arc::new(Projector { log, seats: seats.into(), marks });
+        let stop = watch::Sender::new(false);
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed(error.into()))?;
+        let (follower, stopped) = (Arc::clone(&projector), stop.subscribe());
+        let thread = std::thread::Builder::new()
+            .name("projector".to_owned())
+            .spawn(move || follower.run(&runtime, stopped))
+            .map_err(|error| failed(error.into()))?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Arc::new(Self { projector, stop, thread }))
+    }
+
+    /// Waits until a projection shows everything that the workspace's log holds now.
+    ///
+    /// # Errors
+    /// [`Stale`] when it has stopped before.
+    pub async fn caught_up(&self, name: &str, workspace: &WorkspaceId) -> Result<(), Stale> {
+        let seat = self.seat(name);
+        let head = self.projector.log.head(workspace);
+        let name = seat.projection.name();
+        self.projector.marks.reached(seat.index, name, workspace, head).await
+    }
+
+    /// The last position of a workspace that a projection shows.
+    pub fn position(&self, name: &str, workspace: &WorkspaceId) -> u64 {
+        self.projector.marks.applied(self.seat(name).index, workspace)
+    }
+
+    /// A connection that reads a projection's tables.
+    ///
+    /// # Errors
+    /// When its file cannot be opened.
+    pub fn reader(&self, name: &str) -> Result<Reader, Failure> {
+        self.seat(name).reader()
+    }
+
+    /// What SCIM reads.
+    pub fn directory(&self) -> Directory<'_> {
+        Directory::new(self)
+    }
+
+    /// How far every projection has come in every workspace.
+    pub fn status(&self) -> Vec<Status> {
+        let Projector { log, seats, marks } = &*self.projector;
+        let heads = log.heads();
+        let each = seats.iter().flat_map(|seat| heads.iter().map(move |it| (seat, it)));
+        each.map(|(seat, (workspace, head))| Status {
+            projection: seat.projection.name(),
+            version: seat.projection.version(),
+            generation: seat.serving().number,
+            workspace: workspace.clone(),
+            position: marks.applied(seat.index, workspace),
+            head: *head,
+            stale: marks.halted(seat.index, workspace).map(|halt| halt.reason),
+        })
+        .collect()
+    }
+
+    /// Stops the projector and writes down how far it has come. Reading goes on; waiting does not.
+    pub fn close(&self) {
+        self.stop.send_replace(true);
+        let Some(thread) = self.thread.lock().take() else { return };
+        if thread.join().is_err() {
+            tracing::error!("the projector had panicked");
+        }
+        let Projector { log, seats, marks } = &*self.projector;
+        for seat in seats {
+            let heads = log.heads().into_iter().map(|(workspace, _)| workspace);
+            let reached = heads.map(|workspace| {
+                let position = marks.applied(seat.index, &workspace);
+                (workspace, position)
+            });
+            if let Err(error) = seat.writer.lock().save_all(reached) {
+                let projection = seat.projection.name();
+                tracing::warn!(projection, %error, "a checkpoint stays behind");
+            }
+            seat.serving().close();
+        }
+    }
+
+    /// The place of a projection that exists: names are constants of this crate.
+    pub(crate) fn seat(&self, name: &str) -> &Seat {
+        let seats = &self.projector.seats;
+        seats
+            .iter()
+            .find(|seat| seat.projection.name() == name)
+            .unwrap_or_else(|| unreachable!("{name:?} is the name of no projection"))
+    }
+}
+
+impl Drop for ReadModels {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Following the log, and waiting for it.
+
+use std::sync::Arc;
+
+use domain::{ids::EntryId, portal::Portal, stored::Encoded, user::UserEvent};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    directory::NAME,
+    testing::{Story, append, append_raw, connector, id, log, resource, workspace},
+};
+
+pub(crate) fn added(number: u128) -> UserEvent {
+    UserEvent::EntryAdded {
+        portal: Portal::Store,
+        connector: connector("okta"),
+        entry: EntryId(id(number)),
+        resource: resource(
+            json!({ "userName": format!("user{number}@acme.example"), "active": true }),
+        ),
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn a_read_waits_for_what_was_committed_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let models = ReadModels::open(&dir.path().join("read"), log.clone()).unwrap();
+    let mut story = Story::new();
+    runtime().block_on(async {
+        models.caught_up(NAME, &workspace()).await.unwrap();
+        for number in 1..=50 {
+            story.user(number, added(number));
+            append(&*log, &story.events[story.events.len() - 1..]).await;
+            models.caught_up(NAME, &workspace()).await.unwrap();
+            let okta = connector("okta");
+            let name = format!("USER{number}@acme.example");
+            let found = models.directory().find_user_by_user_name(&workspace(), &okta, &name);
+            assert_eq!(found.unwrap().unwrap().id, EntryId(id(number)));
+            assert_eq!(models.position(NAME, &workspace()), u64::try_from(number).unwrap());
+        }
+    });
+}
+
+#[test]
+fn what_was_applied_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let mut story = Story::new();
+    for number in 1..=10 {
+        story.user(number, added(number));
+    }
+    runtime().block_on(append(&*log, &story.events));
+    let open = || ReadModels::open(&dir.path().join("read"), log.clone()).unwrap();
+    let models = open();
+    runtime().block_on(models.caught_up(NAME, &workspace())).unwrap();
+    models.close();
+    let again = open();
+    assert_eq!(again.position(NAME, &workspace()), 10);
+    let okta = connector("okta");
+    assert_eq!(again.directory().people_of(&workspace(), &okta).unwrap(), 10);
+}
+
+#[test]
+fn an_event_that_cannot_be_read_stops_its_workspace_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let models = ReadModels::open(&dir.path().join("read"), log.clone()).unwrap();
+    let mut story = Story::new();
+    story.user(1, added(1)).user(2, added(2)).user(3, added(3));
+    let other = WorkspaceId::parse("other").unwrap();
+    let mut sound = Story::of(other.clone());
+    sound.user(1, added(1));
+    runtime().block_on(async {
+        append(&*log, &story.events[..1]).await;
+        let encoded = Encoded {
+            name: "user.unheard_of".to_owned(),
+            schema_version: 1,
+            payload: b"{}".to_vec(),
+        };
+        append_raw(&*log, &story.events[1], encoded).await;
+        append(&*log, &story.events[2..]).await;
+        append(&*log, &sound.events).await;
+        models.caught_up(NAME, &other).await.unwrap();
+        let stale = models.caught_up(NAME, &workspace()).await.unwrap_err();
+        assert_eq!(stale.position, 1);
+        assert!(stale.reason.contains("position 2 cannot be decoded"), "{stale}");
+        // What was sound before is still served.
+        let okta = connector("okta");
+        assert_eq!(models.directory().people_of(&workspace(), &okta).unwrap(), 1);
+    });
+}
+
+#[test]
+fn nobody_waits_for_read_models_that_are_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let models = ReadModels::open(&dir.path().join("read"), log.clone()).unwrap();
+    models.close();
+    let mut story = Story::new();
+    story.user(1, added(1));
+    runtime().block_on(async {
+        append(&*log, &story.events).await;
+        let stale = models.caught_up(NAME, &workspace()).await.unwrap_err();
+        assert_eq!(&*stale.reason, "the read models are closed");
+    });
+}
+
+#[test]
+fn a_file_that_is_ahead_of_its_log_is_filled_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut story = Story::new();
+    story.user(1, added(1)).user(2, added(2));
+    {
+        let log = log(dir.path());
+        let models = ReadModels::open(&dir.path().join("read"), log.clone()).unwrap();
+        runtime().block_on(async {
+            append(&*log, &story.events).await;
+            models.caught_up(NAME, &workspace()).await.unwrap();
+        });
+    }
+    let restored = log(&dir.path().join("restored"));
+    runtime().block_on(append(&*restored, &story.events[..1]));
+    let models = ReadModels::open(&dir.path().join("read"), restored).unwrap();
+    runtime().block_on(models.caught_up(NAME, &workspace())).unwrap();
+    let okta = connector("okta");
+    assert_eq!(models.directory().people_of(&workspace(), &okta).unwrap(), 1);
+}
+
+#[test]
+fn closing_leaves_nobody_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let models = ReadModels::open(&dir.path().join("read"), log).unwrap();
+    let projector = Arc::downgrade(&models.projector);
+    drop(models);
+    assert!(projector.upgrade().is_none());
+}

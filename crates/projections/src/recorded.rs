@@ -1,0 +1,95 @@
+//! An event as projections, policies and the reactor see it: decoded, with its place in the log.
+
+use std::sync::Arc;
+
+use domain::{Event, Micros, Stamp, event::DecodeError};
+use event_log::{Meta, Payload, StoredEvent, WorkspaceId};
+use smol_str::SmolStr;
+use uuid::Uuid;
+
+/// An event that stands in the log and can be read.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Where it happened.
+    pub workspace: WorkspaceId,
+    /// Its place in the workspace, from 1.
+    pub position: u64,
+    /// The id of the aggregate it happened to.
+    pub stream: Uuid,
+    /// The kind of that aggregate, such as `user`.
+    pub kind: SmolStr,
+    /// Its place in the stream, from 1.
+    pub version: u64,
+    /// When it was recorded, in microseconds since the epoch.
+    pub at: Micros,
+    /// Who, why and in answer to what.
+    pub meta: Arc<Meta>,
+    /// Its stored name, such as `user.entry_added`.
+    pub name: SmolStr,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Why an event cannot be read. Never skipped: whoever reads it stops there and says so.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Its key is lost; an erased person's key is not, that is on purpose.
+    #[error("the data key {key} of the event at position {position} is missing")]
+    KeyMissing {
+        /// The position of the event.
+        position: u64,
+        /// The number of the key.
+        key: u64,
+    },
+    /// This version does not know it, or it is not what its name says.
+    #[error("the event at position {position} cannot be decoded")]
+    Undecodable {
+        /// The position of the event.
+        position: u64,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
+}
+
+impl ReadError {
+    /// The position of the event.
+    pub fn position(&self) -> u64 {
+        match self {
+            Self::KeyMissing { position, .. } | Self::Undecodable { position, .. } => *position,
+        }
+    }
+}
+
+impl Recorded {
+    /// Decodes an event. `None` when it was erased: nothing of it is left to be seen.
+    ///
+    /// # Errors
+    /// [`ReadError`] when its key is missing or it does not decode.
+    pub fn read(stored: StoredEvent) -> Result<Option<Self>, ReadError> {
+        let StoredEvent { workspace, position, stream, version, name, schema_version, .. } = stored;
+        let payload = match stored.payload {
+            Payload::Plain(payload) => payload,
+            Payload::Erased => return Ok(None),
+            Payload::Missing { key } => return Err(ReadError::KeyMissing { position, key }),
+        };
+        let event = Event::decode(&stream.kind, &name, schema_version, &payload)
+            .map_err(|source| ReadError::Undecodable { position, source })?;
+        Ok(Some(Self {
+            workspace,
+            position,
+            stream: stream.id,
+            kind: stream.kind,
+            version,
+            at: stored.time,
+            meta: stored.meta,
+            name,
+            event,
+        }))
+    }
+
+    /// Where and when it stands, as an aggregate's `evolve` wants it.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { position: self.position, version: self.version, at: self.at }
+    }
+}
