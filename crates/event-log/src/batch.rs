@@ -260,7 +260,8 @@ impl<'a> Batch<'a> {
 
     fn put_claim(&self, turn: &Turn<'_>, change: &HashedClaim) -> rusqlite::Result<()> {
         let sql = if change.taken {
-            "INSERT INTO claims VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING"
+            "INSERT INTO claims (workspace, scope, key, stream) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING"
         } else {
             "DELETE FROM claims WHERE workspace = ?1 AND scope = ?2 AND key = ?3 AND stream = ?4"
         };

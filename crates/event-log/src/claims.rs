@@ -25,13 +25,11 @@ impl ClaimHasher {
         self.0.clone().finalize().into_bytes().into()
     }
 
-    /// The hash over workspace, scope and key, the first two with their lengths before them.
+    /// The hash over workspace and key, with the workspace's length before it.
     pub(crate) fn hash(&self, workspace: &WorkspaceId, claim: &Claim) -> Hash {
         let mut mac = self.0.clone();
-        for part in [workspace.as_str(), &claim.scope] {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part.as_bytes());
-        }
+        mac.update(&(workspace.as_str().len() as u64).to_be_bytes());
+        mac.update(workspace.as_str().as_bytes());
         mac.update(claim.key.as_bytes());
         mac.finalize().into_bytes().into()
     }
@@ -53,7 +51,7 @@ mod tests {
         let hash = ClaimHasher::new(&[7; 32]).hash(&acme, &claim("entry:okta", "ada@acme.example"));
         assert_eq!(
             HEXLOWER.encode(&hash),
-            "caf545f8f6652b11d71eddc2d1166ec1938facf9fb7bc3a22c54dd323a4d7c44"
+            "f0ce7f0c5d71eb8d995f218ae1792145defc5e71298fcdd7c592eb82c1f4f13c"
         );
     }
 

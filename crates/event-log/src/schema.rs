@@ -5,6 +5,7 @@
 //! depends on them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -16,6 +17,9 @@ use crate::{Failure, OpenError};
 /// # Source
 /// <https://sqlite.org/wal.html#walresetbug>, 2026-03.
 const SQLITE_MIN: i32 = 3_051_003;
+
+/// How long a connection waits for somebody outside, such as a tool that makes a backup.
+pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// How many statements a connection keeps prepared.
 const STATEMENTS_MAX: usize = 64;
@@ -89,10 +93,10 @@ pub(crate) const LOG: Format = Format {
         ) STRICT;
         CREATE TABLE claims (
             workspace INTEGER NOT NULL,
-            scope     TEXT NOT NULL,
             key       BLOB NOT NULL,         -- A keyed hash.
+            scope     TEXT NOT NULL,
             stream    INTEGER NOT NULL,
-            PRIMARY KEY (workspace, scope, key)
+            PRIMARY KEY (workspace, key, scope)
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE checkpoints (
             workspace INTEGER NOT NULL,
@@ -151,6 +155,7 @@ impl Format {
     /// Sets the connection up and returns the version that the file had or has now.
     fn prepare(&self, conn: &Connection) -> rusqlite::Result<i64> {
         conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        conn.busy_timeout(BUSY_WAIT)?;
         conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         conn.execute_batch(&format!(
             "PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
@@ -175,6 +180,7 @@ pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    conn.busy_timeout(BUSY_WAIT)?;
     conn.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -2048;")?;
     Ok(conn)
 }

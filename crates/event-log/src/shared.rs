@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use quick_cache::sync::Cache;
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ const STREAMS_MAX: usize = 65_536;
 
 pub(crate) struct Shared {
     pub(crate) queue: Queue<Job>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     /// Changes after each durable commit.
     pub(crate) tick: watch::Sender<u64>,
     /// Streams as they are on disk. Only the writer puts them here: anybody else could bring back
@@ -49,7 +49,7 @@ impl Shared {
     pub(crate) fn new(queue: Queue<Job>) -> Self {
         Self {
             queue,
-            counters: Counters::default(),
+            counters: Arc::default(),
             tick: watch::Sender::new(0),
             streams: Cache::new(STREAMS_MAX),
             workspaces: RwLock::default(),

@@ -23,6 +23,7 @@ use crate::shared::{Shared, StreamRow};
 use crate::sync::lock;
 use crate::tree::Edge;
 use crate::verify::Verification;
+use crate::wal::Wal;
 use crate::writer::Writer;
 use crate::{
     AppendError, BoxFuture, Claim, Clock, CommitOutcome, EventLog, Failure, OpenError, Payload,
@@ -93,7 +94,8 @@ impl SqliteLog {
         let path = data_dir.join("log.db");
         let conn = schema::LOG.open(&path)?;
         let shared = Arc::new(Shared::new(Queue::new(queue_appends_max, queue_bytes_max)));
-        let writer = Writer::new(conn, Arc::clone(&shared), clock)
+        let wal = Wal::new(&path, Arc::clone(&shared.counters))?;
+        let writer = Writer::new(conn, Arc::clone(&shared), clock, wal)
             .map_err(Failure::storage("reading what the log holds"))?;
         let keys = data_dir.join("keys.db");
         let keyring = Keyring::open(&keys, master_key.as_ref(), writer.keys_in_use())?;

@@ -1,63 +1,133 @@
 //! When the write-ahead log is brought into the file.
 //!
-//! Only the writer does it, between two transactions, once the log has grown to a size: left to
-//! passive checkpoints, a log under constant writes never starts over and grows without end. A
-//! `RESTART` checkpoint lets the next transaction begin the log anew, over the same bytes of the
+//! A thread with a connection of its own copies pages while the writer goes on (`PASSIVE`). Left
+//! to that alone, a log under constant writes never starts over and grows without end: so the
+//! writer, between two transactions and once the log has grown to a size, copies the little that
+//! is left (`RESTART`), and the next transaction begins the log anew, over the same bytes of the
 //! same file. A reader in the middle of a statement can prevent that; it is then tried again once
 //! the log has grown some more.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use crate::stats::Counters;
+use crate::{Failure, OpenError, schema};
 
 /// A page and its frame header, in bytes.
 const FRAME_BYTES: u64 = 4_096 + 24;
 
-/// Frames in the log from which on it is brought into the file; 32 MiB.
-const FRAMES_MAX: u64 = (32 << 20) / FRAME_BYTES;
+/// New frames after which pages are copied in the background; 8 MiB.
+const COPY_FRAMES: u64 = (8 << 20) / FRAME_BYTES;
 
-/// A checkpoint synchronises the log, then the file, and the next transaction the log's new
-/// header.
-const SYNCS: u64 = 3;
+/// Frames after which the log is to start over; 32 MiB.
+const RESTART_FRAMES: u64 = (32 << 20) / FRAME_BYTES;
 
+/// How long starting over waits for readers, at most.
+const READERS_WAIT: Duration = Duration::from_millis(10);
+
+/// A checkpoint synchronises the log, then the file.
+const SYNCS: u64 = 2;
+
+/// The thread that copies pages, and when it does.
 pub(crate) struct Wal {
-    frames_max: u64,
-    /// Frames at which it is tried next.
-    due: u64,
-}
-
-impl Default for Wal {
-    fn default() -> Self {
-        Self { frames_max: FRAMES_MAX, due: FRAMES_MAX }
-    }
+    /// Frames at which pages are copied next.
+    copy_due: u64,
+    /// Frames at which the log is to start over.
+    restart_due: u64,
+    requests: Option<mpsc::Sender<()>>,
+    copying: Arc<AtomicBool>,
+    copier: Option<JoinHandle<()>>,
 }
 
 impl Wal {
-    /// To be called after each transaction.
+    pub(crate) fn new(path: &Path, counters: Arc<Counters>) -> Result<Self, OpenError> {
+        let conn = schema::LOG.open(path)?;
+        let copying = Arc::new(AtomicBool::new(false));
+        let (requests, requested) = mpsc::channel();
+        let copier = std::thread::Builder::new()
+            .name("wal".to_owned())
+            .spawn({
+                let copying = Arc::clone(&copying);
+                move || copy_on_request(&conn, &requested, &copying, &counters)
+            })
+            .map_err(Failure::storage("starting the thread for checkpoints"))?;
+        Ok(Self {
+            copy_due: COPY_FRAMES,
+            restart_due: RESTART_FRAMES,
+            requests: Some(requests),
+            copying,
+            copier: Some(copier),
+        })
+    }
+
+    /// To be called by the writer after each transaction.
     pub(crate) fn committed(
         &mut self,
         conn: &Connection,
         counters: &Counters,
     ) -> rusqlite::Result<()> {
         let mut frames = checkpoint(conn, "NOOP")?.frames;
-        if frames >= self.due {
-            let restart = checkpoint(conn, "RESTART")?;
-            counters.checkpoints.add(1);
-            counters.syncs.add(SYNCS);
-            if restart.busy {
-                self.due = frames + self.frames_max / 4;
-            } else {
-                frames = 0;
-                self.due = self.frames_max;
+        // While pages are being copied nobody else may.
+        if frames >= self.copy_due && !self.copying.load(SeqCst) {
+            if frames >= self.restart_due {
+                frames = self.restart(conn, frames)?;
+                counters.checkpoints.add(1);
+                counters.syncs.add(SYNCS);
+            } else if let Some(requests) = &self.requests {
+                self.copying.store(true, SeqCst);
+                // Without the thread the writer copies everything itself.
+                let _ = requests.send(());
             }
+            self.copy_due = frames + COPY_FRAMES;
         }
         counters.wal_bytes.set(frames * FRAME_BYTES);
         Ok(())
     }
 
+    /// Lets the log start over, if no reader is in the way. The frames that are in it then.
+    fn restart(&mut self, conn: &Connection, frames: u64) -> rusqlite::Result<u64> {
+        conn.busy_timeout(READERS_WAIT)?;
+        let restart = checkpoint(conn, "RESTART")?;
+        conn.busy_timeout(schema::BUSY_WAIT)?;
+        let left = if restart.busy { frames } else { 0 };
+        self.restart_due = left + RESTART_FRAMES;
+        Ok(left)
+    }
+
     /// Brings everything into the file and empties the log.
-    pub(crate) fn close(conn: &Connection) -> rusqlite::Result<()> {
+    pub(crate) fn close(mut self, conn: &Connection) -> rusqlite::Result<()> {
+        self.requests = None;
+        if let Some(copier) = self.copier.take() {
+            // One that panicked has said so.
+            let _ = copier.join();
+        }
         checkpoint(conn, "TRUNCATE").map(drop)
+    }
+}
+
+fn copy_on_request(
+    conn: &Connection,
+    requested: &mpsc::Receiver<()>,
+    copying: &AtomicBool,
+    counters: &Counters,
+) {
+    for () in requested {
+        match checkpoint(conn, "PASSIVE") {
+            Ok(_) => {
+                counters.checkpoints.add(1);
+                counters.syncs.add(SYNCS);
+            }
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the write-ahead log could not be copied into the file"
+            ),
+        }
+        copying.store(false, SeqCst);
     }
 }
 

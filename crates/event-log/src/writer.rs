@@ -45,10 +45,10 @@ impl Writer {
         conn: Connection,
         shared: Arc<Shared>,
         clock: Arc<dyn Clock>,
+        wal: Wal,
     ) -> rusqlite::Result<Self> {
         let next = Next { workspace: 0, stream: 0, transaction: 0 };
-        let (heads, wal) = (HashMap::new(), Wal::default());
-        let mut writer = Self { conn, shared, clock, heads, next, wal };
+        let mut writer = Self { conn, shared, clock, heads: HashMap::new(), next, wal };
         writer.load()?;
         Ok(writer)
     }
@@ -83,7 +83,7 @@ impl Writer {
                 self.write(jobs);
             }
         }
-        if let Err(error) = Wal::close(&self.conn) {
+        if let Err(error) = self.wal.close(&self.conn) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the log was left in its WAL");
         }
     }
@@ -238,5 +238,121 @@ fn storage_failed(error: &rusqlite::Error) -> bool {
             | ErrorCode::OutOfMemory,
         ) => true,
         Some(_) | None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{SealedAppend, SealedCommit, SealedEvent};
+    use crate::queue::Queue;
+    use crate::{ManualClock, Meta, StreamId, schema};
+    use tempfile::TempDir;
+    use tokio::sync::oneshot;
+    use uuid::Uuid;
+
+    struct Bench {
+        dir: TempDir,
+        writer: Writer,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("log.db");
+            let shared = Arc::new(Shared::new(Queue::new(10, 1_000)));
+            let conn = schema::LOG.open(&path).unwrap();
+            let wal = Wal::new(&path, Arc::clone(&shared.counters)).unwrap();
+            let writer = Writer::new(conn, shared, Arc::new(ManualClock::at(1)), wal).unwrap();
+            Self { dir, writer }
+        }
+
+        /// Another connection to the log.
+        fn connect(&self) -> Connection {
+            Connection::open(self.dir.path().join("log.db")).unwrap()
+        }
+
+        /// Writes one event of each name, each in a stream of its own, in one transaction.
+        fn write(&mut self, names: &[&str]) -> Vec<Answer> {
+            let (jobs, answers): (Vec<_>, Vec<_>) = names.iter().map(|name| job(name)).unzip();
+            self.writer.write(jobs);
+            answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
+        }
+
+        fn positions(&mut self, names: &[&str]) -> Vec<u64> {
+            let answers = self.write(names).into_iter();
+            answers.map(|answer| answer.unwrap()[0].receipt().unwrap().last_position).collect()
+        }
+
+        fn fails(&mut self, names: &[&str]) -> bool {
+            let answers = self.write(names);
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Err(AppendError::Failed(Failure::Storage { .. }))))
+        }
+    }
+
+    fn job(name: &str) -> (Job, oneshot::Receiver<Answer>) {
+        let event =
+            SealedEvent { name: name.into(), schema_version: 1, key: None, payload: vec![7; 100] };
+        let commit = SealedCommit {
+            meta: Meta::default(),
+            events: vec![event],
+            claims: Vec::new(),
+            checkpoint: None,
+        };
+        let append = SealedAppend {
+            workspace: WorkspaceId::parse("acme").unwrap(),
+            stream: StreamId::new(name, Uuid::nil()),
+            expected_version: 0,
+            key: None,
+            commits: vec![commit],
+        };
+        let (answer, answered) = oneshot::channel();
+        (Job { append, answer }, answered)
+    }
+
+    #[test]
+    fn a_transaction_that_can_not_begin_fails_and_the_next_one_is_tried() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.positions(&["a"]), [1]);
+        bench.writer.conn.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let blocker = bench.connect();
+        blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert!(bench.fails(&["b", "c"]));
+        blocker.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(bench.positions(&["b", "c"]), [2, 3]);
+        assert!(!bench.writer.shared.is_read_only());
+    }
+
+    #[test]
+    fn a_statement_that_fails_undoes_the_whole_transaction() {
+        let mut bench = Bench::new();
+        bench
+            .connect()
+            .execute_batch(
+                "CREATE TRIGGER refuse BEFORE INSERT ON events WHEN NEW.name = 'bad'
+                 BEGIN SELECT RAISE(ABORT, 'refused'); END",
+            )
+            .unwrap();
+        assert!(bench.fails(&["a", "bad", "b"]));
+        assert_eq!(bench.positions(&["a", "b"]), [1, 2]);
+        let count = "SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM streams)";
+        let rows: (i64, i64) =
+            bench.connect().query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(rows, (2, 2));
+        assert_eq!(bench.writer.shared.counters.failures.get(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_makes_the_log_read_only() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.positions(&["a"]), [1]);
+        bench.writer.conn.pragma_update(None, "max_page_count", 1).unwrap();
+        let names: Vec<String> = (0..100).map(|number| format!("n{number}")).collect();
+        assert!(bench.fails(&names.iter().map(String::as_str).collect::<Vec<_>>()));
+        assert!(bench.writer.shared.is_read_only());
+        let acme = WorkspaceId::parse("acme").unwrap();
+        assert_eq!(bench.writer.shared.workspace(&acme).unwrap().head, 1);
     }
 }
