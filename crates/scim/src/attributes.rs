@@ -175,13 +175,15 @@ impl<'a> Seer<'a> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 mod tests {
     use expect_test::{Expect, expect};
     use serde_json::json;
 
     use super::*;
 
-    fn check(seen: &[Seen<'_>], expected: &Expect) {
+    #[expect(clippy::needless_pass_by_value, reason = "an `expect![]` is written where it is used")]
+    fn check(seen: &[Seen<'_>], expected: Expect) {
         let lines: Vec<_> = seen
             .iter()
             .map(|seen| format!("{} {}", seen.namespace.rsplit_once(':').unwrap().0, seen.key))
@@ -200,7 +202,9 @@ mod tests {
             "URN:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"DEPARTMENT": "x"},
             "urn:company:2.0:User:badge": "1"
         });
-        check(&seen(&body, Kind::User, Catalogue::standard()), &expect![[r#"
+        check(
+            &seen(&body, Kind::User, Catalogue::standard()),
+            expect![[r#"
             urn:company:2.0 badge
             urn:company:2.0 costCode
             core:2.0 emails
@@ -211,7 +215,8 @@ mod tests {
             core:2.0 userName
             extension:enterprise:2.0 department
             extension:enterprise:2.0 manager
-            extension:enterprise:2.0 manager.value"#]]);
+            extension:enterprise:2.0 manager.value"#]],
+        );
     }
 
     #[test]
@@ -226,7 +231,9 @@ mod tests {
             {"op": "add", "value": {"shoeSize": 38, "manager": "7", "id": "1"}}
         ]});
         let request = Request::parse(body, Kind::User, Catalogue::standard()).unwrap();
-        check(&seen_in(&request, Kind::User, Catalogue::standard()), &expect![[r#"
+        check(
+            &seen_in(&request, Kind::User, Catalogue::standard()),
+            expect![[r#"
             urn:company:2.0 badge
             urn:company:2.0 costCode
             core:2.0 emails
@@ -235,7 +242,8 @@ mod tests {
             core:2.0 name.givenName
             core:2.0 shoeSize
             core:2.0 title
-            extension:enterprise:2.0 manager"#]]);
+            extension:enterprise:2.0 manager"#]],
+        );
     }
 
     #[test]

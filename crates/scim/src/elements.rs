@@ -48,15 +48,20 @@ pub(crate) fn absorb(list: &mut Vec<Value>, new: Vec<Value>) {
 }
 
 /// Leaves `primary: true` on one element only: the one at `keep`, else the first that has it.
-pub(crate) fn keep_one_primary(list: &mut [Value], keep: Option<usize>) {
-    let keep = keep.or_else(|| list.iter().position(is_primary));
-    for (index, element) in list.iter_mut().enumerate() {
-        if Some(index) != keep
-            && let Some(primary @ Value::Bool(true)) = element.get_mut("primary")
-        {
+/// Tells whether another one had it; two elements may have become the same by that.
+pub(crate) fn keep_one_primary(list: &mut [Value], keep: Option<usize>) -> bool {
+    let Some(keep) = keep.or_else(|| list.iter().position(is_primary)) else { return false };
+    let mut changed = false;
+    for index in (0..list.len()).filter(|index| *index != keep) {
+        // A repetition of the primary element says nothing about it.
+        if list[index].get("value").is_some() && is_same(&list[index], &list[keep]) {
+            list[index].as_object_mut().and_then(|element| element.remove("primary"));
+        } else if let Some(primary @ Value::Bool(true)) = list[index].get_mut("primary") {
             *primary = Value::Bool(false);
+            changed = true;
         }
     }
+    changed
 }
 
 pub(crate) fn is_primary(element: &Value) -> bool {

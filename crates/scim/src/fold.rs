@@ -4,6 +4,8 @@
 //! The folded form is only ever compared (or hashed); what a client wrote is stored and returned
 //! as it was. One function per kind of text, so that a claim, an index and a filter agree.
 
+use std::borrow::Cow;
+
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 use precis_profiles::{Nickname, OpaqueString, UsernameCaseMapped};
 
@@ -11,9 +13,8 @@ use precis_profiles::{Nickname, OpaqueString, UsernameCaseMapped};
 ///
 /// PRECIS `UsernameCaseMapped`. That profile refuses strings that IdPs send all the same (spaces,
 /// symbols, compatibility characters, mixed directions); those take the `Nickname` profile (RFC
-/// 8266: spaces at the ends dropped, runs of them joined, lower case, NFKC), and what that refuses
-/// too (control characters) is lower-cased only. The result is stable: folding it again changes
-/// nothing that PRECIS accepts.
+/// 8266: spaces at the ends dropped, runs of them joined, NFKC) in lower case, and what that refuses
+/// too (control characters) is lower-cased only. Folding the result again changes nothing.
 ///
 /// # Source
 /// RFC 7644 §5 asks for `UsernameCaseMapped` of RFC 7613, now RFC 8265 §3.3.
@@ -22,8 +23,7 @@ pub fn user_name(name: &str) -> String {
         return name.to_ascii_lowercase(); // What the profile does to printable ASCII.
     }
     UsernameCaseMapped::enforce(name)
-        .or_else(|_| Nickname::enforce(name.to_lowercase()))
-        .map_or_else(|_| name.to_lowercase(), std::borrow::Cow::into_owned)
+        .map_or_else(|_| lower_case(name, |name| Nickname::enforce(name).ok()), Cow::into_owned)
 }
 
 /// Folds any other text whose attribute is not `caseExact`.
@@ -35,7 +35,23 @@ pub fn text(value: &str) -> String {
     if value.is_ascii() {
         return value.to_ascii_lowercase();
     }
-    OpaqueString::enforce(value).map_or_else(|_| value.to_lowercase(), |text| text.to_lowercase())
+    lower_case(value, |value| OpaqueString::enforce(value).ok())
+}
+
+/// Lower case in a normal form. Some capital letters appear only by normalization and some
+/// lower-case ones decompose, so each step may give work to the other; names that people have
+/// settle in the first round.
+fn lower_case(text: &str, normal: impl Fn(&str) -> Option<Cow<'_, str>>) -> String {
+    const ROUNDS_MAX: usize = 4;
+    let mut folded = text.to_lowercase();
+    for _ in 0..ROUNDS_MAX {
+        let Some(next) = normal(&folded).map(|next| next.to_lowercase()) else { break };
+        if next == folded {
+            break;
+        }
+        folded = next;
+    }
+    folded
 }
 
 #[cfg(test)]
@@ -60,6 +76,7 @@ mod tests {
     #[test]
     fn user_names_that_precis_refuses_have_a_form_too() {
         assert_eq!(user_name("Ada  Lovelace "), "ada lovelace");
+        assert_eq!(user_name("\u{1d608}da Lovelace"), "ada lovelace");
         assert_eq!(user_name("ADA\u{7}"), "ada\u{7}");
         assert_eq!(user_name(""), "");
     }

@@ -170,3 +170,184 @@ fn id(value: Value) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+    use crate::patch::Request;
+
+    /// One line for each operation: what it does to the members, or the error.
+    #[expect(clippy::needless_pass_by_value, reason = "an `expect![]` is written where it is used")]
+    fn check(operations: Value, expected: Expect) {
+        let body = json!({"Operations": operations});
+        let request = Request::parse(body, Kind::Group, Catalogue::standard()).unwrap();
+        let lines: Vec<_> = request
+            .changes
+            .iter()
+            .map(|change| match of(change) {
+                Ok(None) => format!("- {}", change.path),
+                Ok(Some(MemberChange::RemoveMatching(filter))) => {
+                    format!("RemoveMatching {filter}")
+                }
+                Ok(Some(change)) => format!("{change:?}"),
+                Err(error) => {
+                    format!("! {} {error}", error.scim_type.map_or("-", crate::ErrorType::as_str))
+                }
+            })
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn section_3_5_2_1_add_a_member() {
+        check(
+            json!([{
+                "op": "add",
+                "path": "members",
+                "value": [{
+                    "display": "Babs Jensen",
+                    "$ref": "https://example.com/v2/Users/2819c223...413861904646",
+                    "value": "2819c223-7f76-453a-919d-413861904646"
+                }]
+            }]),
+            expect![[r#"Add(["2819c223-7f76-453a-919d-413861904646"])"#]],
+        );
+    }
+
+    #[test]
+    fn section_3_5_2_2_remove_members() {
+        check(
+            json!([
+                {"op": "remove", "path": "members[value eq \"2819c223-7f76-...413861904646\"]"},
+                {"op": "remove", "path": "members"},
+                {"op": "remove", "path": "members[value eq\"2819c223...919d-413861904646\"]"},
+                {"op": "add", "path": "members", "value": [{
+                    "display": "James Smith",
+                    "$ref": "https://example.com/v2/Users/08e1d05d...473d93df9210",
+                    "value": "08e1d05d...473d93df9210"
+                }]}
+            ]),
+            expect![[r#"
+                Remove(["2819c223-7f76-...413861904646"])
+                RemoveAll
+                Remove(["2819c223...919d-413861904646"])
+                Add(["08e1d05d...473d93df9210"])"#]],
+        );
+    }
+
+    #[test]
+    fn section_3_5_2_3_replace_all_members() {
+        check(
+            json!([{
+                "op": "replace",
+                "path": "members",
+                "value": [
+                    {
+                        "display": "Babs Jensen",
+                        "$ref": "https://example.com/v2/Users/2819c223...413861904646",
+                        "value": "2819c223...413861904646"
+                    },
+                    {
+                        "display": "James Smith",
+                        "$ref": "https://example.com/v2/Users/08e1d05d...473d93df9210",
+                        "value": "08e1d05d...473d93df9210"
+                    }
+                ]
+            }]),
+            expect![[r#"Replace(["2819c223...413861904646", "08e1d05d...473d93df9210"])"#]],
+        );
+    }
+
+    #[test]
+    fn what_clients_send() {
+        check(
+            json!([
+                {"op": "Add", "path": "members", "value": [{"$ref": null, "value": "f648f8d5"}]},
+                {"op": "Remove", "path": "members", "value": [{"$ref": null, "value": "f648f8d5"}]},
+                {"op": "replace", "value": {"members": [{"value": "a"}, {"VALUE": "a", "display": null}]}},
+                {"op": "replace", "value": {"id": "g", "displayName": "New"}},
+                {"op": "replace", "path": "members", "value": []},
+                {"op": "replace", "path": "members", "value": null},
+                {"op": "remove", "path": "members", "value": []},
+                {"op": "add", "path": "members", "value": {"value": "one"}},
+                {"op": "add", "path": "members", "value": "one"},
+                {"op": "add", "path": "members", "value": ["one", 2, {"value": 3}]},
+                {"op": "add", "path": "members", "value": []},
+                {"op": "remove", "path": "members[value eq \"a\" or value eq \"b\"]"},
+                {"op": "replace", "path": "MEMBERS[value eq \"a\"]", "value": ""},
+                {"op": "remove", "path": "urn:ietf:params:scim:schemas:core:2.0:Group:members[type eq \"Group\"]"},
+                {"op": "remove", "path": "members[value sw \"a\" or value eq \"b\"]"},
+                {"op": "add", "path": "externalId", "value": "members"}
+            ]),
+            expect![[r#"
+                Add(["f648f8d5"])
+                Remove(["f648f8d5"])
+                Replace(["a"])
+                - displayName
+                RemoveAll
+                RemoveAll
+                RemoveAll
+                Add(["one"])
+                Add(["one"])
+                Add(["one", "2", "3"])
+                Add([])
+                Remove(["a", "b"])
+                Remove(["a"])
+                RemoveMatching type eq "Group"
+                RemoveMatching value sw "a" or value eq "b"
+                - externalId"#]],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_done() {
+        check(
+            json!([
+                {"op": "add", "path": "members", "value": [{"display": "x"}]},
+                {"op": "add", "path": "members", "value": [{"value": "a"}, {"value": ""}]},
+                {"op": "add", "path": "members", "value": [null]},
+                {"op": "add", "path": "members", "value": true},
+                {"op": "add", "path": "members[value eq \"a\"]", "value": "a"},
+                {"op": "replace", "path": "members[value eq \"a\"].display", "value": "a"},
+                {"op": "replace", "path": "members.value", "value": "a"},
+                {"op": "remove", "path": "members[value.x gt 5 and active.y pr]"}
+            ]),
+            expect![[r#"
+                ! invalidValue operation 1 (add members): 'members' entry 1 has no value
+                ! invalidValue operation 2 (add members): 'members' entry 2 has no value
+                ! invalidValue operation 3 (add members): 'members' entry 1 has no value
+                ! invalidValue operation 4 (add members): 'members' entry 1 has no value
+                ! invalidPath operation 5 (add members[value eq "a"]): members are added and replaced without a filter
+                ! mutability operation 6 (replace members[value eq "a"].display): the sub-attributes of members cannot be changed
+                ! mutability operation 7 (replace members.value): the sub-attributes of members cannot be changed
+                RemoveMatching value.x gt 5 and active.y pr"#]],
+        );
+    }
+
+    #[test]
+    fn bodies_name_members_with_their_type() {
+        let body = json!({
+            "displayName": "g",
+            "members": [{"value": "u1", "type": "user"}, {"value": "g1", "type": "Group"},
+                {"value": "x", "type": "Device"}, {"value": "u1"}]
+        });
+        let member = |value: &str, kind| MemberValue { value: value.to_owned(), kind };
+        let parse = |body| crate::Resource::parse(Kind::Group, body, Catalogue::standard());
+        assert_eq!(
+            parse(body).unwrap().members,
+            Some(vec![
+                member("u1", Some(Kind::User)),
+                member("g1", Some(Kind::Group)),
+                member("x", None)
+            ])
+        );
+        assert_eq!(parse(json!({"displayName": "g"})).unwrap().members, None);
+        assert_eq!(
+            parse(json!({"displayName": "g", "members": null})).unwrap().members,
+            Some(vec![])
+        );
+    }
+}

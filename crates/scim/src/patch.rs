@@ -20,6 +20,9 @@ use crate::schema::{Catalogue, Kind};
 mod apply;
 mod list;
 mod parse;
+#[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+mod tests;
 
 /// The most operations in one request. Entra and authentik send at most a few hundred.
 pub const OPERATIONS_MAX: usize = 1_000;

@@ -87,7 +87,10 @@ impl AttributePath {
             let problem = Problem::Name(text.to_owned());
             return Err(ParseError::new(Language::Path, bad, problem));
         }
-        let Some((schema, rest)) = text.rsplit_once(':') else { return Ok(Self::new(text)) };
+        let Some((schema, rest)) = text.rsplit_once(':').filter(|(schema, _)| urn::is_uri(schema))
+        else {
+            return Ok(Self::new(text));
+        };
         let (name, sub) = match rest.split_once('.') {
             Some((name, sub)) => (name, Some(sub)),
             None => (rest, None),
@@ -262,4 +265,172 @@ fn check_name(name: &str, offset: usize) -> Result<(), ParseError> {
         Problem::Name(name.to_owned())
     };
     Err(ParseError::new(Language::Path, offset, problem))
+}
+
+#[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    /// One line for each path: its parts, or the error.
+    #[expect(clippy::needless_pass_by_value, reason = "an `expect![]` is written where it is used")]
+    fn check(paths: &[&str], expected: Expect) {
+        let show = |path: Path| {
+            assert_eq!(Path::parse(&path.to_string()), Ok(path.clone()), "{path}");
+            let Path { attribute: AttributePath { schema, name, sub }, filter, sub: after } = path;
+            let filter = filter.map(|filter| format!("[{filter}]"));
+            [schema.map(|urn| format!("<{urn}>")), Some(name), sub, filter, after]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let lines: Vec<_> = paths
+            .iter()
+            .map(|text| Path::parse(text).map_or_else(|error| format!("! {error}"), show))
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn section_3_5_2_figure_8() {
+        check(
+            &[
+                "members",
+                "name.familyName",
+                r#"addresses[type eq "work"]"#,
+                r#"members[value eq "2819c223-7f76-453a-919d-413861904646"]"#,
+                r#"members[value eq "2819c223-7f76-453a-919d-413861904646"].displayName"#,
+            ],
+            expect![[r#"
+                members
+                name familyName
+                addresses [type eq "work"]
+                members [value eq "2819c223-7f76-453a-919d-413861904646"]
+                members [value eq "2819c223-7f76-453a-919d-413861904646"] displayName"#]],
+        );
+    }
+
+    #[test]
+    fn section_3_5_2_the_paths_of_the_other_examples() {
+        check(
+            &[
+                r#"members[value eq "2819c223-7f76-...413861904646"]"#,
+                r#"emails[type eq "work" and value ew "example.com"]"#,
+                r#"members[value eq"2819c223...919d-413861904646"]"#,
+                r#"addresses[type eq "work"].streetAddress"#,
+            ],
+            expect![[r#"
+                members [value eq "2819c223-7f76-...413861904646"]
+                emails [type eq "work" and value ew "example.com"]
+                members [value eq "2819c223...919d-413861904646"]
+                addresses [type eq "work"] streetAddress"#]],
+        );
+    }
+
+    #[test]
+    fn section_3_10_names_with_urns() {
+        check(
+            &[
+                "urn:ietf:params:scim:schemas:core:2.0:User:userName",
+                "urn:ietf:params:scim:schemas:core:2.0:User:name.givenName",
+                "urn:ietf:params:scim:schemas:exampleCo:2.0:hr:age",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.manager",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.manager.value",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0User",
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0User:department",
+                r#"urn:company:2.0:User:phones[type eq "work"].value"#,
+                "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group",
+                "URN:X",
+            ],
+            expect![[r#"
+                <urn:ietf:params:scim:schemas:core:2.0:User> userName
+                <urn:ietf:params:scim:schemas:core:2.0:User> name givenName
+                <urn:ietf:params:scim:schemas:exampleCo:2.0:hr> age
+                <urn:ietf:params:scim:schemas:extension:enterprise:2.0:User> manager value
+                urn:ietf:params:scim:schemas:extension:enterprise:2.0:User
+                <urn:ietf:params:scim:schemas:extension:enterprise:2.0:User> manager
+                <urn:ietf:params:scim:schemas:extension:enterprise:2.0:User> manager value
+                urn:ietf:params:scim:schemas:extension:enterprise:2.0User
+                <urn:ietf:params:scim:schemas:extension:enterprise:2.0User> department
+                <urn:company:2.0:User> phones [type eq "work"] value
+                http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group
+                URN:X"#]],
+        );
+    }
+
+    #[test]
+    fn names_and_spaces() {
+        check(
+            &["  userName  ", "$ref", "members.$ref", "_x-1", "emails [type pr]", "a$b"],
+            expect![[r#"
+                userName
+                $ref
+                members $ref
+                _x-1
+                emails [type pr]
+                a$b"#]],
+        );
+    }
+
+    #[test]
+    fn errors_say_what_and_where() {
+        check(
+            &[
+                "",
+                " ",
+                "1name",
+                "user name",
+                " name.",
+                "name.given.x",
+                "[type pr]",
+                "emails[",
+                "emails[]",
+                "emails[type eq]",
+                "  emails[type eq]",
+                "emails[type pr",
+                "emails[type pr].",
+                "emails[type pr].1",
+                "emails[type pr]x",
+                "emails[type pr] .value",
+                "emails[emails[type pr]]",
+                "name.x[type pr]",
+                "urn:x:y z:User:a",
+                "urn:x:User.1a",
+            ],
+            expect![[r#"
+                ! expected an expression, found nothing (byte 0)
+                ! expected an expression, found nothing (byte 1)
+                ! '1name' is not an attribute name (byte 0)
+                ! 'user name' is not an attribute name (byte 0)
+                ! expected an attribute name (byte 6)
+                ! 'given.x' is not an attribute name (byte 5)
+                ! expected an expression, found nothing (byte 0)
+                ! expected an expression, found nothing (byte 7)
+                ! expected an attribute name, 'not' or '(' (byte 7)
+                ! expected a value (byte 14)
+                ! expected a value (byte 16)
+                ! expected 'and', 'or' or ']' (byte 14)
+                ! expected an attribute name (byte 16)
+                ! '1' is not an attribute name (byte 16)
+                ! expected '.' and a sub-attribute, or the end (byte 15)
+                ! expected '.' and a sub-attribute, or the end (byte 15)
+                ! a value filter cannot hold another one (byte 13)
+                ! 'name.x' is not an attribute name (byte 0)
+                ! 'urn:x:y z:User:a' is not an attribute name (byte 7)
+                ! '1a' is not an attribute name (byte 11)"#]],
+        );
+    }
+
+    #[test]
+    fn case_is_no_difference() {
+        let left = AttributePath::parse("URN:x:User:Name.Given").unwrap();
+        assert_eq!(left, AttributePath::parse("urn:X:user:name.GIVEN").unwrap());
+        assert_ne!(left, AttributePath::parse("urn:X:user:name").unwrap());
+        assert_ne!(left, AttributePath::parse("name.given").unwrap());
+    }
 }

@@ -205,3 +205,127 @@ fn split(list: &str) -> impl Iterator<Item = &str> {
         c == ',' && depth == 0
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+    fn document() -> Value {
+        json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE],
+            "id": "1", "userName": "ada", "password": "never",
+            "name": {"givenName": "Ada", "familyName": "L"},
+            "emails": [{"value": "a@x", "type": "work"}, {"value": "b@x"}],
+            "groups": [{"value": "g"}],
+            ENTERPRISE: {"department": "d", "manager": {"value": "2"}},
+            "urn:company:2.0:User": {"costCode": 7},
+            "meta": {"resourceType": "User"}
+        })
+    }
+
+    /// The names that are left, of extensions with their attributes.
+    fn names(attributes: Option<&str>, excluded: Option<&str>) -> String {
+        let mut document = document();
+        let projection = Projection::parse(attributes, excluded).unwrap();
+        projection.apply(&mut document, Kind::User, Catalogue::standard());
+        let mut names = Vec::new();
+        for (name, value) in document.as_object().unwrap() {
+            match value {
+                Value::Object(inside) if name != "meta" => {
+                    let short = name.trim_start_matches("urn:").split(':').next().unwrap();
+                    names.extend(inside.keys().map(|key| format!("{short}.{key}")));
+                }
+                Value::Array(items) if name == "emails" => {
+                    names.push(format!("emails{}", json!(items)));
+                }
+                _ => names.push(name.clone()),
+            }
+        }
+        names.retain(|name| !matches!(name.as_str(), "id" | "schemas"));
+        assert!(document.get("id").is_some() && document.get("schemas").is_some());
+        names.join(" ")
+    }
+
+    #[test]
+    fn section_3_9_only_what_is_asked_for_and_what_is_always_returned() {
+        assert_eq!(names(Some("userName"), None), "userName");
+        assert_eq!(names(Some("USERNAME, name.givenName,,"), None), "name.givenName userName");
+        assert_eq!(names(Some("emails.value"), None), r#"emails[{"value":"a@x"},{"value":"b@x"}]"#);
+        assert_eq!(names(Some("emails.type"), None), r#"emails[{"type":"work"}]"#);
+        assert_eq!(names(Some("name.givenName,name"), None), "name.familyName name.givenName");
+        assert_eq!(
+            names(Some("urn:ietf:params:scim:schemas:core:2.0:User:userName"), None),
+            "userName"
+        );
+        assert_eq!(names(Some(&format!("{ENTERPRISE}:department")), None), "ietf.department");
+        assert_eq!(names(Some(ENTERPRISE), None), "ietf.department ietf.manager");
+        assert_eq!(
+            names(Some("manager.value,urn:company:2.0:USER:COSTCODE"), None),
+            "company.costCode ietf.manager"
+        );
+        assert_eq!(
+            names(Some("emails[type eq \"work\" or value eq \"a,b\"].value,nope"), None),
+            r#"emails[{"value":"a@x"},{"value":"b@x"}]"#
+        );
+        assert_eq!(names(Some("password,id"), None), "");
+    }
+
+    #[test]
+    fn section_3_9_everything_but_what_is_excluded() {
+        assert_eq!(
+            names(None, Some("emails,groups,meta,id,urn:company:2.0:User")),
+            "name.familyName name.givenName ietf.department ietf.manager userName"
+        );
+        assert_eq!(
+            names(
+                None,
+                Some(&format!("name.givenName,emails.value,groups,{ENTERPRISE}:department"))
+            ),
+            r#"emails[{"type":"work"}] meta name.familyName company.costCode ietf.manager userName"#
+        );
+        assert_eq!(names(None, Some("")), names(None, None));
+        assert!(!names(None, None).contains("password"));
+    }
+
+    #[test]
+    fn both_at_once_and_what_is_no_path_are_refused() {
+        assert_eq!(Projection::parse(Some("a"), Some("b")).unwrap_err().status, 400);
+        let error = Projection::parse(None, Some("a, b c")).unwrap_err();
+        assert_eq!(
+            error,
+            Error::invalid_value(
+                "'excludedAttributes', 'b c': 'b c' is not an attribute name (byte 0)"
+            )
+        );
+        assert!(Projection::parse(Some(""), Some("b")).is_ok());
+    }
+
+    #[test]
+    fn what_will_not_be_sent_is_known_beforehand() {
+        let wants = |attributes, excluded, name: &str| {
+            Projection::parse(attributes, excluded).unwrap().wants(name)
+        };
+        assert!(wants(None, None, "members"));
+        assert!(wants(Some("members.value"), None, "members"));
+        assert!(!wants(Some("displayName"), None, "members"));
+        assert!(!wants(None, Some("MEMBERS"), "members"));
+        assert!(wants(None, Some("members.display"), "members"));
+        assert!(!wants(
+            None,
+            Some("urn:ietf:params:scim:schemas:core:2.0:Group:members"),
+            "members"
+        ));
+    }
+
+    #[test]
+    fn groups_keep_their_name_without_their_members() {
+        let mut group = json!({"id": "1", "displayName": "g", "members": [{"value": "u"}]});
+        let projection = Projection::parse(None, Some("members")).unwrap();
+        projection.apply(&mut group, Kind::Group, Catalogue::standard());
+        assert_eq!(group, json!({"id": "1", "displayName": "g"}));
+    }
+}

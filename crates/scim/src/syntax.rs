@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorType};
 
 /// Why a filter or a path does not parse, and at which byte of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} at byte {offset}")]
+#[error("{problem} (byte {offset})")]
 pub struct ParseError {
     /// The offset in bytes from the start of the whole text, 0-based.
     pub offset: usize,

@@ -113,13 +113,13 @@ impl Test {
             (Value::Number(value), literal) => {
                 as_number(literal).and_then(|literal| order(value, &literal))
             }
-            (Value::String(text), literal) => {
+            (Value::String(text), Value::String(_)) => {
                 let times = time.and_then(|time| Some(datetime::parse(text)?.cmp(&time)));
-                let numbers = || match literal {
-                    Value::Number(literal) => compare_numbers(value, literal),
-                    _ => None,
-                };
-                times.or_else(numbers).or_else(|| Some(fold::text(text).as_str().cmp(folded)))
+                times.or_else(|| Some(fold::text(text).as_str().cmp(folded)))
+            }
+            (value, Value::Number(literal)) => compare_numbers(value, literal),
+            (value, Value::Bool(literal)) if !self.operator.is_order() => {
+                as_boolean(value).map(|value| value.cmp(literal))
             }
             _ => None,
         };

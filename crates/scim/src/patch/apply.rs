@@ -220,7 +220,7 @@ impl<'a> Engine<'a> {
             Some(Value::Object(object)) => object,
             _ => Map::new(),
         };
-        let is_left = merge(&mut object, given);
+        let is_left = merge(&mut object, given, definition.is_some());
         Ok(is_left.then_some(Value::Object(object)))
     }
 
@@ -269,13 +269,17 @@ enum Shape {
 
 /// Sets and unassigns sub-attributes; tells whether anything of substance is left.
 ///
-/// When `value` is unassigned, what only described it goes with it; when it changes, the `$ref`
-/// to what it was before goes unless the client gives another.
-pub(super) fn merge(object: &mut Map<String, Value>, given: Vec<(String, Option<Value>)>) -> bool {
+/// Where the schema knows what `value` is: when it is unassigned, what only described it goes with
+/// it; when it changes, the `$ref` to what it was before goes unless the client gives another.
+pub(super) fn merge(
+    object: &mut Map<String, Value>,
+    given: Vec<(String, Option<Value>)>,
+    is_typed: bool,
+) -> bool {
     let mut emptied = false;
     let gives_reference = given.iter().any(|(name, _)| name == "$ref");
     for (name, value) in given {
-        let is_value = name == "value";
+        let is_value = is_typed && name == "value";
         let Some(value) = value else {
             object::remove(object, &name);
             emptied |= is_value;

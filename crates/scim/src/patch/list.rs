@@ -42,7 +42,7 @@ impl Engine<'_> {
         match self.op {
             Op::Add => {
                 let new = self.elements(definition, value)?;
-                add(&mut current, new);
+                add(&mut current, new, definition.is_some());
                 Ok(current)
             }
             Op::Replace => self.elements(definition, value),
@@ -68,7 +68,7 @@ impl Engine<'_> {
             current.push(Value::Object(Map::new()));
         }
         let all = (0..current.len()).collect::<Vec<_>>();
-        Ok(merge_into(current, &all, &given))
+        Ok(merge_into(current, &all, &given, definition.is_some()))
     }
 
     /// With a filter: what it selects is changed.
@@ -81,19 +81,24 @@ impl Engine<'_> {
         let matcher = Matcher::element(filter, definition)?;
         let targets: Vec<_> =
             (0..current.len()).filter(|index| matcher.matches(&current[*index])).collect();
-        let value = self.value.take();
+        let mut value = self.value.take();
+        let is_removal = self.op == Op::Remove || value.as_ref().is_none_or(object::is_empty);
+        let are_objects = targets.is_empty() || targets.iter().any(|at| current[*at].is_object());
+        if definition.is_none() && self.sub.is_none() && !is_removal && are_objects {
+            value = value.map(as_object);
+        }
         if targets.is_empty() {
             return self.nothing_selected(definition, current, value, filter);
         }
-        let is_removal = self.op == Op::Remove || value.as_ref().is_none_or(object::is_empty);
         match (self.op, self.sub) {
             (_, None) if is_removal => Ok(without(current, &targets)),
-            (Op::Replace, None) => {
+            // A text or number has no sub-attributes that `add` could leave as they are.
+            (op, None) if op == Op::Replace || !are_objects => {
                 self.replace_matched(definition, current, &targets, value, filter)
             }
             _ => {
                 let given = self.given(definition, value)?;
-                Ok(merge_into(current, &targets, &given))
+                Ok(merge_into(current, &targets, &given, definition.is_some()))
             }
         }
     }
@@ -111,9 +116,12 @@ impl Engine<'_> {
         value: Option<Value>,
         filter: &Filter,
     ) -> Elements {
-        let Some(mut new) = self.elements(definition, value)?.into_iter().next() else {
-            return Ok(without(current, targets));
+        let value = value.unwrap_or(Value::Null);
+        let new = match definition {
+            Some(attribute) => self.coercion.element(attribute, value)?,
+            None => coerce::free(value),
         };
+        let Some(mut new) = new else { return Ok(without(current, targets)) };
         if let Value::Object(new) = &mut new {
             for (name, value) in self.compared(definition, filter).into_iter().flatten() {
                 if object::get(new, &name).is_none() {
@@ -121,10 +129,15 @@ impl Engine<'_> {
                 }
             }
         }
-        for index in targets {
-            current[*index] = new.clone();
+        for (index, element) in current.iter_mut().enumerate() {
+            if targets.binary_search(&index).is_ok() {
+                *element = new.clone();
+            } else if definition.is_some() && elements::is_same(element, &new) {
+                *element = Value::Null; // The same value again: the new one stands for it.
+            }
         }
-        Ok(settled(current, targets.first().copied().filter(|_| elements::is_primary(&new))))
+        let keep = targets.first().copied().filter(|_| elements::is_primary(&new));
+        Ok(settled(current, keep, definition.is_some()))
     }
 
     /// Creates the element that the filter describes, where that is wanted and clear.
@@ -145,17 +158,30 @@ impl Engine<'_> {
         if self.op == Op::Remove || value.as_ref().is_none_or(object::is_empty) {
             return Ok(current); // It is gone already.
         }
-        let mut element = described;
-        let given = self.given(definition, value)?;
-        if !merge(&mut element, given) {
+        let is_typed = definition.is_some();
+        let mut given = self.given(definition, value)?;
+        if given.iter().all(|(_, value)| value.is_none()) {
+            return Ok(current); // Nothing would be said of it.
+        }
+        // What the value says comes last and wins.
+        given.splice(0..0, described.into_iter().map(|(name, value)| (name, Some(value))));
+        let mut element = Map::new();
+        if !merge(&mut element, given.clone(), is_typed) {
             return Ok(current);
         }
         let element = Value::Object(element);
         if !Matcher::element(filter, definition)?.matches(&element) {
             return Err(no_target()); // The value contradicts the filter.
         }
-        add(&mut current, vec![element]);
-        Ok(current)
+        // The same value may be there, without what the filter asks for.
+        let at = current.iter().position(|known| elements::is_same(known, &element));
+        let at = at.unwrap_or(current.len());
+        if at == current.len() {
+            current.push(Value::Object(Map::new()));
+        } else if self.op == Op::Replace && self.sub.is_none() {
+            current[at] = Value::Object(Map::new());
+        }
+        Ok(merge_into(current, &[at], &given, is_typed))
     }
 
     /// The sub-attributes that the filter compares with `eq`, if it is nothing but such
@@ -194,12 +220,23 @@ impl Engine<'_> {
 }
 
 /// Adds elements; a new primary one takes the place of the old.
-fn add(current: &mut Vec<Value>, new: Vec<Value>) {
-    let primary = new.iter().find(|element| elements::is_primary(element)).cloned();
+fn add(current: &mut Vec<Value>, new: Vec<Value>, is_typed: bool) {
+    let primary = new.iter().find(|element| is_typed && elements::is_primary(element)).cloned();
     elements::absorb(current, new);
-    let keep = primary
-        .and_then(|primary| current.iter().position(|known| elements::is_same(known, &primary)));
-    elements::keep_one_primary(current, keep);
+    let Some(primary) = primary else { return };
+    let keep = current.iter().position(|known| elements::is_same(known, &primary));
+    if elements::keep_one_primary(current, keep) {
+        *current = settled(std::mem::take(current), keep, is_typed);
+    }
+}
+
+/// A free-form value as the element of a list of objects.
+fn as_object(value: Value) -> Value {
+    match value {
+        Value::Object(_) => value,
+        Value::Array(mut items) if items.len() == 1 => as_object(items.remove(0)),
+        value => Value::Object(Map::from_iter([("value".to_owned(), value)])),
+    }
 }
 
 /// Sets and unassigns sub-attributes in some elements; those of which nothing is left go.
@@ -207,6 +244,7 @@ fn merge_into(
     mut current: Vec<Value>,
     targets: &[usize],
     given: &[(String, Option<Value>)],
+    is_typed: bool,
 ) -> Vec<Value> {
     for index in targets {
         let element = &mut current[*index];
@@ -214,20 +252,26 @@ fn merge_into(
             Value::Object(object) => object,
             value => Map::from_iter([("value".to_owned(), value)]),
         };
-        if merge(&mut object, given.to_vec()) {
+        if merge(&mut object, given.to_vec(), is_typed) {
             *element = Value::Object(object);
         }
     }
     let sets_primary =
         given.iter().any(|(name, value)| name == "primary" && *value == Some(Value::Bool(true)));
-    settled(current, targets.first().copied().filter(|_| sets_primary))
+    settled(current, targets.first().copied().filter(|_| sets_primary), is_typed)
 }
 
-/// The list without what has become empty or a repetition, and with one primary element.
-fn settled(mut list: Vec<Value>, keep: Option<usize>) -> Vec<Value> {
-    elements::keep_one_primary(&mut list, keep);
-    let mut settled = Vec::with_capacity(list.len());
+/// The list without what has become empty, without repetitions and with one primary element. In a
+/// free-form list the client may mean both.
+fn settled(mut list: Vec<Value>, keep: Option<usize>, is_typed: bool) -> Vec<Value> {
+    if is_typed {
+        elements::keep_one_primary(&mut list, keep);
+    }
     list.retain(|element| !element.is_null());
+    if !is_typed {
+        return list;
+    }
+    let mut settled = Vec::with_capacity(list.len());
     elements::absorb(&mut settled, list);
     settled
 }
