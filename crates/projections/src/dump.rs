@@ -10,7 +10,7 @@ use event_log::WorkspaceId;
 use rusqlite::{Connection, Row, types::ValueRef};
 use uuid::Uuid;
 
-use crate::{Failure, Projection, ReadModels, Table, writer::checkpoints};
+use crate::{Failure, Projection, ReadModels, Table};
 
 impl ReadModels {
     /// Writes all rows of a projection, of one workspace or of all, under headings.
@@ -26,8 +26,10 @@ impl ReadModels {
         let seat = self.seat(name);
         let reader = seat.reader()?;
         let tx = reader.unchecked_transaction()?;
-        let all = || checkpoints(&tx).map(|all| all.into_iter().map(|(it, _)| it).collect());
-        let workspaces: Vec<_> = workspace.map_or_else(all, |it| Ok(vec![it.clone()]))?;
+        let all = || self.projector.log.heads().into_iter().map(|(workspace, _)| workspace);
+        let mut workspaces: Vec<_> =
+            workspace.map_or_else(|| all().collect(), |it| vec![it.clone()]);
+        workspaces.sort();
         for workspace in &workspaces {
             dump(&tx, seat.projection, workspace, out)?;
         }
@@ -43,7 +45,7 @@ pub(crate) fn dump(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     for table in projection.tables() {
-        writeln!(out, "# {workspace} {}", table.name)?;
+        writeln!(out, "[{workspace} {}]", table.name)?;
         lines(connection, table, workspace, |line| writeln!(out, "{line}").map_err(Failure::from))?;
     }
     Ok(())

@@ -12,21 +12,30 @@
 //! there, for that workspace alone, and says so.
 //! Invariant: a rebuild never moves what serves until the next generation is complete.
 
+pub mod accounts;
+pub mod dashboard;
 pub mod directory;
+pub mod effects;
+pub mod mdm;
+pub mod store;
 
 mod cursor;
 mod dump;
 mod failure;
 mod generation;
 mod marks;
+#[cfg(test)]
+mod parity;
 mod projection;
 mod projector;
 mod read_models;
+mod rebuild;
 mod recorded;
 mod seat;
 mod sql;
 #[cfg(test)]
 mod testing;
+mod verify;
 mod writer;
 
 pub use cursor::{BadCursor, Cursor};
@@ -35,7 +44,15 @@ pub use generation::Reader;
 pub use marks::Stale;
 pub use projection::{Projection, Table};
 pub use read_models::{ReadModels, Status};
+pub use rebuild::{Progress, RebuildError};
 pub use recorded::{ReadError, Recorded};
+pub use verify::Difference;
 
 /// Every projection, in the order in which a batch reaches them: what SCIM reads comes first.
-pub const ALL: &[&dyn Projection] = &[&directory::DirectoryProjection];
+pub const ALL: &[&dyn Projection] = &[
+    &directory::DirectoryProjection,
+    &dashboard::Dashboard,
+    &store::Store,
+    &mdm::Mdm,
+    &effects::EffectsProjection,
+];

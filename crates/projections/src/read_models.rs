@@ -1,14 +1,19 @@
 //! The read models of a node: opened together, followed by one projector, read from any thread.
 
-use std::{path::Path, sync::Arc, thread::JoinHandle};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+};
 
 use event_log::{EventLog, WorkspaceId};
 use parking_lot::Mutex;
 use tokio::{runtime::Builder, sync::watch};
 
 use crate::{
-    ALL, Failure, OpenError, Projection, Stale, directory::Directory, generation::Reader,
-    marks::Marks, projector::Projector, seat::Seat,
+    ALL, Failure, OpenError, Projection, Stale, accounts::Accounts, directory::Directory,
+    effects::Effects, generation::Reader, marks::Marks, mdm::Devices, projector::Projector,
+    seat::Seat,
 };
 
 /// All read models of a node.
@@ -17,6 +22,9 @@ use crate::{
 /// once and on its own thread ([`ReadModels::directory`] and the like).
 pub struct ReadModels {
     pub(crate) projector: Arc<Projector>,
+    pub(crate) dir: PathBuf,
+    /// Held by the one build that may run.
+    pub(crate) building: Mutex<()>,
     stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -78,7 +86,13 @@ impl ReadModels {
             .spawn(move || follower.run(&runtime, stopped))
             .map_err(|error| failed(error.into()))?;
         let thread = Mutex::new(Some(thread));
-        Ok(Arc::new(Self { projector, stop, thread }))
+        Ok(Arc::new(Self {
+            projector,
+            dir: dir.to_owned(),
+            building: Mutex::new(()),
+            stop,
+            thread,
+        }))
     }
 
     /// Waits until a projection shows everything that the workspace's log holds now.
@@ -108,6 +122,21 @@ impl ReadModels {
     /// What SCIM reads.
     pub fn directory(&self) -> Directory<'_> {
         Directory::new(self)
+    }
+
+    /// The people of the portals.
+    pub fn accounts(&self) -> Accounts<'_> {
+        Accounts::new(self)
+    }
+
+    /// Devices and their policies.
+    pub fn devices(&self) -> Devices<'_> {
+        Devices::new(self)
+    }
+
+    /// What is owed.
+    pub fn effects(&self) -> Effects<'_> {
+        Effects::new(self)
     }
 
     /// How far every projection has come in every workspace.
@@ -166,4 +195,4 @@ impl Drop for ReadModels {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -97,4 +97,11 @@ impl Seat {
             );
         }
     }
+    /// Lets another file serve; whoever calls holds the writer of the old one in `slot`.
+    pub(crate) fn swap(&self, slot: &mut Writer, generation: Generation, writer: Writer) {
+        let old = std::mem::replace(&mut *self.serving.write(), Arc::new(generation));
+        *slot = writer;
+        old.close();
+        remove(old.path());
+    }
 }

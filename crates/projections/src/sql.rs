@@ -5,6 +5,7 @@
 
 use rusqlite::{Error, Row, types::Type};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// A counter or position as SQLite keeps it. They do not reach 2^63.
@@ -26,6 +27,27 @@ pub(crate) fn natural(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 /// An id in a column of 16 bytes.
 pub(crate) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     row.get(column).map(Uuid::from_bytes)
+}
+
+/// An id in such a column, or none.
+pub(crate) fn maybe_uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Uuid>> {
+    let bytes: Option<[u8; 16]> = row.get(column)?;
+    Ok(bytes.map(Uuid::from_bytes))
+}
+
+/// A variant without fields as its word.
+pub(crate) fn tag<T: Serialize>(value: &T) -> rusqlite::Result<String> {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => Ok(word),
+        Ok(other) => Err(Error::ToSqlConversionFailure(format!("{other} is no word").into())),
+        Err(error) => Err(Error::ToSqlConversionFailure(error.into())),
+    }
+}
+
+/// What [`tag`] stored, or the same word from an `as_str`.
+pub(crate) fn tagged<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let word: String = row.get(column)?;
+    serde_json::from_value(Value::String(word)).map_err(|error| unreadable(error.into()))
 }
 
 /// A value as JSON text.

@@ -1,5 +1,7 @@
 //! Help for the tests of this crate: histories as lists of events, applied or appended.
 
+pub(crate) mod history;
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
@@ -152,6 +154,15 @@ pub(crate) fn rows(
     let mut text = Vec::new();
     dump(connection, projection, workspace, &mut text).unwrap();
     String::from_utf8(text).unwrap()
+}
+
+/// Compares two texts and shows the first line that differs only.
+#[track_caller]
+pub(crate) fn assert_same(one: &str, other: &str) {
+    for (one, other) in one.lines().zip(other.lines()) {
+        assert_eq!(one, other);
+    }
+    assert_eq!(one.lines().count(), other.lines().count(), "one ends before the other");
 }
 
 /// A log in a directory.

@@ -47,6 +47,17 @@ impl Writer {
         &self.saved
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Lets the file serve from here on, for good: this reaches the disk before it returns.
+    pub(crate) fn complete(&self) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        crate::generation::complete(&self.connection)?;
+        self.connection.pragma_update(None, "synchronous", "NORMAL")
+    }
+
     /// Applies the events of one workspace, which go up to the position `to` (what was erased on
     /// the way included); `from` is where the file stood before.
     pub(crate) fn apply<'e>(
@@ -131,7 +142,7 @@ fn save(connection: &Connection, workspace: &WorkspaceId, to: u64) -> rusqlite::
 }
 
 /// How far a file has come in each workspace.
-pub(crate) fn checkpoints(connection: &Connection) -> rusqlite::Result<Vec<(WorkspaceId, u64)>> {
+fn checkpoints(connection: &Connection) -> rusqlite::Result<Vec<(WorkspaceId, u64)>> {
     connection
         .prepare("SELECT workspace, position FROM checkpoints ORDER BY workspace")?
         .query_map([], |row| Ok((crate::sql::word(row, 0, WorkspaceId::parse)?, natural(row, 1)?)))?

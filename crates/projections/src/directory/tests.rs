@@ -1,5 +1,7 @@
 //! From facts to rows, and what queries make of them.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+
 use domain::{
     group::GroupEvent,
     ids::{EntryId, MemberId},
@@ -64,20 +66,20 @@ fn an_entry_counts_its_own_changes() {
         .user(1, UserEvent::EntryDeactivated { connector: okta });
     check(
         &story,
-        &expect![[r##"
-        # acme connectors
-        entra	1	0	1	0	0
-        okta	1	0	1	0	0
-        # acme entries
-        entra	1	00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001	ADA@x	ada@x	\N	\N	1	1767225600003000	1767225600003000	1	{"active":true,"userName":"ADA@x"}
-        okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	Ada@x	ada@x	Ada	\N	0	1767225600001000	1767225600005000	3	{"active":false,"displayName":"Ada","userName":"Ada@x"}
-        # acme blocks
-        entra	0	1
-        okta	0	1
-        # acme groups
-        # acme members
-        # acme pending
-    "##]],
+        &expect![[r#"
+            [acme connectors]
+            entra	1	0	1	0	0
+            okta	1	0	1	0	0
+            [acme entries]
+            entra	1	00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001	ADA@x	ada@x	\N	\N	1	1767225600003000	1767225600003000	1	{"active":true,"userName":"ADA@x"}
+            okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	Ada@x	ada@x	Ada	\N	0	1767225600001000	1767225600005000	3	{"active":false,"displayName":"Ada","userName":"Ada@x"}
+            [acme blocks]
+            entra	0	1
+            okta	0	1
+            [acme groups]
+            [acme members]
+            [acme pending]
+        "#]],
     );
 }
 
@@ -92,19 +94,19 @@ fn a_deleted_entry_leaves_its_name_and_keeps_the_numbers_of_others() {
     story.user(4, added("okta", 4, json!({ "userName": "u2" })));
     check(
         &story,
-        &expect![[r##"
-        # acme connectors
-        okta	4	0	3	0	0
-        # acme entries
-        okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	u1	u1	\N	\N	1	1767225600001000	1767225600001000	1	{"active":true,"userName":"u1"}
-        okta	3	00000000-0000-0000-0000-000000000003	00000000-0000-0000-0000-000000000003	u3	u3	\N	\N	1	1767225600003000	1767225600003000	1	{"active":true,"userName":"u3"}
-        okta	4	00000000-0000-0000-0000-000000000004	00000000-0000-0000-0000-000000000004	u2	u2	\N	\N	1	1767225600005000	1767225600005000	1	{"active":true,"userName":"u2"}
-        # acme blocks
-        okta	0	3
-        # acme groups
-        # acme members
-        # acme pending
-    "##]],
+        &expect![[r#"
+            [acme connectors]
+            okta	4	0	3	0	0
+            [acme entries]
+            okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	u1	u1	\N	\N	1	1767225600001000	1767225600001000	1	{"active":true,"userName":"u1"}
+            okta	3	00000000-0000-0000-0000-000000000003	00000000-0000-0000-0000-000000000003	u3	u3	\N	\N	1	1767225600003000	1767225600003000	1	{"active":true,"userName":"u3"}
+            okta	4	00000000-0000-0000-0000-000000000004	00000000-0000-0000-0000-000000000004	u2	u2	\N	\N	1	1767225600005000	1767225600005000	1	{"active":true,"userName":"u2"}
+            [acme blocks]
+            okta	0	3
+            [acme groups]
+            [acme members]
+            [acme pending]
+        "#]],
     );
 }
 
@@ -128,23 +130,23 @@ fn a_group_has_the_members_that_its_facts_name() {
         );
     check(
         &story,
-        &expect![[r##"
-        # acme connectors
-        okta	1	1	1	1	1
-        # acme entries
-        okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	ada	ada	\N	\N	1	1767225600001000	1767225600001000	1	{"active":true,"userName":"ada"}
-        # acme blocks
-        okta	0	1
-        # acme groups
-        okta	1	store	00000000-0000-0000-0000-00000000000a	EMEA	emea	\N	4	1767225600002000	1767225600011000	10	{"displayName":"EMEA"}
-        # acme members
-        okta	1	00000000-0000-0000-0000-000000000001
-        okta	1	00000000-0000-0000-0000-000000000003
-        okta	1	00000000-0000-0000-0000-000000000004
-        okta	1	00000000-0000-0000-0000-000000000005
-        # acme pending
-        okta	1	7	Dan@x	dan@x
-    "##]],
+        &expect![[r#"
+            [acme connectors]
+            okta	1	1	1	1	1
+            [acme entries]
+            okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	ada	ada	\N	\N	1	1767225600001000	1767225600001000	1	{"active":true,"userName":"ada"}
+            [acme blocks]
+            okta	0	1
+            [acme groups]
+            okta	1	store	00000000-0000-0000-0000-00000000000a	EMEA	emea	\N	4	1767225600002000	1767225600011000	10	{"displayName":"EMEA"}
+            [acme members]
+            okta	1	00000000-0000-0000-0000-000000000001
+            okta	1	00000000-0000-0000-0000-000000000003
+            okta	1	00000000-0000-0000-0000-000000000004
+            okta	1	00000000-0000-0000-0000-000000000005
+            [acme pending]
+            okta	1	7	Dan@x	dan@x
+        "#]],
     );
 }
 
@@ -160,13 +162,13 @@ fn a_deleted_group_leaves_nothing_behind() {
     check(
         &story,
         &expect![[r#"
-        # acme connectors
-        okta	0	1	0	0	0
-        # acme entries
-        # acme blocks
-        # acme groups
-        # acme members
-        # acme pending
-    "#]],
+            [acme connectors]
+            okta	0	1	0	0	0
+            [acme entries]
+            [acme blocks]
+            [acme groups]
+            [acme members]
+            [acme pending]
+        "#]],
     );
 }

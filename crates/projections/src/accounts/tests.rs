@@ -1,0 +1,142 @@
+//! From facts to rows, for one of the portals that share them.
+
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+
+use domain::{
+    ids::{EntryId, OffboardingId},
+    portal::{Portal, Role},
+    rule::OnDeactivate,
+    user::{UserEvent, event::RoleReason},
+};
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use crate::{
+    dashboard::Dashboard,
+    testing::{Story, connector, id, resource},
+};
+
+fn added(portal: Portal, name: &str, number: u128, user_name: &str) -> UserEvent {
+    UserEvent::EntryAdded {
+        portal,
+        connector: connector(name),
+        entry: EntryId(id(number)),
+        resource: resource(json!({
+            "userName": user_name, "active": true, "title": "Countess",
+            "emails": [{ "value": format!("Mail.{user_name}") }],
+        })),
+    }
+}
+
+fn changed(name: &str, set: &serde_json::Value) -> UserEvent {
+    let changes = serde_json::from_value(json!({ "set": set })).unwrap();
+    UserEvent::EntryChanged { connector: connector(name), changes }
+}
+
+#[track_caller]
+fn check(story: &Story, expected: &Expect) {
+    expected.assert_eq(&story.rows(&Dashboard));
+}
+
+#[test]
+fn an_account_follows_the_entry_that_changed_last() {
+    let mut story = Story::new();
+    story
+        .user(1, added(Portal::Dashboard, "okta", 1, "Ada@x"))
+        .user(1, UserEvent::AccountGranted { role: Some(Role::Viewer) })
+        .user(1, added(Portal::Dashboard, "entra", 2, "ada@y"))
+        .user(1, changed("okta", &json!({ "title": "Enchantress" })));
+    check(
+        &story,
+        &expect![[r#"
+        [acme accounts]
+        00000000-0000-0000-0000-000000000001	1	active	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"entra":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":true,"emails":[{"value":"Mail.ada@y"}],"userName":"ada@y"},"created":1767225600003000,"modified":1767225600003000,"version":1},"okta":{"id":"00000000-0000-0000-0000-000000000001","resource":{"active":true,"emails":[{"value":"Mail.Ada@x"}],"userName":"Ada@x"},"created":1767225600001000,"modified":1767225600004000,"version":2}},"account":{"state":"active","source":"scim","role":"viewer","user_name":"Ada@x","email":"Mail.Ada@x"},"offboarding":null,"first":"00000000-0000-0000-0000-000000000001"}
+        [acme account_entries]
+        00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001
+        00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
+    "#]],
+    );
+}
+
+#[test]
+fn the_people_of_other_portals_leave_no_row() {
+    let mut story = Story::new();
+    story
+        .user(1, added(Portal::Store, "store", 1, "ada"))
+        .user(1, UserEvent::AccountGranted { role: None })
+        .user(1, changed("store", &json!({ "userName": "ida" })));
+    check(
+        &story,
+        &expect![[r#"
+        [acme accounts]
+        [acme account_entries]
+    "#]],
+    );
+}
+
+#[test]
+fn a_person_without_account_keeps_a_row() {
+    let mut story = Story::new();
+    story
+        .user(1, added(Portal::Dashboard, "okta", 1, "ada"))
+        .user(1, UserEvent::EntryRemoved { connector: connector("okta"), entry: EntryId(id(1)) });
+    check(
+        &story,
+        &expect![[r#"
+        [acme accounts]
+        00000000-0000-0000-0000-000000000001	0	none	ada	mail.ada	1767225600001000	{"portal":"dashboard","entries":{},"account":{"state":"none","source":"scim","role":null,"user_name":"ada","email":"Mail.ada"},"offboarding":null,"first":"00000000-0000-0000-0000-000000000001"}
+        [acme account_entries]
+    "#]],
+    );
+}
+
+#[test]
+fn an_account_made_by_hand_is_adopted_suspended_and_removed() {
+    let offboarding = OffboardingId(id(77));
+    let mut story = Story::new();
+    story
+        .user(
+            1,
+            UserEvent::AccountInvited {
+                portal: Portal::Dashboard,
+                user_name: "Ada@x".to_owned(),
+                email: None,
+                role: Some(Role::Unassigned),
+            },
+        )
+        .user(1, UserEvent::RoleChanged { role: Role::Admin, why: RoleReason::ByHand })
+        .user(1, added(Portal::Dashboard, "okta", 2, "ada@X"))
+        .user(1, UserEvent::AccountAdopted { connector: connector("okta") })
+        .user(1, UserEvent::EntryDeactivated { connector: connector("okta") })
+        .user(
+            1,
+            UserEvent::OffboardingStarted {
+                offboarding,
+                connector: connector("okta"),
+                rule: OnDeactivate::RemoveUser,
+                policy: None,
+            },
+        )
+        .user(1, UserEvent::AccountSuspended {});
+    check(
+        &story,
+        &expect![[r#"
+        [acme accounts]
+        00000000-0000-0000-0000-000000000001	1	suspended	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"suspended","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X"},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":false},"first":null}
+        [acme account_entries]
+        00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
+    "#]],
+    );
+    story
+        .user(1, UserEvent::AccountRemoved {})
+        .user(1, UserEvent::OffboardingCompleted { offboarding });
+    check(
+        &story,
+        &expect![[r#"
+        [acme accounts]
+        00000000-0000-0000-0000-000000000001	0	removed	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"removed","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X"},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":true},"first":null}
+        [acme account_entries]
+        00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
+    "#]],
+    );
+}

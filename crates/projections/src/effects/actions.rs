@@ -1,0 +1,187 @@
+//! The queries on actions: what is due, and what became of the others.
+
+use domain::{
+    Micros,
+    device::ActionState,
+    ids::{ActionId, DeviceId, OffboardingId, UserId},
+    offboarding::ActionKind,
+};
+use event_log::WorkspaceId;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::Effects;
+use crate::{
+    Failure,
+    sql::{int, json, length, natural, tagged, uuid, word},
+};
+
+/// One thing owed to one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionRow {
+    /// In which workspace.
+    pub workspace: WorkspaceId,
+    /// The position of the event that requested it.
+    pub position: u64,
+    /// Its id, which is also the idempotency key toward the MDM service.
+    pub id: ActionId,
+    /// The device.
+    pub device: DeviceId,
+    /// Which offboarding calls for it.
+    pub offboarding: OffboardingId,
+    /// Whose.
+    pub user: UserId,
+    /// What is to be done.
+    pub kind: ActionKind,
+    /// How far it has come.
+    pub state: ActionState,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// When something is to be done about it; `None` when nothing is.
+    pub due_at: Option<Micros>,
+    /// When it was requested.
+    pub requested_at: Micros,
+    /// Why it failed or was parked.
+    pub reason: Option<String>,
+    /// The correlation id of the request that began all this.
+    pub correlation: String,
+}
+
+/// A query of actions with the columns of [`action_row`].
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT workspace, position, id, device, offboarding, user, kind, state, attempts, ",
+            "due, requested, reason, correlation FROM actions ",
+            $rest
+        )
+    };
+}
+
+pub(super) const DUE: &str = select!(
+    "WHERE turn = 1 AND due IS NOT NULL AND due <= ?1 ORDER BY due, workspace, position LIMIT ?2"
+);
+const NEXT: &str = "SELECT min(due) FROM actions WHERE turn = 1 AND due IS NOT NULL";
+const BY_ID: &str = select!("WHERE workspace = ?1 AND id = ?2");
+const OF_OFFBOARDING: &str = select!("WHERE workspace = ?1 AND offboarding = ?2 ORDER BY position");
+const OPEN: &str =
+    select!("WHERE workspace = ?1 AND offboarding = ?2 AND open = 1 ORDER BY position");
+const PAGE: &str = select!("WHERE workspace = ?1 AND position > ?2 ORDER BY position LIMIT ?3");
+const PAGE_OF_STATE: &str =
+    select!("WHERE workspace = ?1 AND position > ?2 AND state = ?4 ORDER BY position LIMIT ?3");
+
+fn action_row(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
+    Ok(ActionRow {
+        workspace: word(row, 0, WorkspaceId::parse)?,
+        position: natural(row, 1)?,
+        id: ActionId(uuid(row, 2)?),
+        device: DeviceId(uuid(row, 3)?),
+        offboarding: OffboardingId(uuid(row, 4)?),
+        user: UserId(uuid(row, 5)?),
+        kind: json(row, 6)?,
+        state: tagged(row, 7)?,
+        attempts: row.get(8)?,
+        due_at: row.get(9)?,
+        requested_at: row.get(10)?,
+        reason: row.get(11)?,
+        correlation: row.get(12)?,
+    })
+}
+
+impl Effects<'_> {
+    /// At most `limit` actions of all workspaces that something is to be done about by `now`, the
+    /// longest due first; of each device only the first that has not ended.
+    ///
+    /// One that was sent or acknowledged is among them: whoever sent it may have crashed since. One
+    /// that is parked is not, and holds up those behind it.
+    ///
+    /// # Errors
+    /// Like every query here, when the read model cannot be read.
+    pub fn due(self, now: Micros, limit: usize) -> Result<Vec<ActionRow>, Failure> {
+        let reader = self.reader()?;
+        Ok(reader
+            .prepare_cached(DUE)?
+            .query_map(params![now, length(limit)], action_row)?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// When the next action is due; `None` when nothing is owed.
+    pub fn next_due_at(self) -> Result<Option<Micros>, Failure> {
+        Ok(self.reader()?.prepare_cached(NEXT)?.query_row([], |row| row.get(0))?)
+    }
+
+    /// An action by its id.
+    pub fn action(
+        self,
+        workspace: &WorkspaceId,
+        id: ActionId,
+    ) -> Result<Option<ActionRow>, Failure> {
+        let reader = self.reader()?;
+        Ok(reader
+            .prepare_cached(BY_ID)?
+            .query_row(params![workspace.as_str(), id.0.as_bytes()], action_row)
+            .optional()?)
+    }
+
+    /// Everything an offboarding called for.
+    pub fn actions_of(
+        self,
+        workspace: &WorkspaceId,
+        offboarding: OffboardingId,
+    ) -> Result<Vec<ActionRow>, Failure> {
+        self.of(OF_OFFBOARDING, workspace, offboarding)
+    }
+
+    /// What an offboarding called for that has not ended.
+    pub fn open_actions(
+        self,
+        workspace: &WorkspaceId,
+        offboarding: OffboardingId,
+    ) -> Result<Vec<ActionRow>, Failure> {
+        self.of(OPEN, workspace, offboarding)
+    }
+
+    fn of(
+        self,
+        sql: &str,
+        workspace: &WorkspaceId,
+        offboarding: OffboardingId,
+    ) -> Result<Vec<ActionRow>, Failure> {
+        let reader = self.reader()?;
+        Ok(reader
+            .prepare_cached(sql)?
+            .query_map(params![workspace.as_str(), offboarding.0.as_bytes()], action_row)?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// At most `limit` actions that were requested after a position, in order, of one state or all.
+    pub fn actions(
+        self,
+        workspace: &WorkspaceId,
+        state: Option<ActionState>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<ActionRow>, Failure> {
+        let reader = self.reader()?;
+        let (after, limit) = (int(after), length(limit));
+        let rows = match state {
+            None => reader
+                .prepare_cached(PAGE)?
+                .query_map(params![workspace.as_str(), after, limit], action_row)?
+                .collect::<rusqlite::Result<_>>(),
+            Some(state) => reader
+                .prepare_cached(PAGE_OF_STATE)?
+                .query_map(params![workspace.as_str(), after, limit, state.as_str()], action_row)?
+                .collect(),
+        };
+        Ok(rows?)
+    }
+
+    /// How many actions there are in each state, in all workspaces.
+    pub fn counts(self) -> Result<Vec<(ActionState, u64)>, Failure> {
+        let reader = self.reader()?;
+        Ok(reader
+            .prepare_cached("SELECT state, sum(actions) FROM counts GROUP BY state")?
+            .query_map([], |row| Ok((tagged(row, 0)?, natural(row, 1)?)))?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+}

@@ -1,0 +1,244 @@
+//! What facts do to offboardings and actions.
+
+use domain::{
+    Micros,
+    device::{ActionState, DeviceEvent},
+    ids::{ActionId, OffboardingId},
+    user::UserEvent,
+    workspace::WorkspaceEvent,
+};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::OffboardingState;
+use crate::{
+    Recorded,
+    sql::{int, length, tag, to_json},
+};
+
+/// Whether a fact of a user is about an offboarding. Most are not.
+pub(super) fn hears_user(fact: &UserEvent) -> bool {
+    matches!(
+        fact,
+        UserEvent::OffboardingStarted { .. }
+            | UserEvent::OffboardingHeld { .. }
+            | UserEvent::OffboardingPlanned { .. }
+            | UserEvent::OffboardingCompleted { .. }
+            | UserEvent::OffboardingCancelled { .. }
+    )
+}
+
+pub(super) fn user(
+    tx: &Transaction<'_>,
+    event: &Recorded,
+    fact: &UserEvent,
+) -> rusqlite::Result<()> {
+    let workspace = event.workspace.as_str();
+    match fact {
+        UserEvent::OffboardingStarted { offboarding, connector, rule, policy } => {
+            tx.prepare_cached(
+                "INSERT INTO offboardings
+                 (workspace, position, id, user, portal, connector, rule, policy, state, started)
+                 VALUES (?1, ?2, ?3, ?4,
+                         (SELECT portal FROM connectors WHERE workspace = ?1 AND name = ?5),
+                         ?5, ?6, ?7, ?8, ?9)",
+            )?
+            .execute(params![
+                workspace,
+                int(event.position),
+                offboarding.0.as_bytes(),
+                event.stream.as_bytes(),
+                connector.as_str(),
+                tag(rule)?,
+                policy.map(|policy| *policy.0.as_bytes()),
+                OffboardingState::Started.as_str(),
+                event.at,
+            ])?;
+            Ok(())
+        }
+        UserEvent::OffboardingHeld { offboarding, .. } => {
+            turn_to(tx, event, *offboarding, OffboardingState::Held, None)
+        }
+        UserEvent::OffboardingPlanned { offboarding, actions } => {
+            tx.prepare_cached(
+                "UPDATE offboardings SET planned = planned + ?3 WHERE workspace = ?1 AND id = ?2",
+            )?
+            .execute(params![
+                workspace,
+                offboarding.0.as_bytes(),
+                length(actions.len())
+            ])?;
+            Ok(())
+        }
+        UserEvent::OffboardingCompleted { offboarding } => {
+            turn_to(tx, event, *offboarding, OffboardingState::Completed, Some(event.at))
+        }
+        UserEvent::OffboardingCancelled { offboarding, .. } => {
+            turn_to(tx, event, *offboarding, OffboardingState::Cancelled, Some(event.at))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn turn_to(
+    tx: &Transaction<'_>,
+    event: &Recorded,
+    offboarding: OffboardingId,
+    state: OffboardingState,
+    ended: Option<Micros>,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE offboardings SET state = ?3, ended = ?4 WHERE workspace = ?1 AND id = ?2",
+    )?
+    .execute(params![
+        event.workspace.as_str(),
+        offboarding.0.as_bytes(),
+        state.as_str(),
+        ended
+    ])?;
+    Ok(())
+}
+
+pub(super) fn device(
+    tx: &Transaction<'_>,
+    event: &Recorded,
+    fact: &DeviceEvent,
+) -> rusqlite::Result<()> {
+    match fact {
+        DeviceEvent::ActionRequested { .. } => request(tx, event, fact),
+        DeviceEvent::ActionSent { action, attempt } => {
+            let to = Step::to(ActionState::Sent).due(event.at);
+            step(tx, event, *action, &Step { attempts: Some(*attempt), ..to })
+        }
+        DeviceEvent::ActionAcknowledged { action } => {
+            step(tx, event, *action, &Step::to(ActionState::Acknowledged).due(event.at))
+        }
+        DeviceEvent::ActionConfirmed { action } => {
+            step(tx, event, *action, &Step::to(ActionState::Confirmed))
+        }
+        DeviceEvent::ActionFailed { action, reason, retry_at } => {
+            let to = Step::to(ActionState::Failed).due(*retry_at);
+            step(tx, event, *action, &Step { reason: Some(reason), ..to })
+        }
+        DeviceEvent::ActionParked { action, reason } => {
+            let to = Step::to(ActionState::Parked);
+            step(tx, event, *action, &Step { reason: Some(reason), ..to })
+        }
+        DeviceEvent::ActionCancelled { action } => {
+            step(tx, event, *action, &Step::to(ActionState::Cancelled))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn request(tx: &Transaction<'_>, event: &Recorded, fact: &DeviceEvent) -> rusqlite::Result<()> {
+    let DeviceEvent::ActionRequested { action, offboarding, user, kind } = fact else {
+        return Ok(());
+    };
+    let workspace = event.workspace.as_str();
+    tx.prepare_cached(
+        "INSERT INTO actions
+         (workspace, position, id, device, offboarding, user, kind, state, open, turn, due,
+          requested, correlation)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1,
+                 NOT EXISTS (SELECT 1 FROM actions
+                             WHERE workspace = ?1 AND device = ?4 AND open = 1),
+                 ?9, ?9, ?10)",
+    )?
+    .execute(params![
+        workspace,
+        int(event.position),
+        action.0.as_bytes(),
+        event.stream.as_bytes(),
+        offboarding.0.as_bytes(),
+        user.0.as_bytes(),
+        to_json(kind)?,
+        ActionState::Requested.as_str(),
+        event.at,
+        event.meta.correlation,
+    ])?;
+    count(tx, workspace, ActionState::Requested.as_str(), 1)
+}
+
+/// What becomes of an action.
+struct Step<'s> {
+    state: ActionState,
+    due: Option<Micros>,
+    attempts: Option<u32>,
+    reason: Option<&'s str>,
+}
+
+impl Step<'_> {
+    fn to(state: ActionState) -> Self {
+        Self { state, due: None, attempts: None, reason: None }
+    }
+
+    fn due(self, at: Micros) -> Self {
+        Self { due: Some(at), ..self }
+    }
+}
+
+fn step(
+    tx: &Transaction<'_>,
+    event: &Recorded,
+    action: ActionId,
+    to: &Step<'_>,
+) -> rusqlite::Result<()> {
+    let workspace = event.workspace.as_str();
+    let known: Option<String> = tx
+        .prepare_cached("SELECT state FROM actions WHERE workspace = ?1 AND id = ?2")?
+        .query_row(params![workspace, action.0.as_bytes()], |row| row.get(0))
+        .optional()?;
+    let Some(before) = known else { return Ok(()) };
+    let open = !to.state.ended();
+    tx.prepare_cached(
+        "UPDATE actions SET state = ?3, open = ?4, turn = turn AND ?4, due = ?5,
+                            attempts = coalesce(?6, attempts), reason = ?7
+         WHERE workspace = ?1 AND id = ?2",
+    )?
+    .execute(params![
+        workspace,
+        action.0.as_bytes(),
+        to.state.as_str(),
+        open,
+        to.due,
+        to.attempts,
+        to.reason,
+    ])?;
+    count(tx, workspace, &before, -1)?;
+    count(tx, workspace, to.state.as_str(), 1)?;
+    if open { Ok(()) } else { next_turn(tx, event) }
+}
+
+/// The next open action of the device has its turn.
+fn next_turn(tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE actions SET turn = 1
+         WHERE workspace = ?1
+           AND position = (SELECT min(position) FROM actions
+                           WHERE workspace = ?1 AND device = ?2 AND open = 1)",
+    )?
+    .execute(params![event.workspace.as_str(), event.stream.as_bytes()])?;
+    Ok(())
+}
+
+fn count(tx: &Transaction<'_>, workspace: &str, state: &str, by: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO counts VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET actions = actions + excluded.actions",
+    )?
+    .execute(params![workspace, state, by])?;
+    Ok(())
+}
+
+/// Connectors are known by the portal they were added to.
+pub(super) fn setting(
+    tx: &Transaction<'_>,
+    event: &Recorded,
+    fact: &WorkspaceEvent,
+) -> rusqlite::Result<()> {
+    if let WorkspaceEvent::ConnectorAdded { connector, portal, .. } = fact {
+        tx.prepare_cached("INSERT OR REPLACE INTO connectors VALUES (?1, ?2, ?3)")?
+            .execute(params![event.workspace.as_str(), connector.as_str(), portal.as_str()])?;
+    }
+    Ok(())
+}

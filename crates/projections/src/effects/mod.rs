@@ -1,0 +1,164 @@
+//! Effects owed: offboardings, and the device actions that have not ended.
+//!
+//! What a device must suffer is a fact of the log (requested) without the fact that ends it; this is
+//! where those are found. An action has its *turn* when every earlier one of its device has ended:
+//! only then may it be due, so that devices are acted on one step at a time, in the order in which
+//! people were offboarded.
+//!
+//! - [`apply`]: from facts to rows
+//! - [`actions`], [`offboardings`]: the queries
+
+mod actions;
+mod apply;
+mod offboardings;
+#[cfg(test)]
+mod tests;
+
+use domain::Event;
+use rusqlite::Transaction;
+
+pub use actions::ActionRow;
+pub use offboardings::{OffboardingRow, OffboardingState};
+
+use crate::{Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
+
+/// The name of the projection.
+pub const NAME: &str = "effects";
+
+/// Fills what is owed.
+pub struct EffectsProjection;
+
+const SCHEMA: &str = "
+CREATE TABLE connectors (
+    workspace TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    portal    TEXT NOT NULL,
+    PRIMARY KEY (workspace, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE offboardings (
+    workspace TEXT NOT NULL,
+    position  INTEGER NOT NULL,  -- Of the event that started it.
+    id        BLOB NOT NULL,
+    user      BLOB NOT NULL,
+    portal    TEXT,              -- NULL when nobody ever added its connector.
+    connector TEXT NOT NULL,
+    rule      TEXT NOT NULL,
+    policy    BLOB,
+    state     TEXT NOT NULL,
+    started   INTEGER NOT NULL,
+    ended     INTEGER,
+    planned   INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace, position)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX offboardings_by_id ON offboardings (workspace, id);
+CREATE INDEX offboardings_by_state ON offboardings (workspace, state, position);
+CREATE INDEX offboardings_by_user ON offboardings (workspace, user, position);
+
+CREATE TABLE actions (
+    workspace    TEXT NOT NULL,
+    position     INTEGER NOT NULL,  -- Of the event that requested it.
+    id           BLOB NOT NULL,
+    device       BLOB NOT NULL,
+    offboarding  BLOB NOT NULL,
+    user         BLOB NOT NULL,
+    kind         TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    open         INTEGER NOT NULL,  -- 1 until it has ended.
+    turn         INTEGER NOT NULL,  -- 1 while it is the first open one of its device.
+    due          INTEGER,           -- NULL while there is nothing to be done about it.
+    attempts     INTEGER NOT NULL DEFAULT 0,
+    requested    INTEGER NOT NULL,
+    reason       TEXT,
+    correlation  TEXT NOT NULL,
+    PRIMARY KEY (workspace, position)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX actions_by_id ON actions (workspace, id);
+CREATE INDEX actions_by_state ON actions (workspace, state, position);
+CREATE INDEX actions_by_offboarding ON actions (workspace, offboarding, position);
+CREATE INDEX actions_of_device ON actions (workspace, device, position) WHERE open = 1;
+CREATE INDEX actions_due ON actions (due, workspace, position)
+    WHERE turn = 1 AND due IS NOT NULL;
+
+-- How many actions there are, so that nobody counts.
+CREATE TABLE counts (
+    workspace TEXT NOT NULL,
+    state     TEXT NOT NULL,
+    actions   INTEGER NOT NULL,
+    PRIMARY KEY (workspace, state)
+) STRICT, WITHOUT ROWID;
+";
+
+const TABLES: &[Table] = &[
+    Table {
+        name: "connectors",
+        rows: "SELECT name, portal FROM connectors WHERE workspace = ?1 ORDER BY name",
+    },
+    Table {
+        name: "offboardings",
+        rows: "SELECT position, id, user, portal, connector, rule, policy, state, started, ended,
+                      planned
+               FROM offboardings WHERE workspace = ?1 ORDER BY position",
+    },
+    Table {
+        name: "actions",
+        rows: "SELECT position, id, device, offboarding, user, kind, state, open, turn, due,
+                      attempts, requested, reason, correlation
+               FROM actions WHERE workspace = ?1 ORDER BY position",
+    },
+    Table {
+        name: "counts",
+        rows: "SELECT state, actions FROM counts WHERE workspace = ?1 ORDER BY state",
+    },
+];
+
+impl Projection for EffectsProjection {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> &'static str {
+        SCHEMA
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        TABLES
+    }
+
+    fn hears(&self, event: &Event) -> bool {
+        match event {
+            Event::User(fact) => apply::hears_user(fact),
+            Event::Device(_) | Event::Workspace(_) => true,
+            Event::Group(_) => false,
+        }
+    }
+
+    fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {
+        match &event.event {
+            Event::User(fact) => apply::user(tx, event, fact),
+            Event::Device(fact) => apply::device(tx, event, fact),
+            Event::Workspace(fact) => apply::setting(tx, event, fact),
+            Event::Group(_) => Ok(()),
+        }
+    }
+}
+
+/// The queries on what is owed.
+#[derive(Clone, Copy)]
+pub struct Effects<'a> {
+    models: &'a ReadModels,
+}
+
+impl<'a> Effects<'a> {
+    pub(crate) fn new(models: &'a ReadModels) -> Self {
+        Self { models }
+    }
+
+    fn reader(self) -> Result<Reader, Failure> {
+        self.models.reader(NAME)
+    }
+}

@@ -1,0 +1,200 @@
+//! From facts of users and devices to what is owed.
+
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+
+use domain::{
+    device::DeviceEvent,
+    ids::{ActionId, DeviceId, OffboardingId, UserId},
+    offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
+    portal::Portal,
+    rule::OnDeactivate,
+    user::UserEvent,
+    workspace::{Idp, WorkspaceEvent},
+};
+use expect_test::{Expect, expect};
+use rusqlite::params;
+
+use super::{EffectsProjection, actions};
+use crate::testing::{START, Story, connector, id};
+
+#[track_caller]
+fn check(story: &Story, expected: &Expect) {
+    expected.assert_eq(&story.rows(&EffectsProjection));
+}
+
+fn action(number: u128) -> ActionId {
+    ActionId(id(number))
+}
+
+fn started(number: u128, rule: OnDeactivate) -> UserEvent {
+    UserEvent::OffboardingStarted {
+        offboarding: OffboardingId(id(number)),
+        connector: connector("mdm"),
+        rule,
+        policy: None,
+    }
+}
+
+fn requested(number: u128, offboarding: u128, kind: ActionKind) -> DeviceEvent {
+    DeviceEvent::ActionRequested {
+        action: action(number),
+        offboarding: OffboardingId(id(offboarding)),
+        user: UserId(id(1)),
+        kind,
+    }
+}
+
+/// The last digits of the ids of the actions that are due.
+fn due(story: &Story, now: i64) -> Vec<u8> {
+    let connection = story.filled(&EffectsProjection);
+    let mut statement = connection.prepare(actions::DUE).unwrap();
+    let ids = statement.query_map(params![now, 100], |row| row.get::<_, [u8; 16]>(2)).unwrap();
+    ids.map(|id| id.unwrap()[15]).collect()
+}
+
+#[test]
+fn an_offboarding_is_followed_to_its_end() {
+    let offboarding = OffboardingId(id(70));
+    let mut story = Story::new();
+    story
+        .setting(WorkspaceEvent::ConnectorAdded {
+            connector: connector("mdm"),
+            portal: Portal::Mdm,
+            idp: Idp::Okta,
+        })
+        .user(1, started(70, OnDeactivate::Unassign))
+        .user(1, UserEvent::OffboardingHeld { offboarding, because: HeldBecause::Owner });
+    check(
+        &story,
+        &expect![[r#"
+        [acme connectors]
+        mdm	mdm
+        [acme offboardings]
+        2	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	mdm	mdm	unassign	\N	held	1767225600002000	\N	0
+        [acme actions]
+        [acme counts]
+    "#]],
+    );
+    let actions = vec![
+        Planned { action: action(11), device: DeviceId(id(5)) },
+        Planned { action: action(12), device: DeviceId(id(6)) },
+    ];
+    story
+        .user(1, UserEvent::OffboardingPlanned { offboarding, actions })
+        .device(5, requested(11, 70, ActionKind::Unassign))
+        .device(5, DeviceEvent::ActionSent { action: action(11), attempt: 1 })
+        .device(5, DeviceEvent::ActionConfirmed { action: action(11) })
+        .user(1, UserEvent::OffboardingCompleted { offboarding })
+        .user(2, started(71, OnDeactivate::RemoveUser))
+        .user(
+            2,
+            UserEvent::OffboardingCancelled {
+                offboarding: OffboardingId(id(71)),
+                because: CancelledBecause::Reactivated,
+            },
+        );
+    check(
+        &story,
+        &expect![[r#"
+        [acme connectors]
+        mdm	mdm
+        [acme offboardings]
+        2	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	mdm	mdm	unassign	\N	completed	1767225600002000	1767225600008000	2
+        9	00000000-0000-0000-0000-000000000047	00000000-0000-0000-0000-000000000002	mdm	mdm	remove_user	\N	cancelled	1767225600009000	1767225600010000	0
+        [acme actions]
+        5	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	confirmed	0	0	\N	1	1767225600005000	\N	request-5
+        [acme counts]
+        confirmed	1
+        requested	0
+        sent	0
+    "#]],
+    );
+}
+
+#[test]
+fn an_action_says_how_far_it_has_come() {
+    let (one, two) = (action(11), action(12));
+    let mut story = Story::new();
+    story
+        .device(5, requested(11, 70, ActionKind::Remove))
+        .device(5, DeviceEvent::ActionSent { action: one, attempt: 1 })
+        .device(
+            5,
+            DeviceEvent::ActionFailed {
+                action: one,
+                reason: "busy".to_owned(),
+                retry_at: START + 60_000_000,
+            },
+        )
+        .device(6, requested(12, 70, ActionKind::Unassign))
+        .device(6, DeviceEvent::ActionSent { action: two, attempt: 1 })
+        .device(6, DeviceEvent::ActionAcknowledged { action: two });
+    check(
+        &story,
+        &expect![[r#"
+        [acme connectors]
+        [acme offboardings]
+        [acme actions]
+        1	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"remove"}	failed	1	1	1767225660000000	1	1767225600001000	busy	request-1
+        4	00000000-0000-0000-0000-00000000000c	00000000-0000-0000-0000-000000000006	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	acknowledged	1	1	1767225600006000	1	1767225600004000	\N	request-4
+        [acme counts]
+        acknowledged	1
+        failed	1
+        requested	0
+        sent	0
+    "#]],
+    );
+    story
+        .device(5, DeviceEvent::ActionParked { action: one, reason: "gone".to_owned() })
+        .device(6, DeviceEvent::ActionCancelled { action: two });
+    check(
+        &story,
+        &expect![[r#"
+        [acme connectors]
+        [acme offboardings]
+        [acme actions]
+        1	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"remove"}	parked	1	1	\N	1	1767225600001000	gone	request-1
+        4	00000000-0000-0000-0000-00000000000c	00000000-0000-0000-0000-000000000006	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	cancelled	0	0	\N	1	1767225600004000	\N	request-4
+        [acme counts]
+        acknowledged	0
+        cancelled	1
+        failed	0
+        parked	1
+        requested	0
+        sent	0
+    "#]],
+    );
+}
+
+#[test]
+fn a_device_is_acted_on_one_step_at_a_time() {
+    let later = START + 3_600_000_000;
+    let mut story = Story::new();
+    story
+        .device(5, requested(11, 70, ActionKind::Unassign))
+        .device(6, requested(12, 70, ActionKind::Unassign))
+        .device(5, requested(13, 71, ActionKind::Unassign))
+        .device(5, requested(14, 72, ActionKind::Unassign));
+    assert_eq!(due(&story, later), [11, 12]);
+    assert!(due(&story, START).is_empty(), "nothing is due before it was requested");
+
+    story.device(5, DeviceEvent::ActionSent { action: action(11), attempt: 1 });
+    assert_eq!(due(&story, later), [12, 11], "one that was sent has to be looked after");
+
+    let retry_at = later + 1;
+    let reason = "busy".to_owned();
+    story.device(5, DeviceEvent::ActionFailed { action: action(11), reason, retry_at });
+    assert_eq!(due(&story, later), [12], "what waits to be tried again holds up its device");
+    assert_eq!(due(&story, retry_at), [12, 11]);
+
+    let reason = "gone".to_owned();
+    story.device(5, DeviceEvent::ActionParked { action: action(11), reason });
+    assert_eq!(due(&story, retry_at), [12], "so does what waits for a person");
+
+    story.device(5, DeviceEvent::ActionCancelled { action: action(11) });
+    assert_eq!(due(&story, retry_at), [12, 13]);
+    story.device(5, DeviceEvent::ActionCancelled { action: action(14) });
+    assert_eq!(due(&story, retry_at), [12, 13], "one may end before its turn");
+    story.device(5, DeviceEvent::ActionConfirmed { action: action(13) });
+    assert_eq!(due(&story, retry_at), [12]);
+}
