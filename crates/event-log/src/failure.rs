@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::WorkspaceId;
+use crate::{StreamId, WorkspaceId};
 
 /// Why the log could not do what it was asked.
 ///
@@ -31,6 +31,14 @@ pub enum Failure {
         position: u64,
         /// What is wrong there.
         what: &'static str,
+    },
+    /// A stream lacks an event.
+    #[error("stream {stream}: version {version} is missing")]
+    Gap {
+        /// Which stream.
+        stream: StreamId,
+        /// The first version that is missing.
+        version: u64,
     },
     /// An event was to be sealed with a key that was destroyed or is lost.
     #[error("workspace {workspace}: data key {key} is gone")]

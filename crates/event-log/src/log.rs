@@ -5,8 +5,8 @@ use std::pin::Pin;
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, Claim, CommitOutcome, Failure, StoredEvent, StreamAppend, StreamId, TreeHead,
-    Verdict, WorkspaceId,
+    AppendError, Claim, CommitOutcome, EventFilter, Failure, Hash, Inclusion, Micros, StoredEvent,
+    StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
 };
 
 /// A future on the heap, so that the trait can be an object.
@@ -53,6 +53,22 @@ pub trait EventLog: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredEvent>, Failure>>;
 
+    /// At most `limit` events of a workspace after the position `after` that match, in order.
+    fn find(
+        &self,
+        workspace: &WorkspaceId,
+        filter: &EventFilter,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredEvent>, Failure>>;
+
+    /// The last position that was recorded at a time or before it; 0 when there is none.
+    fn position_at(
+        &self,
+        workspace: &WorkspaceId,
+        time: Micros,
+    ) -> BoxFuture<'_, Result<u64, Failure>>;
+
     /// Who holds a claim.
     fn claim_holder(
         &self,
@@ -69,6 +85,24 @@ pub trait EventLog: Send + Sync {
 
     /// Size and root of a workspace's tree.
     fn tree(&self, workspace: &WorkspaceId) -> BoxFuture<'_, Result<TreeHead, Failure>>;
+
+    /// Proof that an event is in the tree of the first `size` events: to be checked with
+    /// [`crate::verify_inclusion`]. `None` when there are not so many, or it is not among them.
+    fn inclusion(
+        &self,
+        workspace: &WorkspaceId,
+        position: u64,
+        size: u64,
+    ) -> BoxFuture<'_, Result<Option<Inclusion>, Failure>>;
+
+    /// Proof that the tree of the first `size` events begins with that of the first `before`: to
+    /// be checked with [`crate::verify_consistency`]. `None` when there are not so many.
+    fn consistency(
+        &self,
+        workspace: &WorkspaceId,
+        before: u64,
+        size: u64,
+    ) -> BoxFuture<'_, Result<Option<Vec<Hash>>, Failure>>;
 
     /// Destroys a data key of a workspace: what it sealed reads as [`crate::Payload::Erased`] from
     /// then on, for ever. Resolves when no file holds the key any more.

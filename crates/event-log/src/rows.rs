@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
@@ -43,31 +43,39 @@ pub(crate) enum Of {
     Stream(i64),
 }
 
-macro_rules! events_where {
-    ($condition:literal) => {
+/// A query for events, with the columns that [`event`] and [`transaction`] read.
+macro_rules! events_from {
+    ($from:literal, $condition:literal) => {
         concat!(
             "SELECT e.position, e.stream, s.kind, s.id, e.version, e.name, e.schema_version,
                     e.key, e.leaf, e.payload, t.no, t.first, t.last, t.time, t.actor, t.request,
                     t.correlation, t.causation, t.rule
-             FROM events e
-             JOIN streams s ON s.no = e.stream AND s.workspace = e.workspace
-             JOIN transactions t ON t.no = e.txn AND t.workspace = e.workspace
-             WHERE ",
+             FROM ",
+            $from,
+            " JOIN streams s ON s.no = e.stream AND s.workspace = e.workspace WHERE ",
+            $condition
+        )
+    };
+    (events, $condition:literal) => {
+        events_from!(
+            "events e JOIN transactions t ON t.no = e.txn AND t.workspace = e.workspace",
             $condition
         )
     };
 }
+pub(crate) use events_from;
 
 impl Of {
-    fn sql(self) -> (&'static str, i64) {
+    pub(crate) fn sql(self) -> (&'static str, i64) {
+        const BY_POSITION: &str = events_from!(
+            events,
+            "e.workspace = ?1 AND e.position > ?2 ORDER BY e.position LIMIT ?3"
+        );
+        const BY_VERSION: &str =
+            events_from!(events, "e.stream = ?1 AND e.version > ?2 ORDER BY e.version LIMIT ?3");
         match self {
-            Self::Workspace(no) => (
-                events_where!("e.workspace = ?1 AND e.position > ?2 ORDER BY e.position LIMIT ?3"),
-                no,
-            ),
-            Self::Stream(no) => {
-                (events_where!("e.stream = ?1 AND e.version > ?2 ORDER BY e.version LIMIT ?3"), no)
-            }
+            Self::Workspace(no) => (BY_POSITION, no),
+            Self::Stream(no) => (BY_VERSION, no),
         }
     }
 }
@@ -80,9 +88,17 @@ pub(crate) fn events(
     limit: usize,
 ) -> rusqlite::Result<Vec<EventRow>> {
     let (sql, no) = of.sql();
+    select(conn, sql, params![no, after.cast_signed(), limit_of(limit)])
+}
+
+/// What a query made with [`events_from`] finds.
+pub(crate) fn select(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> rusqlite::Result<Vec<EventRow>> {
     let mut statement = conn.prepare_cached(sql)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![no, after.cast_signed(), limit])?;
+    let mut rows = statement.query(params)?;
     let mut events: Vec<EventRow> = Vec::new();
     while let Some(row) = rows.next()? {
         let before = events.last().map(|event| &event.transaction);
@@ -167,6 +183,26 @@ pub(crate) fn find_claim(
     )?
     .query_row(params![workspace, scope, hash], |row| row.get(0))
     .optional()
+}
+
+/// The leaf hashes from one position to another, both included.
+pub(crate) fn leaves(
+    conn: &Connection,
+    workspace: i64,
+    first: u64,
+    last: u64,
+) -> rusqlite::Result<Vec<Hash>> {
+    conn.prepare_cached(
+        "SELECT leaf FROM events WHERE workspace = ?1 AND position BETWEEN ?2 AND ?3
+         ORDER BY position",
+    )?
+    .query_map(params![workspace, first.cast_signed(), last.cast_signed()], |row| row.get(0))?
+    .collect()
+}
+
+/// As SQLite takes it.
+pub(crate) fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// A number that the schema keeps as a signed one.

@@ -9,25 +9,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use rusqlite::OptionalExtension;
 use tokio::sync::{oneshot, watch};
 
 use crate::claims::ClaimHasher;
-use crate::job::{Job, SealedAppend, Sealer};
-use crate::keys::{Keyring, Lookup};
+use crate::job::{Answer, Job, SealedAppend, Sealer};
+use crate::keys::Keyring;
 use crate::queue::{Queue, Refused};
-use crate::readers::Readers;
-use crate::rows::{EventRow, Of, events, find_claim, find_stream, stream_id, unsigned};
-use crate::seal::Place;
-use crate::shared::{Shared, StreamRow};
+use crate::reading::Reading;
+use crate::schema;
+use crate::shared::Shared;
 use crate::sync::lock;
 use crate::tree::Edge;
-use crate::verify::Verification;
 use crate::wal::Wal;
 use crate::writer::Writer;
 use crate::{
-    AppendError, BoxFuture, Claim, Clock, CommitOutcome, EventLog, Failure, OpenError, Payload,
-    Stats, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId, schema,
+    AppendError, BoxFuture, Claim, Clock, EventFilter, EventLog, Failure, Hash, Inclusion, Micros,
+    OpenError, Stats, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
 };
 
 /// How a log is opened.
@@ -58,8 +55,8 @@ impl SqliteOptions {
 /// The log in SQLite files.
 pub struct SqliteLog {
     shared: Arc<Shared>,
-    readers: Readers,
-    sealer: Sealer,
+    reading: Reading,
+    sealer: Arc<Sealer>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Holds the directory for this process until everything else is closed.
     _lock: File,
@@ -112,10 +109,12 @@ impl SqliteLog {
             .name("log".to_owned())
             .spawn(move || writer.run())
             .map_err(Failure::storage("starting the writer"))?;
+        let sealer = Arc::new(Sealer { keyring, claims });
+        let reading = Reading::new(path, Arc::clone(&shared), Arc::clone(&sealer));
         Ok(Arc::new(Self {
             shared,
-            readers: Readers::new(path),
-            sealer: Sealer { keyring, claims },
+            reading,
+            sealer,
             writer: Mutex::new(Some(thread)),
             _lock: lock,
             _temporary: temporary,
@@ -162,8 +161,8 @@ impl SqliteLog {
             if batch.expected_version == 0 {
                 return Ok(None);
             }
-            let stream = self.stream(&batch.workspace, &batch.stream);
-            Ok(stream.map_err(Failure::storage("looking for a stream"))?.and_then(|row| row.key))
+            let stream = self.reading.stream(&batch.workspace, &batch.stream)?;
+            Ok(stream.and_then(|row| row.key))
         })
     }
 
@@ -182,133 +181,6 @@ impl SqliteLog {
                 self.shared.counters.overloaded.add(1);
                 Err(AppendError::Overloaded)
             }
-        }
-    }
-
-    fn stream(
-        &self,
-        workspace: &WorkspaceId,
-        stream: &StreamId,
-    ) -> rusqlite::Result<Option<StreamRow>> {
-        let Some(row) = self.shared.workspace(workspace) else { return Ok(None) };
-        let name = (row.no, stream.clone());
-        match self.shared.streams.get(&name) {
-            Some(found) => Ok(Some(found)),
-            None => self.readers.with(|conn| find_stream(conn, row.no, stream)),
-        }
-    }
-
-    fn read_workspace(
-        &self,
-        workspace: &WorkspaceId,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<StoredEvent>, Failure> {
-        let Some(row) = self.shared.workspace(workspace) else { return Ok(Vec::new()) };
-        let found = self
-            .readers
-            .with(|conn| events(conn, Of::Workspace(row.no), after, limit))
-            .map_err(Failure::storage("reading events"))?;
-        let mut last = after;
-        for event in &found {
-            if event.position != last + 1 {
-                return Err(missing(workspace, last + 1));
-            }
-            last += 1;
-        }
-        if found.len() < limit && last < row.head {
-            return Err(missing(workspace, last + 1));
-        }
-        found.into_iter().map(|event| self.open_event(workspace, event)).collect()
-    }
-
-    fn read_one_stream(
-        &self,
-        workspace: &WorkspaceId,
-        stream: &StreamId,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<StoredEvent>, Failure> {
-        let failed = Failure::storage("reading a stream");
-        let Some(row) = self.stream(workspace, stream).map_err(&failed)? else {
-            return Ok(Vec::new());
-        };
-        let found = self
-            .readers
-            .with(|conn| events(conn, Of::Stream(row.no), after, limit))
-            .map_err(&failed)?;
-        for (event, version) in found.iter().zip(after + 1..) {
-            if event.version != version {
-                let (workspace, position) = (workspace.clone(), event.position);
-                let what = "the stream's version before is missing";
-                return Err(Failure::Corrupt { workspace, position, what });
-            }
-        }
-        found.into_iter().map(|event| self.open_event(workspace, event)).collect()
-    }
-
-    /// Opens what is sealed.
-    fn open_event(&self, workspace: &WorkspaceId, row: EventRow) -> Result<StoredEvent, Failure> {
-        let place = Place { workspace, stream: &row.stream, version: row.version, name: &row.name };
-        let payload = match row.key {
-            None => Payload::Plain(row.payload),
-            Some(key) => match self.sealer.keyring.lookup(workspace, key)? {
-                Lookup::Found(bytes) => match place.open(&bytes, row.payload) {
-                    Some(payload) => Payload::Plain(payload),
-                    None => Payload::Missing { key },
-                },
-                Lookup::Erased => Payload::Erased,
-                Lookup::Missing => Payload::Missing { key },
-            },
-        };
-        Ok(StoredEvent {
-            workspace: workspace.clone(),
-            position: row.position,
-            stream: row.stream,
-            version: row.version,
-            name: row.name,
-            schema_version: row.schema_version,
-            time: row.transaction.time,
-            meta: Arc::clone(&row.transaction.meta),
-            key: row.key,
-            payload,
-        })
-    }
-
-    fn holder(&self, workspace: &WorkspaceId, claim: &Claim) -> rusqlite::Result<Option<StreamId>> {
-        let Some(row) = self.shared.workspace(workspace) else { return Ok(None) };
-        let hash = self.sealer.claims.hash(workspace, claim);
-        self.readers.with(|conn| {
-            let holder = find_claim(conn, row.no, &claim.scope, &hash)?;
-            holder.map(|no| stream_id(conn, no)).transpose()
-        })
-    }
-
-    fn find_checkpoint(&self, workspace: &WorkspaceId, name: &str) -> rusqlite::Result<u64> {
-        let Some(row) = self.shared.workspace(workspace) else { return Ok(0) };
-        let found = self.readers.with(|conn| {
-            conn.prepare_cached(
-                "SELECT position FROM checkpoints WHERE workspace = ?1 AND name = ?2",
-            )?
-            .query_row(rusqlite::params![row.no, name], |row| unsigned(row, 0))
-            .optional()
-        });
-        Ok(found?.unwrap_or(0))
-    }
-
-    fn tree_head(&self, workspace: &WorkspaceId) -> Result<TreeHead, Failure> {
-        let found = self.readers.with(|conn| {
-            conn.prepare_cached("SELECT head, edge FROM workspaces WHERE id = ?1")?
-                .query_row([workspace.as_str()], |row| {
-                    Ok((unsigned(row, 0)?, row.get::<_, Vec<u8>>(1)?))
-                })
-                .optional()
-        });
-        match found.map_err(Failure::storage("reading the tree"))? {
-            None => Ok(Edge::default().head()),
-            Some((head, edge)) => Edge::from_bytes(head, &edge)
-                .map(|edge| edge.head())
-                .ok_or_else(|| missing(workspace, head)),
         }
     }
 }
@@ -344,7 +216,7 @@ impl EventLog for SqliteLog {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredEvent>, Failure>> {
         let workspace = workspace.clone();
-        Box::pin(async move { self.read_workspace(&workspace, after, limit) })
+        Box::pin(async move { self.reading.workspace_events(&workspace, after, limit) })
     }
 
     fn read_stream(
@@ -355,7 +227,29 @@ impl EventLog for SqliteLog {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredEvent>, Failure>> {
         let (workspace, stream) = (workspace.clone(), stream.clone());
-        Box::pin(async move { self.read_one_stream(&workspace, &stream, after_version, limit) })
+        Box::pin(
+            async move { self.reading.stream_events(&workspace, &stream, after_version, limit) },
+        )
+    }
+
+    fn find(
+        &self,
+        workspace: &WorkspaceId,
+        filter: &EventFilter,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredEvent>, Failure>> {
+        let (workspace, filter) = (workspace.clone(), filter.clone());
+        Box::pin(async move { self.reading.find(&workspace, &filter, after, limit) })
+    }
+
+    fn position_at(
+        &self,
+        workspace: &WorkspaceId,
+        time: Micros,
+    ) -> BoxFuture<'_, Result<u64, Failure>> {
+        let workspace = workspace.clone();
+        Box::pin(async move { self.reading.position_at(&workspace, time) })
     }
 
     fn claim_holder(
@@ -364,9 +258,7 @@ impl EventLog for SqliteLog {
         claim: &Claim,
     ) -> BoxFuture<'_, Result<Option<StreamId>, Failure>> {
         let (workspace, claim) = (workspace.clone(), claim.clone());
-        Box::pin(async move {
-            self.holder(&workspace, &claim).map_err(Failure::storage("looking for a claim"))
-        })
+        Box::pin(async move { self.reading.holder(&workspace, &claim) })
     }
 
     fn checkpoint(
@@ -375,15 +267,32 @@ impl EventLog for SqliteLog {
         name: &str,
     ) -> BoxFuture<'_, Result<u64, Failure>> {
         let (workspace, name) = (workspace.clone(), name.to_owned());
-        Box::pin(async move {
-            self.find_checkpoint(&workspace, &name)
-                .map_err(Failure::storage("reading a checkpoint"))
-        })
+        Box::pin(async move { self.reading.checkpoint(&workspace, &name) })
     }
 
     fn tree(&self, workspace: &WorkspaceId) -> BoxFuture<'_, Result<TreeHead, Failure>> {
         let workspace = workspace.clone();
-        Box::pin(async move { self.tree_head(&workspace) })
+        Box::pin(async move { self.reading.tree(&workspace) })
+    }
+
+    fn inclusion(
+        &self,
+        workspace: &WorkspaceId,
+        position: u64,
+        size: u64,
+    ) -> BoxFuture<'_, Result<Option<Inclusion>, Failure>> {
+        let workspace = workspace.clone();
+        Box::pin(async move { self.reading.inclusion(&workspace, position, size) })
+    }
+
+    fn consistency(
+        &self,
+        workspace: &WorkspaceId,
+        before: u64,
+        size: u64,
+    ) -> BoxFuture<'_, Result<Option<Vec<Hash>>, Failure>> {
+        let workspace = workspace.clone();
+        Box::pin(async move { self.reading.consistency(&workspace, before, size) })
     }
 
     fn erase(&self, workspace: &WorkspaceId, key: u64) -> BoxFuture<'_, Result<(), Failure>> {
@@ -397,7 +306,7 @@ impl EventLog for SqliteLog {
         progress: &'a mut (dyn FnMut(u64, u64) + Send),
     ) -> BoxFuture<'a, Result<Verdict, Failure>> {
         Box::pin(async move {
-            let Some(mut verification) = Verification::new(&self.readers, workspace)? else {
+            let Some(mut verification) = self.reading.verification(workspace)? else {
                 return Ok(Verdict::Sound(Edge::default().head()));
             };
             loop {
@@ -409,12 +318,6 @@ impl EventLog for SqliteLog {
             }
         })
     }
-}
-
-type Answer = Result<Vec<CommitOutcome>, AppendError>;
-
-fn missing(workspace: &WorkspaceId, position: u64) -> Failure {
-    Failure::Corrupt { workspace: workspace.clone(), position, what: "the event is missing" }
 }
 
 /// Makes the directory when it is missing, readable by its owner only, and takes it.

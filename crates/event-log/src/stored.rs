@@ -57,6 +57,15 @@ pub struct TreeHead {
     pub root: Hash,
 }
 
+/// Proof that an event is in a tree (RFC 6962 §2.1.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Inclusion {
+    /// The event's leaf hash.
+    pub leaf: Hash,
+    /// The roots of the subtrees beside it, from the leaf up.
+    pub path: Vec<Hash>,
+}
+
 /// What a verification found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {

@@ -72,7 +72,7 @@ impl Edge {
 }
 
 /// An inner node.
-fn parent(left: &Hash, right: &Hash) -> Hash {
+pub(crate) fn parent(left: &Hash, right: &Hash) -> Hash {
     let mut both = [1; 65];
     both[1..33].copy_from_slice(left);
     both[33..].copy_from_slice(right);

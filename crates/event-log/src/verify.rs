@@ -17,6 +17,8 @@ use crate::{Failure, Fault, Micros, Verdict, WorkspaceId};
 /// How many events are read at once.
 const PAGE: usize = 1_000;
 
+const DOING: &str = "verifying the log";
+
 pub(crate) struct Verification<'a> {
     readers: &'a Readers,
     workspace: &'a WorkspaceId,
@@ -40,7 +42,7 @@ impl<'a> Verification<'a> {
         readers: &'a Readers,
         workspace: &'a WorkspaceId,
     ) -> Result<Option<Self>, Failure> {
-        let row = readers.with(|conn| {
+        let row = readers.with(DOING, |conn| {
             conn.query_row(
                 "SELECT no, time, head, edge FROM workspaces WHERE id = ?1",
                 [workspace.as_str()],
@@ -48,7 +50,7 @@ impl<'a> Verification<'a> {
             )
             .optional()
         });
-        let Some((no, time, head, edge)) = row.map_err(failed)? else { return Ok(None) };
+        let Some((no, time, head, edge)) = row? else { return Ok(None) };
         let Some(edge) = Edge::from_bytes(head, &edge) else {
             let what = "the edge of the tree does not fit its size";
             return Err(Failure::Corrupt { workspace: workspace.clone(), position: head, what });
@@ -73,12 +75,11 @@ impl<'a> Verification<'a> {
             return self.finish().map(Some);
         }
         let limit = usize::try_from(total - done).unwrap_or(PAGE).min(PAGE);
-        let page = self.readers.with(|conn| {
+        let (page, orders): (Vec<_>, Vec<bool>) = self.readers.with(DOING, |conn| {
             let page = events(conn, Of::Workspace(self.claimed.no), done, limit)?;
             let orders = page.iter().map(|event| follows(conn, event)).collect::<Result<_, _>>()?;
             Ok((page, orders))
-        });
-        let (page, orders): (Vec<_>, Vec<bool>) = page.map_err(failed)?;
+        })?;
         for (event, in_order) in page.iter().zip(orders) {
             if let Some(what) = self.check(event, in_order) {
                 return Ok(Some(broken(self.done() + 1, what)));
@@ -152,10 +153,10 @@ impl<'a> Verification<'a> {
             return beside("the workspace's time is before that of its last event");
         }
         let no = self.claimed.no;
-        if self.readers.with(|conn| exists(conn, STREAM_AT_FAULT, no)).map_err(failed)? {
+        if self.readers.with(DOING, |conn| exists(conn, STREAM_AT_FAULT, no))? {
             return beside("a stream's version is not that of its last event");
         }
-        if self.readers.with(|conn| exists(conn, CLAIM_AT_FAULT, no)).map_err(failed)? {
+        if self.readers.with(DOING, |conn| exists(conn, CLAIM_AT_FAULT, no))? {
             return beside("a claim is held by no stream of the workspace");
         }
         Ok(Verdict::Sound(self.edge.head()))
@@ -191,8 +192,4 @@ fn follows(conn: &Connection, event: &EventRow) -> rusqlite::Result<bool> {
 
 fn broken(position: u64, what: &'static str) -> Verdict {
     Verdict::Broken(Fault { position: Some(position), what })
-}
-
-fn failed(error: rusqlite::Error) -> Failure {
-    Failure::storage("verifying the log")(error)
 }

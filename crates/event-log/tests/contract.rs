@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::{
-    AppendError, Checkpoint, Commit, CommitOutcome, EventLog, Failure, ManualClock, Meta, Payload,
-    Receipt, Seal, SqliteLog, StoredEvent, TreeHead, Verdict,
+    AppendError, Checkpoint, Commit, CommitOutcome, EventFilter, EventLog, Failure, ManualClock,
+    Meta, Payload, Receipt, Seal, SqliteLog, StoredEvent, TreeHead, Verdict, verify_consistency,
+    verify_inclusion,
 };
 use support::*;
 
@@ -319,6 +320,75 @@ async fn the_tree_grows_with_the_log(Fresh { log, .. }: Fresh) {
     }
 }
 
+async fn events_are_found_by_what_is_known_of_them(Fresh { log, clock }: Fresh) {
+    let acme = workspace("acme");
+    let with = |actor: &str, correlation: &str, name: &str| {
+        let mut all = commit(&["x", "y"]);
+        all.meta = Meta { actor: actor.into(), ..meta(correlation) };
+        all.events[1].name = name.into();
+        all
+    };
+    // Positions 1 and 2 at the first time, 3 to 6 at the second, 7 and 8 at the third.
+    store(&*log, &acme, &user(1), 0, with("okta", "r-1", "user.added")).await;
+    clock.set(START + 10);
+    store(&*log, &acme, &user(2), 0, with("okta", "r-2", "user.added")).await;
+    store(&*log, &acme, &user(1), 2, with("ada", "r-1", "user.removed")).await;
+    clock.set(START + 20);
+    store(&*log, &acme, &user(2), 2, with("ada", "r-3", "user.removed")).await;
+    // Another workspace has the same.
+    store(&*log, &workspace("other"), &user(1), 0, with("okta", "r-1", "user.added")).await;
+
+    let all = EventFilter::default();
+    let correlation = Some("r-1".to_owned());
+    for (filter, after, limit, expected) in [
+        (all.clone(), 0, 9, [1, 2, 3, 4, 5, 6, 7, 8].as_slice()),
+        (all.clone(), 2, 3, &[3, 4, 5]),
+        (EventFilter { stream: Some(user(1)), ..all.clone() }, 1, 9, &[2, 5, 6]),
+        (EventFilter { stream: Some(user(9)), ..all.clone() }, 0, 9, &[]),
+        (EventFilter { name: Some("user.added".into()), ..all.clone() }, 0, 9, &[2, 4]),
+        (EventFilter { actor: Some("ada".into()), ..all.clone() }, 0, 9, &[5, 6, 7, 8]),
+        (EventFilter { correlation: correlation.clone(), ..all.clone() }, 0, 9, &[1, 2, 5, 6]),
+        (EventFilter { correlation: correlation.clone(), ..all.clone() }, 1, 2, &[2, 5]),
+        (EventFilter { correlation, actor: Some("okta".into()), ..all.clone() }, 0, 9, &[1, 2]),
+        (EventFilter { from: Some(START + 1), ..all.clone() }, 0, 9, &[3, 4, 5, 6, 7, 8]),
+        (EventFilter { from: Some(START + 99), ..all.clone() }, 0, 9, &[]),
+        (EventFilter { to: Some(START + 10), ..all.clone() }, 0, 9, &[1, 2, 3, 4, 5, 6]),
+        (EventFilter { to: Some(START - 1), ..all.clone() }, 0, 9, &[]),
+        (EventFilter { from: Some(START + 10), to: Some(START + 10), ..all }, 3, 9, &[4, 5, 6]),
+    ] {
+        let found = log.find(&acme, &filter, after, limit).await.unwrap();
+        let found: Vec<_> = found.iter().map(|event| event.position).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
+    for (time, position) in [(START - 1, 0), (START, 2), (START + 9, 2), (START + 99, 8)] {
+        assert_eq!(log.position_at(&acme, time).await.unwrap(), position);
+    }
+}
+
+async fn proofs_hold_against_the_tree(Fresh { log, .. }: Fresh) {
+    let acme = workspace("acme");
+    let mut heads = vec![log.tree(&acme).await.unwrap()];
+    for version in 0..11 {
+        store(&*log, &acme, &user(1), version, commit(&["x"])).await;
+        heads.push(log.tree(&acme).await.unwrap());
+    }
+    for tree in &heads {
+        for position in 1..=tree.size {
+            let proof = log.inclusion(&acme, position, tree.size).await.unwrap().unwrap();
+            assert!(verify_inclusion(position, proof.leaf, &proof.path, tree));
+        }
+        assert_eq!(log.inclusion(&acme, 0, tree.size).await.unwrap(), None);
+        assert_eq!(log.inclusion(&acme, tree.size + 1, tree.size).await.unwrap(), None);
+        for before in heads.iter().filter(|before| before.size <= tree.size) {
+            let proof = log.consistency(&acme, before.size, tree.size).await.unwrap().unwrap();
+            assert!(verify_consistency(before, tree, &proof));
+        }
+    }
+    assert_eq!(log.inclusion(&acme, 1, 12).await.unwrap(), None);
+    assert_eq!(log.consistency(&acme, 1, 12).await.unwrap(), None);
+    assert_eq!(log.consistency(&acme, 5, 4).await.unwrap(), None);
+}
+
 async fn erasing_a_key_erases_what_it_sealed(Fresh { log, .. }: Fresh) {
     let acme = workspace("acme");
     let sealed = |seal| Commit { events: vec![event("Ada", seal)], ..commit(&[]) };
@@ -400,6 +470,8 @@ contract!(
     an_append_whose_future_is_dropped_is_stored,
     the_tick_changes_with_each_commit,
     the_tree_grows_with_the_log,
+    events_are_found_by_what_is_known_of_them,
+    proofs_hold_against_the_tree,
     erasing_a_key_erases_what_it_sealed,
     appends_sent_without_waiting_agree_on_the_stream_s_key,
 );
