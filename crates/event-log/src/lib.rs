@@ -21,6 +21,7 @@ mod failure;
 mod find;
 mod ids;
 mod job;
+mod keyfile;
 mod keys;
 mod leaf;
 mod log;

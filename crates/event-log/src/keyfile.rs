@@ -1,0 +1,305 @@
+//! The file `keys.db`.
+//!
+//! With a master key, everything in it is wrapped (AES-256-GCM-SIV, bound to workspace and number,
+//! or to the secret's name).
+//!
+//! Invariant: a destroyed key leaves a tombstone, so that what it sealed reads as erased and a
+//! restored copy of the key can be told from a key that was lost.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use quick_cache::sync::Cache;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use zeroize::Zeroizing;
+
+use crate::keys::Lookup;
+use crate::master::MasterKey;
+use crate::seal::Key;
+use crate::sync::lock;
+use crate::{Failure, OpenError, WorkspaceId, schema};
+
+/// The secret with which claims are hashed. Every file has it, so that it also tells whether a
+/// master key is the right one.
+pub(crate) const CLAIMS: &str = "claims";
+
+/// How many keys are kept in memory; about 2 MiB.
+const CACHE_KEYS: usize = 16_384;
+
+pub(crate) struct KeyFile {
+    master: Option<MasterKey>,
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+    cache: Cache<(WorkspaceId, u64), Key>,
+}
+
+impl KeyFile {
+    /// Opens the file, and makes it when it is missing. A master key that is given for the first
+    /// time wraps what is there.
+    pub(crate) fn open(path: &Path, master_key: Option<&[u8; 32]>) -> Result<Self, OpenError> {
+        let mut writer = schema::KEYS.open(path)?;
+        let reader = schema::open_reader(path).map_err(storage("opening the keys"))?;
+        let master = master_key.map(MasterKey::new);
+        check_master_key(&mut writer, master.as_ref())?;
+        let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
+        Ok(Self { master, writer, reader, cache: Cache::new(CACHE_KEYS) })
+    }
+
+    /// Writes keys under the next free numbers above `floor`. They are on disk when this returns.
+    pub(crate) fn put_block(
+        &self,
+        workspace: &WorkspaceId,
+        floor: u64,
+        keys: Vec<Key>,
+    ) -> Result<Vec<(u64, Key)>, Failure> {
+        let mut conn = lock(&self.writer);
+        self.try_put_block(&mut conn, workspace, floor, keys).map_err(storage("making data keys"))
+    }
+
+    fn try_put_block(
+        &self,
+        conn: &mut Connection,
+        workspace: &WorkspaceId,
+        floor: u64,
+        keys: Vec<Key>,
+    ) -> rusqlite::Result<Vec<(u64, Key)>> {
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let no = workspace_number(&tx, workspace)?;
+        let highest: i64 = tx.query_row(
+            "SELECT coalesce(max(no), 0) FROM keys WHERE workspace = ?1",
+            [no],
+            |row| row.get(0),
+        )?;
+        let first = highest.cast_unsigned().max(floor) + 1;
+        let block: Vec<_> = (first..).zip(keys).collect();
+        {
+            let mut insert = tx.prepare_cached("INSERT INTO keys VALUES (?1, ?2, ?3, ?4)")?;
+            for (number, key) in &block {
+                let (wrapped, bytes) = self.wrap(&key_name(workspace.as_str(), *number), &**key);
+                insert.execute(params![no, number.cast_signed(), wrapped, bytes])?;
+            }
+        }
+        tx.commit()?;
+        Ok(block)
+    }
+
+    /// Keeps in memory a key that was just taken into use.
+    pub(crate) fn remember(&self, workspace: &WorkspaceId, number: u64, key: &Key) {
+        self.cache.insert((workspace.clone(), number), key.clone());
+    }
+
+    pub(crate) fn lookup(&self, workspace: &WorkspaceId, number: u64) -> Result<Lookup, Failure> {
+        let name = (workspace.clone(), number);
+        if let Some(key) = self.cache.get(&name) {
+            return Ok(Lookup::Found(key));
+        }
+        // The cache is filled while the connection is held: `erase` holds it too, so that no key
+        // comes back after it was erased.
+        let conn = lock(&self.reader);
+        let found = stored_key(&conn, workspace, number).map_err(storage("reading a key"))?;
+        let (wrapped, bytes) = match found {
+            None => return Ok(Lookup::Missing),
+            Some((_, None)) => return Ok(Lookup::Erased),
+            Some((wrapped, Some(bytes))) => (wrapped, Zeroizing::new(bytes)),
+        };
+        let opened = self.unwrap(&key_name(workspace.as_str(), number), wrapped, &bytes);
+        let Some(key) = opened.and_then(|key| key.as_slice().try_into().ok()) else {
+            return Ok(Lookup::Missing);
+        };
+        let key = Key::new(key);
+        self.cache.insert(name, key.clone());
+        Ok(Lookup::Found(key))
+    }
+
+    /// Destroys a key: no file holds it when this returns.
+    pub(crate) fn erase(&self, workspace: &WorkspaceId, number: u64) -> Result<(), Failure> {
+        let doing = "erasing a data key";
+        let conn = lock(&self.writer);
+        let _reads = lock(&self.reader);
+        self.cache.remove(&(workspace.clone(), number));
+        let put = || {
+            conn.execute(
+                "INSERT INTO keys VALUES (?1, ?2, 0, NULL)
+                 ON CONFLICT (workspace, no) DO UPDATE SET wrapped = 0, key = NULL",
+                params![workspace_number(&conn, workspace)?, number.cast_signed()],
+            )
+        };
+        put().map_err(storage(doing))?;
+        purge(&conn).map_err(storage(doing))
+    }
+
+    /// The numbers of a workspace's destroyed keys, in order.
+    pub(crate) fn erased(&self, workspace: &WorkspaceId) -> Result<Vec<u64>, Failure> {
+        let conn = lock(&self.reader);
+        let list = || {
+            conn.prepare_cached(
+                "SELECT k.no FROM keys k JOIN workspaces w ON w.no = k.workspace
+                 WHERE w.id = ?1 AND k.key IS NULL ORDER BY k.no",
+            )?
+            .query_map([workspace.as_str()], |row| row.get(0).map(i64::cast_unsigned))?
+            .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        list().map_err(storage("listing erased keys"))
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let doing = "reading a secret";
+        let found = stored_secret(&lock(&self.reader), name).map_err(storage(doing))?;
+        let Some((wrapped, bytes)) = found else { return Ok(None) };
+        match self.unwrap(&secret_name(name), wrapped, &bytes) {
+            Some(secret) => Ok(Some(secret.to_vec())),
+            None => Err(Failure::storage(doing)(DoesNotOpen)),
+        }
+    }
+
+    pub(crate) fn set_secret(&self, name: &str, secret: &[u8]) -> Result<(), Failure> {
+        let (wrapped, bytes) = self.wrap(&secret_name(name), secret);
+        lock(&self.writer)
+            .execute(
+                "INSERT INTO secrets VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET wrapped = ?2, secret = ?3",
+                params![name, wrapped, bytes],
+            )
+            .map(drop)
+            .map_err(storage("keeping a secret"))
+    }
+
+    /// Brings everything into the file itself: the connection that closes last only reads, and
+    /// would leave the WAL as it is.
+    pub(crate) fn close(&self) {
+        if let Err(error) = purge(&lock(&self.writer)) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the keys were left in their WAL"
+            );
+        }
+    }
+
+    fn wrap(&self, name: &str, bytes: &[u8]) -> (bool, Vec<u8>) {
+        match &self.master {
+            Some(master) => (true, master.wrap(name, bytes)),
+            None => (false, bytes.to_vec()),
+        }
+    }
+
+    /// `None` when the master key does not open it, or there is none.
+    fn unwrap(&self, name: &str, wrapped: bool, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        match &self.master {
+            _ if !wrapped => Some(Zeroizing::new(bytes.to_vec())),
+            Some(master) => master.unwrap(name, bytes),
+            None => None,
+        }
+    }
+}
+
+/// A secret was wrapped with another master key, or somebody changed it.
+#[derive(Debug, thiserror::Error)]
+#[error("the master key does not open it")]
+struct DoesNotOpen;
+
+/// Finds out whether the master key is the one of the file, and wraps a file that had none.
+fn check_master_key(conn: &mut Connection, master: Option<&MasterKey>) -> Result<(), OpenError> {
+    let failed = storage("opening the keys");
+    // A crash may have kept what an erasure left in the WAL.
+    purge(conn).map_err(&failed)?;
+    let secret = stored_secret(conn, CLAIMS).map_err(&failed)?;
+    match (secret, master) {
+        (Some((true, _)), None) => Err(OpenError::MasterKeyNeeded),
+        (Some((true, bytes)), Some(master)) => {
+            master.unwrap(&secret_name(CLAIMS), &bytes).map(drop).ok_or(OpenError::MasterKeyWrong)
+        }
+        (Some((false, _)), Some(master)) => {
+            let done = wrap_all(conn, master).and_then(|()| purge(conn));
+            Ok(done.map_err(storage("wrapping the keys with the master key"))?)
+        }
+        (None, _) | (Some((false, _)), None) => Ok(()),
+    }
+}
+
+/// Wraps what lies open.
+fn wrap_all(conn: &mut Connection, master: &MasterKey) -> rusqlite::Result<()> {
+    type Open<N> = Vec<(N, Vec<u8>)>;
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let keys: Open<(i64, String, i64)> = tx
+        .prepare(
+            "SELECT w.no, w.id, k.no, k.key FROM keys k JOIN workspaces w ON w.no = k.workspace
+             WHERE k.wrapped = 0 AND k.key IS NOT NULL",
+        )?
+        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?)))?
+        .collect::<Result<_, _>>()?;
+    for ((no, workspace, number), key) in keys {
+        let name = key_name(&workspace, number.cast_unsigned());
+        let key = master.wrap(&name, &Zeroizing::new(key));
+        tx.prepare_cached(
+            "UPDATE keys SET wrapped = 1, key = ?3 WHERE workspace = ?1 AND no = ?2",
+        )?
+        .execute(params![no, number, key])?;
+    }
+    let secrets: Open<String> = tx
+        .prepare("SELECT name, secret FROM secrets WHERE wrapped = 0")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (name, secret) in secrets {
+        let secret = master.wrap(&secret_name(&name), &Zeroizing::new(secret));
+        tx.execute(
+            "UPDATE secrets SET wrapped = 1, secret = ?2 WHERE name = ?1",
+            params![name, secret],
+        )?;
+    }
+    tx.commit()
+}
+
+/// Brings everything from the WAL into the file and empties it, so that no old page stays.
+fn purge(conn: &Connection) -> rusqlite::Result<()> {
+    let busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(busy, None));
+    }
+    Ok(())
+}
+
+/// Whether a key is wrapped, and its bytes; without them it was destroyed.
+type StoredKey = (bool, Option<Vec<u8>>);
+
+fn stored_key(
+    conn: &Connection,
+    workspace: &WorkspaceId,
+    number: u64,
+) -> rusqlite::Result<Option<StoredKey>> {
+    conn.prepare_cached(
+        "SELECT wrapped, key FROM keys
+         WHERE workspace = (SELECT no FROM workspaces WHERE id = ?1) AND no = ?2",
+    )?
+    .query_row(params![workspace.as_str(), number.cast_signed()], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+    .optional()
+}
+
+fn stored_secret(conn: &Connection, name: &str) -> rusqlite::Result<Option<(bool, Vec<u8>)>> {
+    conn.query_row("SELECT wrapped, secret FROM secrets WHERE name = ?1", [name], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+    .optional()
+}
+
+/// The file's own number of a workspace.
+fn workspace_number(conn: &Connection, workspace: &WorkspaceId) -> rusqlite::Result<i64> {
+    conn.prepare_cached("INSERT INTO workspaces (id) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([workspace.as_str()])?;
+    conn.prepare_cached("SELECT no FROM workspaces WHERE id = ?1")?
+        .query_row([workspace.as_str()], |row| row.get(0))
+}
+
+fn key_name(workspace: &str, number: u64) -> String {
+    format!("key|{workspace}|{number}")
+}
+
+fn secret_name(name: &str) -> String {
+    format!("secret|{name}")
+}
+
+fn storage(doing: &'static str) -> impl Fn(rusqlite::Error) -> Failure {
+    Failure::storage(doing)
+}
