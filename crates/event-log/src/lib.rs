@@ -14,6 +14,7 @@
 //! Invariant: an event, once stored, is never changed; a leaf of the tree covers all its fields.
 
 mod append;
+mod backup;
 mod batch;
 mod claims;
 mod clock;

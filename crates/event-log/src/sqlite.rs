@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{oneshot, watch};
 
+use crate::backup;
 use crate::claims::ClaimHasher;
 use crate::job::{Answer, Job, SealedAppend, Sealer};
 use crate::keys::Keyring;
@@ -54,6 +55,7 @@ impl SqliteOptions {
 
 /// The log in SQLite files.
 pub struct SqliteLog {
+    data_dir: PathBuf,
     shared: Arc<Shared>,
     reading: Reading,
     sealer: Arc<Sealer>,
@@ -112,6 +114,7 @@ impl SqliteLog {
         let sealer = Arc::new(Sealer { keyring, claims });
         let reading = Reading::new(path, Arc::clone(&shared), Arc::clone(&sealer));
         Ok(Arc::new(Self {
+            data_dir,
             shared,
             reading,
             sealer,
@@ -143,6 +146,16 @@ impl SqliteLog {
             queue_bytes: waiting.bytes as u64,
             read_only: self.shared.is_read_only(),
         }
+    }
+
+    /// Copies log and keys into an empty directory, as they are at this moment. Blocks until the
+    /// copy is on disk; appends and reads go on.
+    ///
+    /// # Errors
+    /// When the copy can not be written, or there is one already.
+    pub fn backup(&self, into: &Path) -> Result<(), Failure> {
+        make_dir(into).map_err(Failure::storage("making the directory of the backup"))?;
+        backup::copy(&self.data_dir, into)
     }
 
     /// Stores what is waiting, then stops; later appends fail with [`Failure::Closed`].

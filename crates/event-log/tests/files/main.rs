@@ -115,6 +115,28 @@ async fn what_is_sealed_or_claimed_is_in_no_file() {
 }
 
 #[tokio::test]
+async fn a_backup_is_a_log_of_its_own() {
+    let (dir, copies) = (dir(), dir());
+    let acme = workspace("acme");
+    let log = open(dir.path());
+    for number in 1..=50 {
+        let sealed = Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
+        store(&*log, &acme, &user(number), 0, sealed).await;
+    }
+    log.erase(&acme, 1).await.unwrap();
+    let copy = copies.path().join("copy");
+    log.backup(&copy).unwrap();
+    store(&*log, &acme, &user(99), 0, commit(&["x"])).await;
+    assert!(log.backup(&copy).is_err(), "a backup is never overwritten");
+
+    let copy = open(&copy);
+    assert_eq!(copy.head(&acme), 50);
+    assert_eq!(copy.read(&acme, 0, 99).await.unwrap(), log.read(&acme, 0, 50).await.unwrap());
+    assert_eq!(verdict(&copy, &acme).await, Verdict::Sound(copy.tree(&acme).await.unwrap()));
+    store(&*copy, &acme, &user(1), 1, commit(&["y"])).await;
+}
+
+#[tokio::test]
 async fn a_log_and_keys_that_do_not_belong_together_are_refused() {
     let (dir, other) = (dir(), dir());
     open(dir.path());
