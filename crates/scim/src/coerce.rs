@@ -64,10 +64,12 @@ impl Coercion {
         for item in items {
             new.extend(self.element(attribute, item)?);
         }
-        if elements::keep_one_primary(&mut new, None) && self.leniency == Leniency::Strict {
+        let count = new.iter().filter(|element| elements::is_primary(element)).count();
+        if count > 1 && self.leniency == Leniency::Strict {
             let detail = format!("'{}' has more than one primary value", attribute.name);
             return Err(Error::invalid_value(detail));
         }
+        elements::keep_one_primary(&mut new, None);
         let mut list = Vec::with_capacity(new.len());
         elements::absorb(&mut list, new);
         Ok(list)

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// The most values of one multi-valued attribute of a resource (members are not stored in one).
 /// Far above what IdPs send; it bounds the work of one request.
-pub const VALUES_MAX: usize = 2_000;
+pub const VALUES_MAX: usize = 1_000;
 
 /// From this many new elements on, the old ones are indexed instead of scanned.
 const INDEX_FROM: usize = 8;
@@ -23,7 +23,8 @@ const INDEX_FROM: usize = 8;
 pub(crate) fn absorb(list: &mut Vec<Value>, new: Vec<Value>) {
     if new.len() < INDEX_FROM {
         for element in new {
-            match list.iter().position(|known| is_same(known, &element)) {
+            let new = identity(&element);
+            match list.iter().position(|known| identity(known) == new) {
                 Some(index) => merge(&mut list[index], element),
                 None => list.push(element),
             }
@@ -48,20 +49,25 @@ pub(crate) fn absorb(list: &mut Vec<Value>, new: Vec<Value>) {
 }
 
 /// Leaves `primary: true` on one element only: the one at `keep`, else the first that has it.
-/// Tells whether another one had it; two elements may have become the same by that.
+///
+/// Tells whether that changed an element without `value`: it may have become the same as another.
 pub(crate) fn keep_one_primary(list: &mut [Value], keep: Option<usize>) -> bool {
     let Some(keep) = keep.or_else(|| list.iter().position(is_primary)) else { return false };
-    let mut changed = false;
+    let mut may_repeat = false;
     for index in (0..list.len()).filter(|index| *index != keep) {
+        if list[index].get("primary").is_none() {
+            continue;
+        }
+        let has_value = list[index].get("value").is_some();
         // A repetition of the primary element says nothing about it.
-        if list[index].get("value").is_some() && is_same(&list[index], &list[keep]) {
+        if has_value && is_same(&list[index], &list[keep]) {
             list[index].as_object_mut().and_then(|element| element.remove("primary"));
         } else if let Some(primary @ Value::Bool(true)) = list[index].get_mut("primary") {
             *primary = Value::Bool(false);
-            changed = true;
+            may_repeat |= !has_value;
         }
     }
-    changed
+    may_repeat
 }
 
 pub(crate) fn is_primary(element: &Value) -> bool {

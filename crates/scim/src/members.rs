@@ -135,19 +135,15 @@ pub(crate) fn values(value: Value) -> Result<Vec<MemberValue>, Error> {
         value if object::is_empty(&value) => return Ok(Vec::new()),
         value => vec![value],
     };
-    let mut seen = HashSet::with_capacity(items.len());
     let mut members = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        let Some(member) = member(item) else {
-            return Err(Error::invalid_value(format!(
-                "'members' entry {} has no value",
-                index + 1
-            )));
-        };
-        if seen.insert(member.value.clone()) {
-            members.push(member);
-        }
+        let no_value = || format!("'members' entry {} has no value", index + 1);
+        members.push(member(item).ok_or_else(|| Error::invalid_value(no_value()))?);
     }
+    let mut seen = HashSet::with_capacity(members.len());
+    let is_new: Vec<_> = members.iter().map(|member| seen.insert(member.value.as_str())).collect();
+    let mut is_new = is_new.into_iter();
+    members.retain(|_| is_new.next().unwrap_or(true));
     Ok(members)
 }
 

@@ -43,8 +43,8 @@ fn key(object: &Map<String, Value>, name: &str) -> Option<String> {
 /// Tells whether a value says nothing: null, an empty text, list or object.
 ///
 /// # Source
-/// RFC 7643 §2.5 for null and the empty list. The empty text is what Entra and template-driven
-/// clients send to clear an attribute.
+/// RFC 7643 §2.5 for null and the empty list. The empty text is what clients that
+/// fill templates send, and how one large IdP clears an attribute.
 pub(crate) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

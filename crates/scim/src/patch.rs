@@ -24,7 +24,7 @@ mod parse;
 #[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 mod tests;
 
-/// The most operations in one request. Entra and authentik send at most a few hundred.
+/// The most operations in one request. Clients are known to send a few hundred.
 pub const OPERATIONS_MAX: usize = 1_000;
 
 /// A PATCH request, expanded.
@@ -140,7 +140,7 @@ impl Request {
 /// be half changed and is of no use.
 ///
 /// # Source
-/// RFC 7644 §3.5.2.1 to §3.5.2.3. In practice: Entra and Okta, see [`Options`].
+/// RFC 7644 §3.5.2.1 to §3.5.2.3. What IdPs send beside them is named in [`Options`].
 pub fn apply(
     resource: &mut Resource,
     change: &Change,

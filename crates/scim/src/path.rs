@@ -62,8 +62,8 @@ impl AttributePath {
     /// [`Problem::Empty`] and [`Problem::Name`].
     ///
     /// # Source
-    /// RFC 7644 §3.4.2.2, `attrPath`; RFC 7643 §2.1 for names. The dot after `User` is what
-    /// Microsoft's older reference code sends.
+    /// RFC 7644 §3.4.2.2, `attrPath`; RFC 7643 §2.1 for names. The dot after `User` is an older
+    /// habit of one IdP.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         if text.is_empty() {
             return Err(ParseError::new(Language::Path, 0, Problem::Empty));

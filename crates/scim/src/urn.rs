@@ -31,9 +31,9 @@ pub const BULK_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRespo
 
 /// Tells whether a name is a schema URI, or begins with one, rather than an attribute's own name.
 ///
-/// True for everything that starts with `urn:` in any case, and for URIs with `://`: Entra names a
-/// schema of its own `http://schemas.microsoft.com/…`. An attribute name holds no colon (RFC 7643
-/// §2.1), so the two cannot be confused.
+/// True for everything that starts with `urn:` in any case, and for URIs with `://`: one IdP names
+/// a schema of its own that way. An attribute name holds no colon (RFC 7643 §2.1), so the two
+/// cannot be confused.
 pub fn is_uri(name: &str) -> bool {
     name.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("urn:")) || name.contains("://")
 }

@@ -845,13 +845,8 @@ mod errors {
         let full = patched(Kind::User, &ada(), &operations, Options::LENIENT).unwrap();
         let full = serde_json::to_value(full).unwrap();
         let operations = json!([{"op": "add", "path": "roles", "value": values(max..max + 1)}]);
-        check(
-            full,
-            operations,
-            expect![
-                "400 invalidValue operation 1 (add roles): 'roles' has 2001 values, more than 2000"
-            ],
-        );
+        let error = patched(Kind::User, &full, &operations, Options::LENIENT).unwrap_err();
+        assert!(error.detail.ends_with("'roles' has 1001 values, more than 1000"), "{error}");
     }
 
     #[test]

@@ -249,6 +249,7 @@ impl Parser<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 mod tests {
     use expect_test::{Expect, expect};
     use serde_json::json;
@@ -261,7 +262,11 @@ mod tests {
     /// One line for each attribute, what was ignored, or the error.
     #[expect(clippy::needless_pass_by_value, reason = "an `expect![]` is written where it is used")]
     fn check(result: Result<Parsed, Error>, expected: Expect) {
-        let shown = match result {
+        expected.assert_eq(&show(result));
+    }
+
+    fn show(result: Result<Parsed, Error>) -> String {
+        match result {
             Ok(Parsed { resource: Resource(attributes), ignored, .. }) => {
                 let mut lines: Vec<_> =
                     attributes.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -271,8 +276,7 @@ mod tests {
             Err(error) => {
                 format!("{} {error}", error.scim_type.map_or("-", crate::ErrorType::as_str))
             }
-        };
-        expected.assert_eq(&shown);
+        }
     }
 
     fn user(body: Value) -> Result<Parsed, Error> {
@@ -425,91 +429,56 @@ mod tests {
 
     #[test]
     fn errors_name_the_attribute() {
-        for (body, expected) in [
-            (json!([]), expect!["invalidSyntax a User must be a JSON object"]),
-            (
-                json!({"displayName": "x"}),
-                expect!["invalidValue 'userName' is required and must not be empty"],
-            ),
-            (
-                json!({"userName": ""}),
-                expect!["invalidValue 'userName' is required and must not be empty"],
-            ),
-            (
-                json!({"userName": "  "}),
-                expect!["invalidValue 'userName' is required and must not be empty"],
-            ),
-            (
-                json!({"userName": {"a": 1}}),
-                expect!["invalidValue 'userName' must be a string, not an object"],
-            ),
-            (
-                json!({"userName": "a", "active": "maybe"}),
-                expect!["invalidValue 'active' must be a boolean, not a string"],
-            ),
-            (
-                json!({"userName": "a", "name": "Ada"}),
-                expect!["invalidValue 'name' must be an object, not a string"],
-            ),
-            (
-                json!({"userName": "a", "emails": [{"primary": "x"}]}),
-                expect!["invalidValue 'emails': 'primary' must be a boolean, not a string"],
-            ),
-            (
-                json!({"userName": "a", "emails": [["a", "b"]]}),
-                expect!["invalidValue 'emails' must be an object, not a list"],
-            ),
-            (
-                json!({"userName": "a", "urn:company:2.0:User": "x"}),
-                expect!["invalidValue 'urn:company:2.0:User' must be an object"],
-            ),
-            (
-                json!({"userName": "a", "roles": vec!["x"; VALUES_MAX + 1]}),
-                expect!["invalidValue 'roles' has 2001 values, more than 2000"],
-            ),
-        ] {
-            check(user(body), expected);
-        }
+        let bodies = [
+            json!([]),
+            json!({"displayName": "x"}),
+            json!({"userName": ""}),
+            json!({"userName": "  "}),
+            json!({"userName": {"a": 1}}),
+            json!({"userName": "a", "active": "maybe"}),
+            json!({"userName": "a", "name": "Ada"}),
+            json!({"userName": "a", "emails": [{"primary": "x"}]}),
+            json!({"userName": "a", "emails": [["a", "b"]]}),
+            json!({"userName": "a", "urn:company:2.0:User": "x"}),
+            json!({"userName": "a", "roles": vec!["x"; VALUES_MAX + 1]}),
+        ];
+        expect![[r#"
+            invalidSyntax a User must be a JSON object
+            invalidValue 'userName' is required and must not be empty
+            invalidValue 'userName' is required and must not be empty
+            invalidValue 'userName' is required and must not be empty
+            invalidValue 'userName' must be a string, not an object
+            invalidValue 'active' must be a boolean, not a string
+            invalidValue 'name' must be an object, not a string
+            invalidValue 'emails': 'primary' must be a boolean, not a string
+            invalidValue 'emails' must be an object, not a list
+            invalidValue 'urn:company:2.0:User' must be an object
+            invalidValue 'roles' has 1001 values, more than 1000"#]]
+        .assert_eq(&bodies.map(|body| show(user(body))).join("\n"));
         let group = Resource::parse(Kind::Group, json!({"externalId": "x"}), Catalogue::standard());
         check(group, expect!["invalidValue 'displayName' is required and must not be empty"]);
     }
 
     #[test]
     fn strict_takes_no_other_types_and_wants_the_schema() {
-        for (body, expected) in [
-            (
-                json!({"userName": "a"}),
-                expect![
-                    "invalidValue 'schemas' must contain 'urn:ietf:params:scim:schemas:core:2.0:User'"
-                ],
-            ),
-            (
-                json!({"schemas": ["urn:x"], "userName": "a"}),
-                expect![
-                    "invalidValue 'schemas' must contain 'urn:ietf:params:scim:schemas:core:2.0:User'"
-                ],
-            ),
-            (
-                json!({"schemas": [urn::CORE_USER], "userName": 7}),
-                expect!["invalidValue 'userName' must be a string, not a number"],
-            ),
-            (
-                json!({"schemas": [urn::CORE_USER], "userName": "a", "active": "true"}),
-                expect!["invalidValue 'active' must be a boolean, not a string"],
-            ),
-            (
-                json!({"schemas": [urn::CORE_USER], "userName": "a", "emails": {"value": "x"}}),
-                expect!["invalidValue 'emails' must be a list, not an object"],
-            ),
-            (
-                json!({"schemas": [urn::CORE_USER], "userName": "a", "manager": {"value": "x"}, "title": ""}),
-                expect![[r#"
-                    userName: "a"
-                    - manager"#]],
-            ),
-        ] {
-            check(strict(body), expected);
-        }
+        let core = [urn::CORE_USER];
+        let bodies = [
+            json!({"userName": "a"}),
+            json!({"schemas": ["urn:x"], "userName": "a"}),
+            json!({"schemas": core, "userName": 7}),
+            json!({"schemas": core, "userName": "a", "active": "true"}),
+            json!({"schemas": core, "userName": "a", "emails": {"value": "x"}}),
+            json!({"schemas": core, "userName": "a", "manager": {"value": "x"}, "title": ""}),
+        ];
+        expect![[r#"
+            invalidValue 'schemas' must contain 'urn:ietf:params:scim:schemas:core:2.0:User'
+            invalidValue 'schemas' must contain 'urn:ietf:params:scim:schemas:core:2.0:User'
+            invalidValue 'userName' must be a string, not a number
+            invalidValue 'active' must be a boolean, not a string
+            invalidValue 'emails' must be a list, not an object
+            userName: "a"
+            - manager"#]]
+        .assert_eq(&bodies.map(|body| show(strict(body))).join("\n"));
     }
 
     #[test]
@@ -536,23 +505,18 @@ mod tests {
                 urn:company:2.0:User: {"age":42,"free":"x","since":"yesterday","tags":["a"],"weight":1.5}
                 userName: "a""#]],
         );
-        check(
+        let others = [
             parse(json!({"age": 4.5}), Leniency::Lenient),
-            expect!["invalidValue 'age' must be an integer, not a number"],
-        );
-        check(
             parse(json!({"weight": "heavy"}), Leniency::Lenient),
-            expect!["invalidValue 'weight' must be a number, not a string"],
-        );
-        check(
             parse(json!({"since": "yesterday"}), Leniency::Strict),
-            expect!["invalidValue 'since' must be a dateTime, not a string"],
-        );
-        check(
             parse(json!({"since": "2020-01-01T00:00:00Z"}), Leniency::Strict),
-            expect![[r#"
+        ];
+        expect![[r#"
+            invalidValue 'age' must be an integer, not a number
+            invalidValue 'weight' must be a number, not a string
+            invalidValue 'since' must be a dateTime, not a string
             urn:company:2.0:User: {"since":"2020-01-01T00:00:00Z"}
-            userName: "a""#]],
-        );
+            userName: "a""#]]
+        .assert_eq(&others.map(show).join("\n"));
     }
 }
