@@ -1,5 +1,7 @@
 //! What is appended, and the answer.
 
+use std::fmt;
+
 use smol_str::SmolStr;
 
 use crate::{Failure, Micros, StreamId, WorkspaceId};
@@ -30,8 +32,8 @@ pub struct Commit {
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// An event that has no position yet.
-#[derive(Clone, Debug)]
+/// An event that has no position yet. What it says is not shown by `Debug`.
+#[derive(Clone)]
 pub struct NewEvent {
     /// Its type, such as `user.entry_added`.
     pub name: SmolStr,
@@ -56,8 +58,8 @@ pub enum Seal {
 
 /// Something that only one stream of a workspace may hold, such as a user name.
 ///
-/// It is stored as a keyed hash and gives nothing away.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// It is stored as a keyed hash and gives nothing away, nor does `Debug`.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// Within what it is unique, such as `entry:okta`. Nothing personal: it is stored as it is.
     pub scope: SmolStr,
@@ -128,6 +130,23 @@ pub enum CommitOutcome {
     NotTried,
 }
 
+impl fmt::Debug for NewEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEvent")
+            .field("name", &self.name)
+            .field("schema_version", &self.schema_version)
+            .field("payload", &format_args!("{} bytes", self.payload.len()))
+            .field("seal", &self.seal)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
 impl CommitOutcome {
     /// The receipt, when it was stored.
     pub fn receipt(&self) -> Option<&Receipt> {
@@ -156,4 +175,25 @@ pub enum AppendError {
     /// The storage failed; whether the batch was stored is unknown.
     #[error("appending failed")]
     Failed(#[source] Failure),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_personal_is_shown_by_debug() {
+        let claim = Claim { scope: "entry:okta".into(), key: "ada".to_owned() };
+        assert_eq!(format!("{claim:?}"), r#"Claim { scope: "entry:okta", .. }"#);
+        let event = NewEvent {
+            name: "user.added".into(),
+            schema_version: 1,
+            payload: b"ada".to_vec(),
+            seal: Seal::Own,
+        };
+        assert_eq!(
+            format!("{event:?}"),
+            r#"NewEvent { name: "user.added", schema_version: 1, payload: 3 bytes, seal: Own }"#
+        );
+    }
 }

@@ -21,7 +21,7 @@ use crate::{Failure, OpenError, WorkspaceId, schema};
 
 /// The secret with which claims are hashed. Every file has it, so that it also tells whether a
 /// master key is the right one.
-pub(crate) const CLAIMS: &str = "claims";
+pub(crate) const CLAIMS: &str = "event-log.claims";
 
 /// How many keys are kept in memory; about 2 MiB.
 const CACHE_KEYS: usize = 16_384;

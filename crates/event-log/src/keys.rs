@@ -103,7 +103,8 @@ impl Keyring {
         self.store.file.secret(name)
     }
 
-    /// Keeps a small secret of the installation. It is on disk when this returns.
+    /// Keeps a small secret of the installation. It is on disk when this returns. Names that begin
+    /// with `event-log.` are the log's own.
     ///
     /// # Errors
     /// When the file can not be written.

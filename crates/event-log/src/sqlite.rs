@@ -4,6 +4,7 @@
 //! less than handing it to another. Whoever reads thousands of events does so from a thread that
 //! may be busy.
 
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// How a log is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SqliteOptions {
     /// The directory of the files; made when it is missing.
     pub data_dir: PathBuf,
@@ -50,6 +51,17 @@ impl SqliteOptions {
             queue_appends_max: 4_096,
             queue_bytes_max: 32 << 20,
         }
+    }
+}
+
+impl fmt::Debug for SqliteOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteOptions")
+            .field("data_dir", &self.data_dir)
+            .field("master_key", &self.master_key.is_some())
+            .field("queue_appends_max", &self.queue_appends_max)
+            .field("queue_bytes_max", &self.queue_bytes_max)
+            .finish()
     }
 }
 

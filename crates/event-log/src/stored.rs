@@ -1,5 +1,6 @@
 //! What is read.
 
+use std::fmt;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
@@ -34,8 +35,8 @@ pub struct StoredEvent {
     pub payload: Payload,
 }
 
-/// What an event says, as far as it can still be read.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What an event says, as far as it can still be read. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Payload {
     /// The bytes that were appended.
     Plain(Vec<u8>),
@@ -46,6 +47,16 @@ pub enum Payload {
         /// The number of the key.
         key: u64,
     },
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(bytes) => write!(f, "Plain({} bytes)", bytes.len()),
+            Self::Erased => f.write_str("Erased"),
+            Self::Missing { key } => write!(f, "Missing {{ key: {key} }}"),
+        }
+    }
 }
 
 /// A workspace's Merkle tree: how many events, and the root over them (RFC 6962 §2.1).
