@@ -118,8 +118,11 @@ impl Coercion {
                 None => emptied |= name == "value",
             }
         }
-        let is_nothing = canonical.is_empty() || (emptied && is_bare(&canonical));
-        Ok((!is_nothing).then_some(Value::Object(canonical)))
+        if canonical.is_empty() || (emptied && is_bare(&canonical)) {
+            return Ok(None);
+        }
+        check_required(attribute, &canonical)?;
+        Ok(Some(Value::Object(canonical)))
     }
 
     /// The sub-attributes that a value of a complex attribute speaks of, each with its canonical
@@ -156,6 +159,21 @@ impl Coercion {
             }
         }
         Ok(values)
+    }
+}
+
+/// Refuses an object that lacks a sub-attribute which the schema requires.
+pub(crate) fn check_required(
+    attribute: &Attribute,
+    object: &Map<String, Value>,
+) -> Result<(), Error> {
+    let mut required = attribute.sub_attributes.iter().filter(|sub| sub.required);
+    match required.find(|sub| !object.contains_key(&sub.name)) {
+        Some(missing) => {
+            let detail = format!("'{}.{}' is required", attribute.name, missing.name);
+            Err(Error::invalid_value(detail))
+        }
+        None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use crate::coerce::Leniency;
 use crate::error::Error;
 use crate::filter::{Filter, Matcher};
 use crate::object;
@@ -47,6 +48,8 @@ pub enum MemberChange {
 /// removes those and no others; a filter that compares `value` with `eq`, joined by `or`, gives a
 /// list, whatever its length.
 ///
+/// [`of_with`] takes `remove` to the letter.
+///
 /// # Errors
 /// `invalidValue` for an entry without a usable `value`, `mutability` for a change of a
 /// sub-attribute, `invalidPath` for `add` and `replace` with a filter, `invalidFilter`.
@@ -55,12 +58,37 @@ pub enum MemberChange {
 /// RFC 7644 §3.5.2; RFC 7643 §4.2: "sub-attributes of members are "immutable"". `remove` with a
 /// list is what many IdPs send; to the letter of §3.5.2.2 it would empty the group.
 pub fn of(change: &Change) -> Result<Option<MemberChange>, Error> {
+    of_with(change, Leniency::Lenient)
+}
+
+/// The same as [`of`]; strict lets `remove` without a filter empty the group whatever its value.
+///
+/// # Errors
+/// As [`of`].
+///
+/// # Source
+/// RFC 7644 §3.5.2.2: "If the target location is a multi-valued attribute and no filter is
+/// specified, the attribute and all values are removed".
+pub fn of_with(change: &Change, leniency: Leniency) -> Result<Option<MemberChange>, Error> {
     if !is_members(&change.path.attribute) {
         return Ok(None);
+    }
+    let is_whole = change.path.filter.is_none() && change.path.sub().is_none();
+    if leniency == Leniency::Strict && change.op == Op::Remove && is_whole {
+        return Ok(Some(MemberChange::RemoveAll));
     }
     let place =
         || format!("operation {} ({} {})", change.operation_index + 1, change.op, change.path);
     read(change).map(Some).map_err(|error| error.at(place()))
+}
+
+/// Binds the filter of [`MemberChange::RemoveMatching`]; it is evaluated on one member as it
+/// appears in a document, `{"value": …, "type": …}`.
+///
+/// # Errors
+/// `invalidFilter`; never for a filter that comes from [`of`].
+pub fn matcher(filter: &Filter) -> Result<Matcher<'_>, Error> {
+    Matcher::element(filter, Catalogue::standard().core_attribute(Kind::Group, "members"))
 }
 
 fn is_members(path: &AttributePath) -> bool {
@@ -91,8 +119,7 @@ fn read(change: &Change) -> Result<MemberChange, Error> {
             if let Some(named) = named(filter) {
                 return Ok(MemberChange::Remove(named));
             }
-            let members = Catalogue::standard().core_attribute(Kind::Group, "members");
-            Matcher::element(filter, members)?;
+            matcher(filter)?;
             Ok(MemberChange::RemoveMatching(filter.clone()))
         }
         (Op::Replace, Some(_)) if change.value.as_ref().is_some_and(object::is_empty) => {
@@ -321,6 +348,30 @@ mod tests {
                 ! mutability operation 7 (replace members.value): the sub-attributes of members cannot be changed
                 RemoveMatching value.x gt 5 and active.y pr"#]],
         );
+    }
+
+    #[test]
+    fn to_the_letter_removal_without_a_filter_empties_the_group() {
+        let operations = json!([
+            {"op": "remove", "path": "members", "value": [{"value": "a"}]},
+            {"op": "remove", "path": "members[value eq \"a\"]"}
+        ]);
+        let body = json!({"Operations": operations});
+        let request = Request::parse(body, Kind::Group, Catalogue::standard()).unwrap();
+        let changes: Vec<_> = request
+            .changes
+            .iter()
+            .map(|change| of_with(change, Leniency::Strict).unwrap().unwrap())
+            .collect();
+        assert_eq!(changes, [MemberChange::RemoveAll, MemberChange::Remove(vec!["a".to_owned()])]);
+    }
+
+    #[test]
+    fn members_are_matched_as_they_appear_in_documents() {
+        let filter = Filter::parse(r#"type eq "group" and value sw "g""#).unwrap();
+        let matcher = matcher(&filter).unwrap();
+        assert!(matcher.matches(&json!({"value": "g1", "type": "Group"})));
+        assert!(!matcher.matches(&json!({"value": "G1", "type": "Group"})));
     }
 
     #[test]

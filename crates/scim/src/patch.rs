@@ -110,13 +110,27 @@ impl Request {
     /// # Source
     /// RFC 7644 §3.5.2.
     pub fn parse(body: Value, kind: Kind, catalogue: &Catalogue) -> Result<Self, Error> {
-        parse::request(body, kind, catalogue)
+        Self::parse_with(body, kind, catalogue, Leniency::Lenient)
     }
 
-    /// Applies all changes in order.
+    /// The same as [`Request::parse`]; strict demands `schemas` and operations in lower case.
     ///
     /// # Errors
-    /// The first one's; the resource is then half changed and of no use.
+    /// As [`Request::parse`].
+    pub fn parse_with(
+        body: Value,
+        kind: Kind,
+        catalogue: &Catalogue,
+        leniency: Leniency,
+    ) -> Result<Self, Error> {
+        parse::request(body, kind, catalogue, leniency)
+    }
+
+    /// Applies all changes in order, and checks that nothing required is missing in the end.
+    ///
+    /// # Errors
+    /// The first one's, see [`apply`], or that of [`Resource::check`]; the resource is then half
+    /// changed and of no use.
     pub fn apply(
         &self,
         resource: &mut Resource,
@@ -124,7 +138,10 @@ impl Request {
         catalogue: &Catalogue,
         options: &Options,
     ) -> Result<(), Error> {
-        self.changes.iter().try_for_each(|change| apply(resource, change, kind, catalogue, options))
+        for change in &self.changes {
+            apply(resource, change, kind, catalogue, options)?;
+        }
+        resource.check(kind, catalogue)
     }
 }
 

@@ -52,6 +52,19 @@ impl AttributePath {
         self
     }
 
+    /// Whether this is a core attribute of a kind, with or without the URN; the sub-attribute must
+    /// be the same too.
+    pub fn is_core(&self, kind: Kind, name: &str, sub: Option<&str>) -> bool {
+        let same_sub = match (&self.sub, sub) {
+            (Some(left), Some(right)) => left.eq_ignore_ascii_case(right),
+            (left, right) => left.is_none() && right.is_none(),
+        };
+        let schema = self.schema.as_deref();
+        same_sub
+            && self.name.eq_ignore_ascii_case(name)
+            && schema.is_none_or(|urn| urn.eq_ignore_ascii_case(kind.schema()))
+    }
+
     /// Parses an attribute path.
     ///
     /// After a URN, the last segment is the attribute, unless it is the name of a resource type
@@ -432,5 +445,17 @@ mod tests {
         assert_eq!(left, AttributePath::parse("urn:X:user:name.GIVEN").unwrap());
         assert_ne!(left, AttributePath::parse("urn:X:user:name").unwrap());
         assert_ne!(left, AttributePath::parse("name.given").unwrap());
+    }
+
+    #[test]
+    fn a_core_attribute_is_known_with_and_without_its_urn() {
+        let is = |path: &str, name, sub| {
+            AttributePath::parse(path).unwrap().is_core(Kind::User, name, sub)
+        };
+        assert!(is("USERNAME", "userName", None));
+        assert!(is("urn:ietf:params:scim:schemas:core:2.0:user:userName", "userName", None));
+        assert!(is("emails.VALUE", "emails", Some("value")));
+        assert!(!is("emails", "emails", Some("value")));
+        assert!(!is("urn:ietf:params:scim:schemas:core:2.0:Group:userName", "userName", None));
     }
 }

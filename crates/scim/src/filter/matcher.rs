@@ -284,6 +284,18 @@ mod tests {
     }
 
     #[test]
+    fn user_names_are_equal_by_their_precis_form() {
+        let document = json!({"userName": "Ａsa\u{30a} X"});
+        let matches = |filter: &str| {
+            Filter::parse(filter).unwrap().matches(&document, Kind::User, Catalogue::standard())
+        };
+        assert!(matches("userName eq \"aså  x\""));
+        assert!(!matches("userName ne \"aså  x\""));
+        assert!(!matches("userName eq \"asa x\""));
+        assert!(matches("userName ew \"Å X\"")); // Parts of names are compared as any text.
+    }
+
+    #[test]
     fn a_filter_matches_if_any_value_does_and_brackets_mean_one_element() {
         assert_all(
             true,

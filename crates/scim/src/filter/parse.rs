@@ -525,6 +525,7 @@ mod tests {
         let nested = |depth| format!("{}a pr{}", "(".repeat(depth), ")".repeat(depth));
         assert!(Filter::parse(&nested(DEPTH_MAX)).is_ok());
         assert_eq!(error(&nested(DEPTH_MAX + 1)), Problem::TooDeep(DEPTH_MAX));
+        assert!(Filter::parse(&vec!["(a[b pr])"; DEPTH_MAX].join(" and ")).is_ok());
         let square = |depth: usize| format!("{}a[b pr]{}", "(".repeat(depth), ")".repeat(depth));
         assert_eq!(error(&square(DEPTH_MAX)), Problem::TooDeep(DEPTH_MAX));
         let clauses =

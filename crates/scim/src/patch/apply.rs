@@ -293,7 +293,7 @@ pub(super) fn merge(
     !(object.is_empty() || (emptied && coerce::is_bare(object)))
 }
 
-/// Refuses to unassign what is required, and to change what is immutable and had a value `before`.
+/// Refuses to unassign what is required, to leave out what a complex value requires, and to change what is immutable and had a value `before`.
 fn check_result(
     attribute: &Attribute,
     before: Option<&Value>,
@@ -307,6 +307,15 @@ fn check_result(
         && changed.and_then(Value::as_str).is_some_and(|text| text.trim().is_empty())
     {
         return Err(Error::invalid_value(format!("'{name}' must not be empty")));
+    }
+    match changed {
+        Some(Value::Object(object)) => coerce::check_required(attribute, object)?,
+        Some(Value::Array(list)) => {
+            for object in list.iter().filter_map(Value::as_object) {
+                coerce::check_required(attribute, object)?;
+            }
+        }
+        _ => {}
     }
     if before.is_some() && before != changed {
         return Err(Error::mutability(format!("'{name}' is immutable")));

@@ -3,17 +3,23 @@
 use serde_json::{Map, Value};
 
 use super::{Change, OPERATIONS_MAX, Op, Request};
+use crate::coerce::Leniency;
 use crate::error::Error;
 use crate::object;
 use crate::path::{AttributePath, Path};
 use crate::schema::{Attribute, Catalogue, Kind};
 use crate::urn;
 
-pub(super) fn request(body: Value, kind: Kind, catalogue: &Catalogue) -> Result<Request, Error> {
+pub(super) fn request(
+    body: Value,
+    kind: Kind,
+    catalogue: &Catalogue,
+    leniency: Leniency,
+) -> Result<Request, Error> {
     let Value::Object(mut body) = body else {
         return Err(Error::invalid_syntax("a PATCH request must be a JSON object"));
     };
-    check_schemas(object::get(&body, "schemas"))?;
+    check_schemas(object::get(&body, "schemas"), leniency)?;
     let operations = match object::remove(&mut body, "Operations") {
         Some(Value::Array(operations)) => operations,
         Some(operation @ Value::Object(_)) => vec![operation],
@@ -26,7 +32,8 @@ pub(super) fn request(body: Value, kind: Kind, catalogue: &Catalogue) -> Result<
         let detail = format!("{} operations, more than {OPERATIONS_MAX}", operations.len());
         return Err(Error::payload_too_large(detail));
     }
-    let mut parser = Parser { kind, catalogue, index: 0, op: Op::Add, request: Request::default() };
+    let request = Request::default();
+    let mut parser = Parser { kind, catalogue, leniency, index: 0, op: Op::Add, request };
     for (index, operation) in operations.into_iter().enumerate() {
         parser.index = index;
         parser
@@ -37,20 +44,25 @@ pub(super) fn request(body: Value, kind: Kind, catalogue: &Catalogue) -> Result<
 }
 
 /// The RFC demands the URN; clients that forget it are many, those that name another one err.
-fn check_schemas(schemas: Option<&Value>) -> Result<(), Error> {
+fn check_schemas(schemas: Option<&Value>, leniency: Leniency) -> Result<(), Error> {
     let is_patch =
         |urn: &Value| urn.as_str().is_some_and(|u| u.eq_ignore_ascii_case(urn::PATCH_OP));
     match schemas {
-        None => Ok(()),
-        Some(value) if object::is_empty(value) || is_patch(value) => Ok(()),
         Some(Value::Array(urns)) if urns.iter().any(is_patch) => Ok(()),
-        Some(_) => Err(Error::invalid_syntax(format!("'schemas' must be '{}'", urn::PATCH_OP))),
+        schemas
+            if leniency == Leniency::Lenient
+                && schemas.is_none_or(|value| object::is_empty(value) || is_patch(value)) =>
+        {
+            Ok(())
+        }
+        _ => Err(Error::invalid_syntax(format!("'schemas' must be '{}'", urn::PATCH_OP))),
     }
 }
 
 struct Parser<'a> {
     kind: Kind,
     catalogue: &'a Catalogue,
+    leniency: Leniency,
     index: usize,
     op: Op,
     request: Request,
@@ -61,7 +73,7 @@ impl Parser<'_> {
         let Value::Object(mut operation) = operation else {
             return Err(Error::invalid_syntax("an operation must be an object"));
         };
-        self.op = op(object::get(&operation, "op"))?;
+        self.op = op(object::get(&operation, "op"), self.leniency)?;
         let value = object::remove(&mut operation, "value");
         let path = match object::remove(&mut operation, "path") {
             Some(Value::String(path)) if !path.trim().is_empty() => Path::parse(&path)?,
@@ -168,14 +180,18 @@ impl Parser<'_> {
     }
 }
 
-fn op(op: Option<&Value>) -> Result<Op, Error> {
+fn op(op: Option<&Value>, leniency: Leniency) -> Result<Op, Error> {
     let Some(Value::String(text)) = op else {
         return Err(Error::invalid_syntax("'op' must be 'add', 'remove' or 'replace'"));
     };
+    let is = |word: &str| match leniency {
+        Leniency::Lenient => text.eq_ignore_ascii_case(word),
+        Leniency::Strict => text == word,
+    };
     match () {
-        () if text.eq_ignore_ascii_case("add") => Ok(Op::Add),
-        () if text.eq_ignore_ascii_case("remove") => Ok(Op::Remove),
-        () if text.eq_ignore_ascii_case("replace") => Ok(Op::Replace),
+        () if is("add") => Ok(Op::Add),
+        () if is("remove") => Ok(Op::Remove),
+        () if is("replace") => Ok(Op::Replace),
         () => {
             let detail = format!("the operation '{text}' is not 'add', 'remove' or 'replace'");
             Err(Error::invalid_syntax(detail))

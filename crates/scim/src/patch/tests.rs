@@ -378,6 +378,19 @@ mod section_3_5_2_3 {
     }
 
     #[test]
+    fn a_replaced_record_stands_for_another_with_its_value() {
+        check(
+            json!({"userName": "ada", "emails": [
+                {"value": "old", "primary": true}, {"value": "new", "display": "x"}
+            ]}),
+            json!([{"op": "replace", "path": "emails[primary eq true]", "value": {"value": "new"}}]),
+            expect![[r#"
+                emails: [{"primary":true,"value":"new"}]
+                userName: "ada""#]],
+        );
+    }
+
+    #[test]
     fn an_absent_attribute_is_added() {
         check(
             ada(),
@@ -828,6 +841,25 @@ mod errors {
     }
 
     #[test]
+    fn strict_wants_the_envelope_to_the_letter() {
+        let parse = |body| {
+            let catalogue = Catalogue::standard();
+            Request::parse_with(body, Kind::User, catalogue, Leniency::Strict).map(|_| ())
+        };
+        let envelope = |op: &str| {
+            json!({
+                "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+                "Operations": [{"op": op, "path": "title", "value": "x"}]
+            })
+        };
+        assert_eq!(parse(envelope("replace")), Ok(()));
+        assert_eq!(parse(envelope("Replace")).unwrap_err().status, 400);
+        let mut without = envelope("replace");
+        without.as_object_mut().unwrap().remove("schemas");
+        assert_eq!(parse(without).unwrap_err().status, 400);
+    }
+
+    #[test]
     fn of_too_many_operations() {
         let operation = json!({"op": "replace", "path": "title", "value": "x"});
         let many = |count| parse(Kind::User, &Value::Array(vec![operation.clone(); count]));
@@ -929,6 +961,35 @@ fn groups_are_renamed_and_their_members_left_to_others() {
 }
 
 #[test]
+fn what_a_declared_complex_attribute_requires_is_there_in_every_value() {
+    let schema = serde_json::from_value(json!({
+        "id": "urn:company:2.0:User", "name": "Company",
+        "attributes": [{"name": "desks", "type": "complex", "multiValued": true, "subAttributes": [
+            {"name": "type"}, {"name": "floor", "type": "integer", "required": true}, {"name": "room"}
+        ]}]
+    }))
+    .unwrap();
+    let catalogue = Catalogue::standard().with_extension(Kind::User, schema);
+    let patch = |path: &str, value: Value| {
+        let body = json!({"Operations": [
+            {"op": "add", "path": format!("urn:company:2.0:User:{path}"), "value": value}
+        ]});
+        let request = Request::parse(body, Kind::User, &catalogue).unwrap();
+        let mut resource: Resource = serde_json::from_value(ada()).unwrap();
+        request
+            .apply(&mut resource, Kind::User, &catalogue, &Options::LENIENT)
+            .map_err(|e| e.status)
+    };
+    assert_eq!(patch("desks", json!([{"floor": 3}])), Ok(()));
+    assert_eq!(patch("desks", json!([{"room": "a"}])), Err(400));
+    assert_eq!(patch("desks[type eq \"a\"].room", json!("7")), Err(400));
+    let body = |desks: Value| json!({"userName": "a", "urn:company:2.0:User": {"desks": desks}});
+    let parse = |desks| Resource::parse(Kind::User, body(desks), &catalogue).map_err(|e| e.status);
+    assert!(parse(json!([{"floor": 3}])).is_ok());
+    assert_eq!(parse(json!([{"room": "a"}])), Err(400));
+}
+
+#[test]
 fn immutable_attributes_of_declared_extensions_are_set_once() {
     let schema = serde_json::from_value(json!({
         "id": "urn:company:2.0:User", "name": "Company",
@@ -936,7 +997,8 @@ fn immutable_attributes_of_declared_extensions_are_set_once() {
     }))
     .unwrap();
     let catalogue = Catalogue::standard().with_extension(Kind::User, schema);
-    let mut resource = Resource::default();
+    let before = json!({"userName": "ada", "urn:company:2.0:User": {"age": 41}});
+    let mut resource: Resource = serde_json::from_value(before).unwrap();
     let mut patch = |op: &str, path: &str, value: Value| {
         let body = json!({"Operations": [{"op": op, "path": format!("urn:company:2.0:User:{path}"), "value": value}]});
         let request = Request::parse(body, Kind::User, &catalogue).unwrap();
@@ -945,15 +1007,29 @@ fn immutable_attributes_of_declared_extensions_are_set_once() {
         resource = copy;
         Ok::<_, Error>(resource.attributes()["urn:company:2.0:User"].clone())
     };
-    assert_eq!(patch("add", "BADGE", json!("7")), Ok(json!({"badge": "7"})));
-    assert_eq!(patch("replace", "badge", json!("7")), Ok(json!({"badge": "7"})));
-    assert_eq!(
-        patch("replace", "badge", json!("8")).unwrap_err().scim_type,
-        Some(crate::ErrorType::Mutability)
-    );
-    assert_eq!(patch("add", "age", json!("42")), Ok(json!({"badge": "7", "age": 42})));
-    assert_eq!(
-        patch("remove", "age", json!(null)).unwrap_err().scim_type,
-        Some(crate::ErrorType::Mutability)
-    );
+    let mutability = Some(crate::ErrorType::Mutability);
+    assert_eq!(patch("add", "BADGE", json!("7")), Ok(json!({"age": 41, "badge": "7"})));
+    assert_eq!(patch("replace", "badge", json!("7")), Ok(json!({"age": 41, "badge": "7"})));
+    assert_eq!(patch("replace", "badge", json!("8")).unwrap_err().scim_type, mutability);
+    assert_eq!(patch("add", "age", json!("42")), Ok(json!({"age": 42, "badge": "7"})));
+    assert_eq!(patch("remove", "age", json!(null)).unwrap_err().scim_type, mutability);
+}
+
+#[test]
+fn what_an_extension_requires_is_checked_when_all_is_done() {
+    let schema = serde_json::from_value(json!({
+        "id": "urn:company:2.0:User", "name": "Company",
+        "attributes": [{"name": "age", "required": true}, {"name": "badge"}]
+    }))
+    .unwrap();
+    let catalogue = Catalogue::standard().with_extension(Kind::User, schema);
+    let patch = |value: Value| {
+        let body = json!({"Operations": [{"op": "add", "value": {"urn:company:2.0:User": value}}]});
+        let request = Request::parse(body, Kind::User, &catalogue).unwrap();
+        let mut resource: Resource = serde_json::from_value(ada()).unwrap();
+        request.apply(&mut resource, Kind::User, &catalogue, &Options::LENIENT)
+    };
+    assert_eq!(patch(json!({"badge": "7", "age": "42"})), Ok(()));
+    let error = Error::invalid_value("'urn:company:2.0:User:age' is required");
+    assert_eq!(patch(json!({"badge": "7"})), Err(error));
 }

@@ -37,6 +37,34 @@ impl Resource {
         Self::parse_with(kind, body, catalogue, Leniency::Lenient)
     }
 
+    /// Checks that everything is there which the schemas require. [`Resource::parse`] and
+    /// [`crate::patch::Request::apply`] have done so.
+    ///
+    /// # Errors
+    /// `invalidValue` naming what is missing: `userName` of a user, `displayName` of a group, or a
+    /// required attribute of an extension that the resource has.
+    ///
+    /// # Source
+    /// RFC 7643 §4.1.1 and §4.2 for the two, §6 for extensions.
+    pub fn check(&self, kind: Kind, catalogue: &Catalogue) -> Result<(), Error> {
+        let name = kind.required();
+        let given = self.0.get(name).and_then(Value::as_str);
+        if given.is_none_or(|text| text.trim().is_empty()) {
+            let detail = format!("'{name}' is required and must not be empty");
+            return Err(Error::invalid_value(detail));
+        }
+        for schema in catalogue.extensions(kind) {
+            let Some(Value::Object(object)) = self.0.get(&schema.id) else { continue };
+            let mut required = schema.attributes.iter().filter(|attribute| attribute.required);
+            if let Some(missing) = required.find(|attribute| !object.contains_key(&attribute.name))
+            {
+                let detail = format!("'{}:{}' is required", schema.id, missing.name);
+                return Err(Error::invalid_value(detail));
+            }
+        }
+        Ok(())
+    }
+
     /// Parses the body of a POST or PUT.
     ///
     /// Strict also demands that `schemas` names the core schema.
@@ -233,16 +261,13 @@ impl Parser<'_> {
                 self.parsed.ignored.push(key);
                 continue;
             };
-            if !self.parsed.resource.0.contains_key(&attribute.name) {
+            let is_given = self.parsed.resource.0.contains_key(&attribute.name)
+                || (attribute.name == "members" && self.parsed.members.is_some());
+            if !is_given {
                 self.core(attribute, key, value)?;
             }
         }
-        let required = self.kind.required();
-        let given = self.parsed.resource.0.get(required).and_then(Value::as_str);
-        if given.is_none_or(|text| text.trim().is_empty()) {
-            let detail = format!("'{required}' is required and must not be empty");
-            return Err(Error::invalid_value(detail));
-        }
+        self.parsed.resource.check(self.kind, self.catalogue)?;
         self.parsed.ignored.append(&mut self.coercion.ignored);
         Ok(self.parsed)
     }
@@ -487,7 +512,7 @@ mod tests {
             json!({"id": "urn:company:2.0:User", "name": "C", "attributes": [
                 {"name": "age", "type": "integer"}, {"name": "weight", "type": "decimal"},
                 {"name": "since", "type": "dateTime"}, {"name": "tags", "multiValued": true},
-                {"name": "computed", "mutability": "readOnly"}
+                {"name": "computed", "mutability": "readOnly"}, {"name": "code", "required": true}
             ]}),
         )
         .unwrap();
@@ -498,25 +523,27 @@ mod tests {
         };
         check(
             parse(
-                json!({"AGE": "42", "weight": "1.5", "since": "yesterday", "tags": "a", "computed": 1, "free": "x"}),
+                json!({"AGE": "42", "code": 7, "weight": "1.5", "since": "yesterday", "tags": "a", "computed": 1, "free": "x"}),
                 Leniency::Lenient,
             ),
             expect![[r#"
-                urn:company:2.0:User: {"age":42,"free":"x","since":"yesterday","tags":["a"],"weight":1.5}
+                urn:company:2.0:User: {"age":42,"code":"7","free":"x","since":"yesterday","tags":["a"],"weight":1.5}
                 userName: "a""#]],
         );
         let others = [
             parse(json!({"age": 4.5}), Leniency::Lenient),
             parse(json!({"weight": "heavy"}), Leniency::Lenient),
             parse(json!({"since": "yesterday"}), Leniency::Strict),
+            parse(json!({"since": "2020-01-01T00:00:00Z", "code": "7"}), Leniency::Strict),
             parse(json!({"since": "2020-01-01T00:00:00Z"}), Leniency::Strict),
         ];
         expect![[r#"
             invalidValue 'age' must be an integer, not a number
             invalidValue 'weight' must be a number, not a string
             invalidValue 'since' must be a dateTime, not a string
-            urn:company:2.0:User: {"since":"2020-01-01T00:00:00Z"}
-            userName: "a""#]]
+            urn:company:2.0:User: {"code":"7","since":"2020-01-01T00:00:00Z"}
+            userName: "a"
+            invalidValue 'urn:company:2.0:User:code' is required"#]]
         .assert_eq(&others.map(show).join("\n"));
     }
 }
