@@ -246,7 +246,6 @@ fn random_histories_are_full_of_facts() {
     let names: Vec<_> = names.into_iter().collect();
     expect_test::expect![[r#"
         device.action_cancelled
-        device.action_failed
         device.action_parked
         device.action_requested
         device.action_sent

@@ -18,8 +18,8 @@ use domain::{
     workspace::{Workspace, WorkspaceEvent},
 };
 use event_log::{
-    Commit, EventLog, ManualClock, Meta, NewEvent, Seal, SqliteLog, SqliteOptions, StreamAppend,
-    StreamId, WorkspaceId,
+    AppendError, BoxFuture, Commit, CommitOutcome, EventLog, ManualClock, Meta, NewEvent, Seal,
+    SqliteLog, SqliteOptions, StreamAppend, StreamId, WorkspaceId,
 };
 use rusqlite::Connection;
 use scim::resource::Resource;
@@ -27,7 +27,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use crate::{Projection, Recorded, dump::dump};
+use crate::{Projection, ReadModels, Recorded, dump::dump};
 
 /// The time of the first event; each is a millisecond later than the one before.
 pub(crate) const START: i64 = 1_767_225_600_000_000;
@@ -165,6 +165,27 @@ pub(crate) fn assert_same(one: &str, other: &str) {
     assert_eq!(one.lines().count(), other.lines().count(), "one ends before the other");
 }
 
+/// Read models that show a story, with the log they follow.
+pub(crate) struct Shown {
+    pub(crate) models: Arc<ReadModels>,
+    _dir: tempfile::TempDir,
+}
+
+/// Appends a story to a log of its own and lets every projection catch up.
+pub(crate) fn show(story: &Story) -> Shown {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let models = ReadModels::open(&dir.path().join("read"), log.clone()).unwrap();
+    runtime.block_on(async {
+        append(&*log, &story.events).await;
+        for projection in crate::ALL {
+            models.caught_up(projection.name(), &story.workspace).await.unwrap();
+        }
+    });
+    Shown { models, _dir: dir }
+}
+
 /// A log in a directory.
 pub(crate) fn log(dir: &Path) -> Arc<SqliteLog> {
     let clock = Arc::new(ManualClock::at(START));
@@ -173,19 +194,38 @@ pub(crate) fn log(dir: &Path) -> Arc<SqliteLog> {
 
 /// Appends events as they stand in a story, each in a commit of its own.
 pub(crate) async fn append(log: &dyn EventLog, events: &[Recorded]) {
+    let mut waiting = HashMap::new();
     for event in events {
+        // Many streams at once, each one step at a time.
+        if waiting.len() == 1_000 || waiting.contains_key(&(event.stream, event.kind.clone())) {
+            settle(&mut waiting).await;
+        }
         let encoded = match &event.event {
             Event::User(event) => encoded(event),
             Event::Group(event) => encoded(event),
             Event::Device(event) => encoded(event),
             Event::Workspace(event) => encoded(event),
         };
-        append_raw(log, event, encoded).await;
+        waiting.insert((event.stream, event.kind.clone()), send(log, event, encoded));
+    }
+    settle(&mut waiting).await;
+}
+
+type Appended = BoxFuture<'static, Result<Vec<CommitOutcome>, AppendError>>;
+
+async fn settle(waiting: &mut HashMap<(Uuid, SmolStr), Appended>) {
+    for (_, outcome) in waiting.drain() {
+        outcome.await.unwrap();
     }
 }
 
 /// Appends something that a story says under a name and a payload of its own.
 pub(crate) async fn append_raw(log: &dyn EventLog, event: &Recorded, encoded: Encoded) {
+    let outcomes = send(log, event, encoded).await.unwrap();
+    assert_eq!(outcomes[0].receipt().unwrap().last_position, event.position);
+}
+
+fn send(log: &dyn EventLog, event: &Recorded, encoded: Encoded) -> Appended {
     let commit = Commit {
         meta: (*event.meta).clone(),
         events: vec![NewEvent {
@@ -203,8 +243,7 @@ pub(crate) async fn append_raw(log: &dyn EventLog, event: &Recorded, encoded: En
         expected_version: event.version - 1,
         commits: vec![commit],
     };
-    let outcomes = log.append(batch).await.unwrap();
-    assert_eq!(outcomes[0].receipt().unwrap().last_position, event.position);
+    log.append(batch)
 }
 
 fn encoded<F: Fact>(event: &F) -> Encoded {

@@ -98,4 +98,6 @@ impl<'a> Directory<'a> {
 }
 
 #[cfg(test)]
+mod query_tests;
+#[cfg(test)]
 mod tests;
