@@ -1,1 +1,258 @@
-//! app.
+//! The application: the write path, the reads, and what follows from an event.
+//!
+//! Everything that HTTP, the command line or the reactor can do to a workspace is a method of
+//! [`App`]. A write is dispatched to its aggregate's lane and answered from the aggregate's own new
+//! state; a read first catches up with the log, then answers from a read model.
+//!
+//! - [`users`], [`groups`]: what SCIM does
+//! - [`admin`]: what an administrator does
+//! - [`policies`]: what follows inside Muster from an event
+//! - [`refusal`]: the one place where a refusal becomes an error on the wire
+//!
+//! Invariant: no read model decides a write; one may only route it or resolve a name.
+//! Invariant: a SCIM method takes a [`Caller`] and reaches that connector's data and no other.
+
+pub mod admin;
+mod bearer;
+mod caller;
+mod groups;
+mod ids;
+pub mod policies;
+mod refusal;
+mod users;
+mod write;
+
+use std::{path::PathBuf, sync::Arc};
+
+use domain::{device::Device, group::Group, ids::ConnectorName, user::User, workspace::Workspace};
+use event_log::{Clock, EventLog, Meta, Micros, WorkspaceId};
+use projections::ReadModels;
+use uuid::Uuid;
+
+pub use bearer::TokenDigest;
+pub use caller::{Caller, Person, RequestIds, Unauthorized, bearer_token};
+pub use groups::GroupView;
+pub use ids::{CountedIds, Ids, SystemIds};
+pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
+pub use users::UserView;
+pub use write::{DispatchError, Done, Lanes, Order};
+
+/// What an app is made of.
+pub struct Parts {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The read models over it.
+    pub read_models: Arc<ReadModels>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids.
+    pub ids: Arc<dyn Ids>,
+    /// Where clients reach the server, without a slash at the end.
+    pub public_url: String,
+    /// SHA-256 of the owner's token for `/api/v1`.
+    pub admin_digest: TokenDigest,
+}
+
+/// How many bytes of states each kind of aggregate may keep in memory.
+mod cache_bytes {
+    pub(crate) const WORKSPACES: u64 = 32 << 20;
+    pub(crate) const USERS: u64 = 32 << 20;
+    pub(crate) const GROUPS: u64 = 64 << 20;
+    pub(crate) const DEVICES: u64 = 8 << 20;
+}
+
+/// The stream of a workspace's own settings: one in each workspace.
+pub const WORKSPACE_STREAM: Uuid = Uuid::nil();
+
+/// The application.
+pub struct App {
+    log: Arc<dyn EventLog>,
+    read_models: Arc<ReadModels>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    public_url: String,
+    admin_digest: TokenDigest,
+    workspaces: Arc<Lanes<Workspace>>,
+    users: Arc<Lanes<User>>,
+    groups: Arc<Lanes<Group>>,
+    devices: Arc<Lanes<Device>>,
+    progress: policies::Progress,
+}
+
+impl App {
+    /// Puts the parts together. Policies run once [`policies::run`] is started.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { log, read_models, clock, ids, public_url, admin_digest } = parts;
+        let lanes = (Arc::clone(&log), Arc::clone(&clock));
+        Arc::new(Self {
+            workspaces: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::WORKSPACES),
+            users: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::USERS),
+            groups: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::GROUPS),
+            devices: Lanes::new(lanes.0, lanes.1, cache_bytes::DEVICES),
+            log,
+            read_models,
+            clock,
+            ids,
+            public_url,
+            admin_digest,
+            progress: policies::Progress::default(),
+        })
+    }
+
+    /// The log, for reading.
+    pub fn log(&self) -> &Arc<dyn EventLog> {
+        &self.log
+    }
+
+    /// The read models.
+    pub fn read_models(&self) -> &Arc<ReadModels> {
+        &self.read_models
+    }
+
+    /// Now.
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
+    /// A fresh id.
+    pub fn fresh_id(&self) -> Uuid {
+        self.ids.fresh()
+    }
+
+    /// Users' streams.
+    pub fn users(&self) -> &Arc<Lanes<User>> {
+        &self.users
+    }
+
+    /// Groups' streams.
+    pub fn groups(&self) -> &Arc<Lanes<Group>> {
+        &self.groups
+    }
+
+    /// Devices' streams.
+    pub fn devices(&self) -> &Arc<Lanes<Device>> {
+        &self.devices
+    }
+
+    /// Under which URL a connector's `IdP` reaches it.
+    pub fn base_url(&self, workspace: &WorkspaceId, connector: &ConnectorName) -> String {
+        format!("{}/scim/v2/{workspace}/{connector}", self.public_url)
+    }
+
+    /// Finds out whose token a SCIM request carries, and whether it may do anything now.
+    ///
+    /// # Errors
+    /// [`Refusal::Unauthorized`] and [`Refusal::Paused`], or a failure.
+    pub async fn authenticate(
+        &self,
+        workspace: &str,
+        connector: &str,
+        authorization: Option<&str>,
+        ids: RequestIds,
+    ) -> Result<Caller, Refusal> {
+        let token = bearer_token(authorization)?;
+        // An unknown workspace and an unknown connector say no more than an unknown token.
+        let workspace = WorkspaceId::parse(workspace).map_err(|_| Unauthorized::Unknown)?;
+        let name = ConnectorName::parse(connector).map_err(|_| Unauthorized::Unknown)?;
+        let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
+        let connectors = &known.state.connectors;
+        let connector = connectors.get(&name).ok_or(Unauthorized::Unknown)?;
+        let token = match caller::check(connector, token, self.now()) {
+            Err(Unauthorized::Unknown) if elsewhere(connectors, &name, token, self.now()) => {
+                return Err(Unauthorized::OtherConnector.into());
+            }
+            checked => checked?,
+        };
+        if connector.paused.is_some() {
+            return Err(Refusal::Paused);
+        }
+        Ok(Caller {
+            workspace,
+            portal: connector.portal,
+            idp: connector.idp,
+            rule: Arc::clone(&connector.rule),
+            connector: name,
+            token,
+            ids,
+        })
+    }
+
+    /// Checks a token for `/api/v1`.
+    ///
+    /// # Errors
+    /// [`Unauthorized`].
+    pub fn authenticate_person(
+        &self,
+        authorization: Option<&str>,
+        ids: RequestIds,
+    ) -> Result<Person, Unauthorized> {
+        let token = bearer_token(authorization)?;
+        if bearer::matches(token, &self.admin_digest) {
+            Ok(Person { id: "owner".into(), ids })
+        } else {
+            Err(Unauthorized::Unknown)
+        }
+    }
+
+    /// Waits until policies have dealt with everything that is in a workspace's log now. Reads of
+    /// `/api/v1` do; what a person asks for right after an event then shows what followed from it.
+    pub async fn settled(&self, workspace: &WorkspaceId) {
+        self.progress.settled(workspace, self.log.head(workspace)).await;
+    }
+
+    /// How far policies have come.
+    pub fn policies(&self) -> &policies::Progress {
+        &self.progress
+    }
+
+    async fn on_workspace(
+        &self,
+        workspace: &WorkspaceId,
+        command: domain::workspace::WorkspaceCommand,
+        meta: Meta,
+    ) -> Result<Done<Workspace>, Refusal> {
+        let workspace = workspace.clone();
+        let order = Order { workspace, id: WORKSPACE_STREAM, command, meta };
+        Ok(self.workspaces.dispatch(order).await?)
+    }
+
+    /// A workspace that is open.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn workspace(&self, id: &WorkspaceId) -> Result<Arc<domain::Es<Workspace>>, Refusal> {
+        let known = self.workspaces.load(id, WORKSPACE_STREAM).await?;
+        if known.state.open { Ok(known) } else { Err(Refusal::NotFound("workspace".into())) }
+    }
+}
+
+/// Whether a token belongs to another connector of the same workspace.
+fn elsewhere(
+    connectors: &std::collections::BTreeMap<ConnectorName, domain::workspace::Connector>,
+    name: &ConnectorName,
+    token: &str,
+    now: Micros,
+) -> bool {
+    connectors
+        .iter()
+        .filter(|(other, _)| *other != name)
+        .any(|(_, connector)| caller::check(connector, token, now).is_ok())
+}
+
+/// What a server keeps of the owner's token.
+pub fn admin_digest(token: &str) -> TokenDigest {
+    bearer::digest(token)
+}
+
+/// A token for the owner, for a server that was given none.
+///
+/// # Errors
+/// When the operating system has no randomness to give.
+pub fn make_admin_token(ids: &dyn Ids) -> Result<String, getrandom::Error> {
+    bearer::make(domain::ids::TokenId(ids.fresh()))
+}
+
+/// Where a server keeps its files.
+pub fn read_models_dir(data_dir: &std::path::Path) -> PathBuf {
+    data_dir.join("read")
+}

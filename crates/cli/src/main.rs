@@ -1,2 +1,69 @@
-//! The `muster` binary.
-fn main() {}
+//! `muster`: the server and the commands around it, in one binary.
+//!
+//! Exit codes: 0 when it is done, 1 when something was found wrong or failed, 2 when the command
+//! itself was not understood.
+
+mod audit;
+mod demo;
+mod node;
+mod options;
+mod output;
+mod projections;
+mod remote;
+mod serve;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Provisioning backend: SCIM in, an append-only record, three portals out.
+#[derive(Parser)]
+#[command(name = "muster", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(options::ServerOptions),
+    /// Run the server with a workspace to play with, and print its addresses and tokens.
+    Demo(options::ServerOptions),
+    /// Speak to a SCIM server as an identity provider does.
+    Simulate(simulate::Options),
+    /// Read and check the record.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Look after read models.
+    #[command(subcommand)]
+    Projections(projections::Command),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async move {
+            match cli.command {
+                Command::Serve(options) => serve::run(options).await,
+                Command::Demo(options) => demo::run(options).await,
+                Command::Simulate(options) => simulate::run(options).await,
+                Command::Audit(command) => audit::run(command).await,
+                Command::Projections(command) => projections::run(command).await,
+            }
+        })
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            output::complain(&format!("muster: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! about; what it does to the device is recorded with the confirmation. It is the default, so that a
 //! workspace works without any MDM service.
 
-use crate::{BoxFuture, DeviceOrder, Mdm, MdmError, Standing};
+use reactor::service::{BoxFuture, DeviceOrder, Mdm, MdmError, Standing};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]

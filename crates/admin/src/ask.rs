@@ -1,0 +1,118 @@
+//! Who asks, and about what: the person, the workspace, and the ids in a path.
+//!
+//! They come first among a handler's arguments, so that nobody learns anything before they have
+//! shown who they are.
+
+use std::{future::Ready, str::FromStr, sync::Arc};
+
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::AUTHORIZATION, web::Data,
+};
+use app::{App, Person, Refusal, RequestIds};
+use domain::{ids::ConnectorName, portal::Portal};
+use event_log::WorkspaceId;
+use futures_util::future::LocalBoxFuture;
+
+use crate::problem::Refused;
+
+/// A person who has shown who they are, and what they may ask.
+#[derive(Clone)]
+pub(crate) struct Ask {
+    pub(crate) app: Arc<App>,
+    pub(crate) person: Person,
+}
+
+impl Ask {
+    fn of(request: &HttpRequest) -> Result<Self, Refused> {
+        let Some(app) = request.app_data::<Data<App>>() else {
+            unreachable!("every route is added together with the app");
+        };
+        let app = Arc::clone(app);
+        let ids = request.extensions().get::<RequestIds>().cloned().unwrap_or_default();
+        // A header that is not even text is no token.
+        let header = request.headers().get(AUTHORIZATION);
+        let authorization = header.map(|value| value.to_str().unwrap_or("unreadable"));
+        let person = app.authenticate_person(authorization, ids).map_err(Refusal::from)?;
+        Ok(Self { app, person })
+    }
+}
+
+impl FromRequest for Ask {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Self::of(request))
+    }
+}
+
+/// A person who asks about a workspace that is open.
+#[derive(Clone)]
+pub(crate) struct Inside {
+    pub(crate) app: Arc<App>,
+    pub(crate) person: Person,
+    pub(crate) workspace: WorkspaceId,
+}
+
+impl FromRequest for Inside {
+    type Error = Refused;
+    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let ask = Ask::of(request);
+        let slug = segment(request, "ws");
+        Box::pin(async move {
+            let Ask { app, person } = ask?;
+            let workspace = WorkspaceId::parse(&slug).map_err(|_| not_found("workspace"))?;
+            app.workspace(&workspace).await?;
+            Ok(Self { app, person, workspace })
+        })
+    }
+}
+
+/// The id in a path.
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl<T: FromStr> FromRequest for Id<T> {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = segment(request, "id").parse().map(Self);
+        std::future::ready(id.map_err(|_| not_found("that id")))
+    }
+}
+
+/// The connector in a path.
+pub(crate) struct OfConnector(pub(crate) ConnectorName);
+
+impl FromRequest for OfConnector {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let name = ConnectorName::parse(&segment(request, "connector"));
+        std::future::ready(name.map(Self).map_err(|_| not_found("connector")))
+    }
+}
+
+/// The portal in a path.
+pub(crate) struct OfPortal(pub(crate) Portal);
+
+impl FromRequest for OfPortal {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let portal = segment(request, "portal").parse().map(Self);
+        std::future::ready(portal.map_err(|error| not_found(&format!("portal ({error})"))))
+    }
+}
+
+fn segment(request: &HttpRequest, name: &str) -> String {
+    request.match_info().query(name).to_owned()
+}
+
+fn not_found(what: &str) -> Refused {
+    Refusal::NotFound(what.to_owned()).into()
+}

@@ -1,0 +1,112 @@
+//! `/workspaces/{ws}/effects`: what is owed to devices, and what became of it (rule 24).
+
+use actix_web::{http::Method, web::Json};
+use domain::{device::ActionState, ids::ActionId, offboarding::ActionKind};
+use projections::effects::ActionRow;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::{Answer, Part, page},
+    ask::{Id, Inside},
+    endpoint::Endpoint,
+    moment,
+    params::{Params, choice},
+    words,
+};
+
+/// All that an action can have come to.
+const STATES: [ActionState; 7] = [
+    ActionState::Requested,
+    ActionState::Sent,
+    ActionState::Acknowledged,
+    ActionState::Confirmed,
+    ActionState::Failed,
+    ActionState::Parked,
+    ActionState::Cancelled,
+];
+
+/// The list of routes.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let (all, one) = ("/workspaces/{ws}/effects", "/workspaces/{ws}/effects/{id}");
+    vec![
+        Endpoint::new(
+            Method::GET,
+            all,
+            "List the device actions, in the order of their requests",
+            list,
+        )
+        .param("state", "Only those that have come so far")
+        .parts::<Effect>(),
+        Endpoint::new(Method::GET, one, "Get a device action", get).shows::<Effect>(),
+    ]
+}
+
+/// One thing owed to one device.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Effect {
+    /// Also the idempotency key toward the MDM service.
+    #[schema(schema_with = words::id)]
+    id: String,
+    /// The id of the offboarding that calls for it.
+    #[schema(schema_with = words::id)]
+    offboarding: String,
+    /// The id of the person it is about.
+    #[schema(schema_with = words::id)]
+    user: String,
+    /// The id of the device.
+    #[schema(schema_with = words::id)]
+    device: String,
+    /// What is to be done.
+    #[schema(schema_with = words::action)]
+    action: &'static str,
+    /// The id of the policy, for `change_policy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    /// How far it has come.
+    #[schema(schema_with = words::effect_state)]
+    state: ActionState,
+    /// How often it was sent.
+    attempts: u32,
+    /// Why it failed or was parked.
+    reason: Option<String>,
+    #[schema(schema_with = words::time)]
+    requested_at: String,
+    /// When something is to be done about it next; null when nothing is.
+    due_at: Option<String>,
+    /// The correlation id of the request that began all this.
+    correlation: String,
+}
+
+impl From<ActionRow> for Effect {
+    fn from(row: ActionRow) -> Self {
+        let policy = match row.kind {
+            ActionKind::ChangePolicy { policy } => Some(policy.to_string()),
+            ActionKind::Unassign | ActionKind::Remove => None,
+        };
+        Self {
+            id: row.id.to_string(),
+            offboarding: row.offboarding.to_string(),
+            user: row.user.to_string(),
+            device: row.device.to_string(),
+            action: row.kind.as_str(),
+            policy,
+            state: row.state,
+            attempts: row.attempts,
+            reason: row.reason,
+            requested_at: moment::show(row.requested_at),
+            due_at: row.due_at.map(moment::show),
+            correlation: row.correlation,
+        }
+    }
+}
+
+async fn list(inside: Inside, params: Params) -> Part<Effect> {
+    let state = choice(&params, "state", &STATES, ActionState::as_str)?;
+    let listed = inside.app.list_effects(&inside.workspace, state, &params.listing()?).await?;
+    Ok(page(listed, Effect::from))
+}
+
+async fn get(inside: Inside, id: Id<ActionId>) -> Answer<Effect> {
+    Ok(Json(inside.app.effect(&inside.workspace, id.0).await?.into()))
+}

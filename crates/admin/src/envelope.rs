@@ -1,0 +1,107 @@
+//! What every request has around it: ids, one line in the log, a problem whatever goes wrong.
+//!
+//! The line names the pattern of the route and how it ended; a query string, a body or a header is
+//! never logged.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use actix_web::{
+    Error, HttpMessage,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+};
+use app::{App, RequestIds};
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use crate::problem::Refused;
+
+/// The header in which clients send their id of a request, and in which all get it back.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Another name that clients have for it.
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+/// The longest id that is taken over from a client.
+const CORRELATION_BYTES_MAX: usize = 128;
+
+/// Runs a request in its envelope.
+pub(crate) async fn envelope(
+    app: Arc<App>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let ids = request_ids(request.headers(), || app.fresh_id().to_string());
+    let echo = HeaderValue::from_str(&ids.correlation).ok();
+    let span = tracing::info_span!(
+        "api",
+        request.id = ids.request,
+        request.correlation = ids.correlation,
+    );
+    let (method, begun) = (request.method().clone(), Instant::now());
+    request.extensions_mut().insert(ids);
+    let answer = AssertUnwindSafe(next.call(request)).catch_unwind().instrument(span.clone());
+    let refused = match answer.await {
+        Ok(Ok(mut response)) => {
+            let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            span.in_scope(|| {
+                tracing::info!(
+                    http.method = method.as_str(),
+                    http.route = response.request().match_pattern(),
+                    http.status = response.status().as_u16(),
+                    duration_us,
+                    "a request to the API was answered"
+                );
+            });
+            response = as_problem(response);
+            let headers = response.headers_mut();
+            echo.into_iter().for_each(|echo| drop(headers.insert(REQUEST_ID, echo)));
+            // Answers are about people, and some hold a token.
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            return Ok(response);
+        }
+        Ok(Err(error)) => foreign(error.as_response_error().status_code()),
+        Err(_panic) => {
+            span.in_scope(|| tracing::error!("a request to the API panicked"));
+            foreign(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    };
+    // The request has moved on, so that the answer has to be made without it, further out.
+    Err(echo.into_iter().fold(refused, |refused, echo| refused.with(REQUEST_ID, echo)).into())
+}
+
+/// An error that anything but us has written, said again as a problem.
+fn as_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || response.headers().contains_key(CONTENT_TYPE) {
+        return response;
+    }
+    let (request, _) = response.into_parts();
+    let problem = actix_web::ResponseError::error_response(&foreign(status));
+    ServiceResponse::new(request, problem)
+}
+
+fn foreign(status: StatusCode) -> Refused {
+    let failed = status.is_server_error();
+    Refused::from_status(status, if failed { "the server failed" } else { "not understood" })
+}
+
+/// The ids of a request: its own is always ours, the other one the client may choose.
+fn request_ids(headers: &HeaderMap, fresh: impl Fn() -> String) -> RequestIds {
+    let request = fresh();
+    let theirs = [REQUEST_ID, CLIENT_REQUEST_ID]
+        .iter()
+        .find_map(|name| headers.get(name)?.to_str().ok().filter(|id| is_usable(id)));
+    let correlation = theirs.map_or_else(|| request.clone(), str::to_owned);
+    RequestIds { request, correlation }
+}
+
+/// Whether an id can stand in a header, a log and a file name as it is.
+fn is_usable(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    (1..=CORRELATION_BYTES_MAX).contains(&id.len()) && id.bytes().all(allowed)
+}

@@ -1,0 +1,119 @@
+//! The query string of a request.
+
+use std::{collections::HashMap, fmt::Display, future::Ready, str::FromStr};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
+use app::admin::page::Listing;
+
+use crate::problem::Refused;
+
+/// How many items a list gives unless it is told otherwise.
+const LIMIT: usize = 100;
+/// How many items a list gives at most.
+const LIMIT_MAX: usize = 1_000;
+
+/// The parameters in a query string.
+pub(crate) struct Params(HashMap<String, String>);
+
+impl FromRequest for Params {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let read = Query::<HashMap<String, String>>::from_query(request.query_string());
+        let unreadable = |_| Refused::parameter("the query string", "does not read");
+        std::future::ready(read.map(|query| Self(query.into_inner())).map_err(unreadable))
+    }
+}
+
+impl Params {
+    /// A parameter; an empty one is as good as none.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// The same, as a text of its own.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(str::to_owned)
+    }
+
+    /// A parameter that has to read as something.
+    ///
+    /// # Errors
+    /// 400 with what is wrong.
+    pub(crate) fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, Refused>
+    where
+        T::Err: Display,
+    {
+        let parse = |text: &str| {
+            text.parse().map_err(|error: T::Err| Refused::parameter(name, &error.to_string()))
+        };
+        self.get(name).map(parse).transpose()
+    }
+
+    /// How many items are asked for: 1 to 1,000; more means 1,000.
+    ///
+    /// # Errors
+    /// 400 for what is no such number.
+    pub(crate) fn limit(&self) -> Result<usize, Refused> {
+        match self.get("limit").map(str::parse::<u64>) {
+            None => Ok(LIMIT),
+            Some(Ok(0) | Err(_)) => {
+                Err(Refused::parameter("limit", "must be a number from 1 to 1,000"))
+            }
+            Some(Ok(limit)) => Ok(usize::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX)),
+        }
+    }
+
+    /// Which part of a list is asked for.
+    ///
+    /// # Errors
+    /// 400 for a bad `limit`.
+    pub(crate) fn listing(&self) -> Result<Listing, Refused> {
+        Ok(Listing { q: self.text("q"), limit: self.limit()?, cursor: self.text("cursor") })
+    }
+}
+
+/// A parameter that is one of some words.
+///
+/// # Errors
+/// 400 with the words.
+pub(crate) fn choice<T: Copy>(
+    params: &Params,
+    name: &str,
+    all: &[T],
+    word: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, Refused> {
+    let Some(text) = params.get(name) else { return Ok(None) };
+    if let Some(chosen) = all.iter().copied().find(|it| word(*it) == text) {
+        return Ok(Some(chosen));
+    }
+    let words: Vec<_> = all.iter().copied().map(word).collect();
+    Err(Refused::parameter(name, &format!("must be one of {}, got {text:?}", words.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(pairs: &[(&str, &str)]) -> Params {
+        Params(
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        )
+    }
+
+    #[test]
+    fn a_limit_is_bounded() {
+        assert_eq!(params(&[]).limit().unwrap(), 100);
+        assert_eq!(params(&[("limit", "7")]).limit().unwrap(), 7);
+        assert_eq!(params(&[("limit", "5000")]).limit().unwrap(), 1_000);
+        for bad in ["0", "-1", "x", "1.5"] {
+            assert!(params(&[("limit", bad)]).limit().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_empty_parameter_is_none() {
+        assert_eq!(params(&[("q", "")]).get("q"), None);
+    }
+}

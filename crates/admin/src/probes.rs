@@ -1,0 +1,161 @@
+//! What is asked at the root without a token: alive, ready, how it goes.
+//!
+//! None of it names a workspace or a person: whoever can reach the port can read it.
+
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+
+use actix_web::{
+    HttpResponse,
+    web::{self, Data, ServiceConfig},
+};
+use app::App;
+use event_log::Stats;
+use serde_json::json;
+
+/// Where the log's figures come from.
+type LogStats = Arc<dyn Fn() -> Stats + Send + Sync>;
+
+/// What the probes look at.
+#[derive(Clone)]
+pub struct Probes {
+    app: Arc<App>,
+    log: Option<LogStats>,
+}
+
+impl Probes {
+    /// Probes of an app.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app, log: None }
+    }
+
+    /// The same, with the figures of a log that has some.
+    #[must_use]
+    pub fn with_log(self, stats: impl Fn() -> Stats + Send + Sync + 'static) -> Self {
+        Self { log: Some(Arc::new(stats)), ..self }
+    }
+
+    /// What somebody should look at, though requests are served.
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut stale: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for status in self.app.projections().into_iter().filter(|it| it.stale.is_some()) {
+            *stale.entry(status.projection).or_default() += 1;
+        }
+        for (name, count) in stale {
+            warnings.push(format!("the projection {name} has stopped in {count} workspace(s)"));
+        }
+        let parked = self.effects().into_iter().find(|(state, _)| *state == "parked");
+        if let Some((_, count)) = parked.filter(|(_, count)| *count > 0) {
+            warnings.push(format!("{count} device action(s) wait for a person"));
+        }
+        if self.log.as_ref().is_some_and(|stats| stats().read_only) {
+            warnings.push("the log takes nothing any more: its storage failed".to_owned());
+        }
+        warnings
+    }
+
+    /// How many device actions there are in each state.
+    fn effects(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.app.read_models().effects().counts().unwrap_or_else(|error| {
+            tracing::error!(%error, "the effects cannot be counted");
+            Vec::new()
+        });
+        counts.into_iter().map(|(state, count)| (state.as_str(), count)).collect()
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = Text::default();
+        let heads = self.app.log().heads();
+        text.gauge("workspaces", "Workspaces in the log.", heads.len() as u64);
+        let events = heads.iter().map(|(_, head)| head).sum();
+        text.counter("events_total", "Events in the log, of all workspaces.", events);
+        let policies = self.app.policies();
+        let behind = heads.iter().map(|(id, head)| head.saturating_sub(policies.position(id)));
+        text.gauge("policy_lag_events", "Events that no policy has dealt with.", behind.sum());
+        let mut lags: BTreeMap<&'static str, (u64, u64)> = BTreeMap::new();
+        for status in self.app.projections() {
+            let (lag, stale) = lags.entry(status.projection).or_default();
+            *lag += status.head.saturating_sub(status.position);
+            *stale += u64::from(status.stale.is_some());
+        }
+        let each = |pick: fn(&(u64, u64)) -> u64| {
+            lags.iter().map(|(name, it)| (*name, pick(it))).collect::<Vec<_>>()
+        };
+        let says = "Events that a projection does not show.";
+        text.family("projection_lag_events", says, "projection", &each(|it| it.0));
+        let says = "Workspaces in which a projection has stopped.";
+        text.family("projection_stale_workspaces", says, "projection", &each(|it| it.1));
+        text.family("effects", "Device actions, by how far they are.", "state", &self.effects());
+        if let Some(stats) = &self.log {
+            log(&mut text, &stats());
+        }
+        text.0
+    }
+}
+
+fn log(text: &mut Text, stats: &Stats) {
+    text.counter("log_appends_total", "Appends that were answered.", stats.appends);
+    text.counter("log_events_total", "Events stored since the start.", stats.events);
+    text.counter("log_batches_total", "Transactions that wrote something.", stats.batches);
+    text.counter("log_syncs_total", "Times that the disk was waited for.", stats.syncs);
+    text.counter("log_checkpoints_total", "Times that the WAL was emptied.", stats.checkpoints);
+    text.counter("log_overloaded_total", "Appends that were turned away.", stats.overloaded);
+    text.counter("log_failures_total", "Transactions that failed.", stats.failures);
+    text.gauge("log_wal_bytes", "Bytes in the write-ahead log.", stats.wal_bytes);
+    text.gauge("log_queue_appends", "Appends that are waiting.", stats.queue_appends);
+    text.gauge("log_queue_bytes", "Bytes that are waiting.", stats.queue_bytes);
+    let read_only = u64::from(stats.read_only);
+    text.gauge("log_read_only", "Whether the log takes nothing any more.", read_only);
+}
+
+/// Metrics in Prometheus' text format.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, says: &str, kind: &str) {
+        // Writing to a text cannot fail.
+        let _ = writeln!(self.0, "# HELP muster_{name} {says}\n# TYPE muster_{name} {kind}");
+    }
+
+    fn gauge(&mut self, name: &str, says: &str, value: u64) {
+        self.head(name, says, "gauge");
+        let _ = writeln!(self.0, "muster_{name} {value}");
+    }
+
+    fn counter(&mut self, name: &str, says: &str, value: u64) {
+        self.head(name, says, "counter");
+        let _ = writeln!(self.0, "muster_{name} {value}");
+    }
+
+    fn family(&mut self, name: &str, says: &str, label: &str, values: &[(&'static str, u64)]) {
+        self.head(name, says, "gauge");
+        for (word, value) in values {
+            let _ = writeln!(self.0, "muster_{name}{{{label}=\"{word}\"}} {value}");
+        }
+    }
+}
+
+/// Adds `/healthz`, `/readyz` and `/metrics` to a server.
+pub fn configure_probes(probes: &Probes) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let probes = Data::new(probes.clone());
+    move |config| {
+        let resource = |path, handler| web::resource(path).app_data(probes.clone()).route(handler);
+        config
+            .service(resource("/healthz", web::get().to(health)))
+            .service(resource("/readyz", web::get().to(ready)))
+            .service(resource("/metrics", web::get().to(metrics)));
+    }
+}
+
+async fn health() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "alive" }))
+}
+
+async fn ready(probes: Data<Probes>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ready", "warnings": probes.warnings() }))
+}
+
+async fn metrics(probes: Data<Probes>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(probes.metrics())
+}

@@ -1,0 +1,129 @@
+//! The words of the API for its document: what may stand in a path or in a field.
+
+use domain::{portal::Portal, workspace::Idp};
+use utoipa::openapi::{
+    KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
+    path::{Parameter, ParameterBuilder, ParameterIn},
+};
+
+/// Any text.
+pub(crate) fn text() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).into()
+}
+
+fn format(format: KnownFormat) -> RefOr<Schema> {
+    let object = ObjectBuilder::new().schema_type(Type::String);
+    object.format(Some(SchemaFormat::KnownFormat(format))).into()
+}
+
+/// One of these words.
+fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).into()
+}
+
+/// A time, RFC 3339.
+pub(crate) fn time() -> RefOr<Schema> {
+    format(KnownFormat::DateTime)
+}
+
+/// An id.
+pub(crate) fn id() -> RefOr<Schema> {
+    format(KnownFormat::Uuid)
+}
+
+/// A workspace's plan.
+pub(crate) fn plan() -> RefOr<Schema> {
+    one_of(["basic", "enterprise"])
+}
+
+/// A portal.
+pub(crate) fn portal() -> RefOr<Schema> {
+    one_of(Portal::ALL.map(Portal::as_str))
+}
+
+/// Whose dialect a connector speaks.
+pub(crate) fn idp() -> RefOr<Schema> {
+    one_of(Idp::ALL.map(Idp::as_str))
+}
+
+/// Whether a connector takes requests.
+pub(crate) fn connector_state() -> RefOr<Schema> {
+    one_of(["active", "paused"])
+}
+
+/// A collaborator's role.
+pub(crate) fn role() -> RefOr<Schema> {
+    one_of(["owner", "admin", "developer", "viewer", "unassigned"])
+}
+
+/// What creation does.
+pub(crate) fn on_create() -> RefOr<Schema> {
+    one_of(["nothing", "create"])
+}
+
+/// What deactivation does.
+pub(crate) fn on_deactivate() -> RefOr<Schema> {
+    one_of(["nothing", "remove_user", "unassign", "change_policy", "remove_user_and_devices"])
+}
+
+/// The brake that is not there.
+pub(crate) fn off() -> RefOr<Schema> {
+    one_of(["off"])
+}
+
+/// Who made an account.
+pub(crate) fn source() -> RefOr<Schema> {
+    one_of(["scim", "hand"])
+}
+
+/// Whether an account is there.
+pub(crate) fn account() -> RefOr<Schema> {
+    one_of(["active", "suspended", "removed", "none"])
+}
+
+/// Where a device stands in its life.
+pub(crate) fn device_state() -> RefOr<Schema> {
+    one_of(["enrolled", "removing", "removed"])
+}
+
+/// What is done to a device.
+pub(crate) fn action() -> RefOr<Schema> {
+    one_of(["unassign", "change_policy", "remove"])
+}
+
+/// How far an effect has come.
+pub(crate) fn effect_state() -> RefOr<Schema> {
+    one_of(["requested", "sent", "acknowledged", "confirmed", "failed", "parked", "cancelled"])
+}
+
+/// How far an offboarding has come.
+pub(crate) fn offboarding_state() -> RefOr<Schema> {
+    one_of(["started", "held", "completed", "cancelled"])
+}
+
+/// Anything.
+pub(crate) fn anything() -> RefOr<Schema> {
+    utoipa::openapi::schema::empty().into()
+}
+
+/// The parameters in a path.
+pub(crate) fn path_params(path: &str) -> Vec<Parameter> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    names
+        .map(|name| {
+            let (says, schema) = match name {
+                "ws" => ("The workspace's slug", text()),
+                "portal" => ("The portal", portal()),
+                "connector" => ("The connector's slug", text()),
+                _ => ("The id", id()),
+            };
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .description(Some(says))
+                .schema(Some(schema))
+                .build()
+        })
+        .collect()
+}

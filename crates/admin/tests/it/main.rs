@@ -1,0 +1,15 @@
+//! `/api/v1` over a real app: its log and read models in a temporary folder, its policies running.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+
+mod accounts;
+mod devices;
+mod events;
+mod groups;
+mod offboardings;
+mod probes;
+mod problems;
+mod projections;
+mod setup;
+mod tokens;
+mod world;

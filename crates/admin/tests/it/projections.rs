@@ -1,0 +1,36 @@
+//! The read models, for operators.
+
+use serde_json::json;
+
+use crate::world::World;
+
+#[actix_web::test]
+async fn projections_are_shown_rebuilt_and_verified() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    let caller = world.caller("store", &token).await;
+    world.provision(&caller, "ada@acme.example").await;
+    let employees = world.items("/workspaces/acme/employees").await;
+
+    let names = ["dashboard", "directory", "effects", "mdm", "store"];
+    let all = world.items("/projections").await;
+    assert_eq!(all.iter().map(|it| &it["id"]).collect::<Vec<_>>(), names);
+    let store = &all[4];
+    assert_eq!((&store["lag"], &store["stale"]), (&json!(0), &json!(false)));
+    let reached = json!([{ "workspace": "acme", "position": 7, "head": 7 }]);
+    assert_eq!(store["workspaces"], reached);
+
+    let rebuilt = world.post("/projections/rebuild", json!({ "projection": "store" })).await;
+    assert_eq!(rebuilt.is(200), json!({ "rebuilt": ["store"] }));
+    let rebuilt = world.post("/projections/rebuild", json!({})).await.is(200);
+    assert_eq!(rebuilt["rebuilt"].as_array().unwrap().len(), names.len());
+    assert_eq!(world.items("/workspaces/acme/employees").await, employees);
+    assert_eq!(world.items("/projections").await[4]["generation"], json!(3));
+
+    let verified = world.post("/projections/verify", json!({})).await.is(200);
+    assert_eq!((&verified["sound"], &verified["differences"]), (&json!(true), &json!([])));
+    for verb in ["rebuild", "verify"] {
+        let unknown = json!({ "projection": "shop" });
+        let detail = world.post(&format!("/projections/{verb}"), unknown).await.refused(400);
+        assert!(detail.contains("directory"), "{detail}");
+    }
+}

@@ -1,0 +1,198 @@
+//! An app with its API, without a socket.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    http::{Method, StatusCode, header::HeaderMap},
+    test::{self, TestRequest},
+};
+use app::{App, Caller, CountedIds, Parts, RequestIds, UserView, policies};
+use domain::ids::EntryId;
+use event_log::{Clock, EventLog, ManualClock, SqliteLog};
+use projections::ReadModels;
+use scim::{
+    patch,
+    resource::Resource,
+    schema::{Catalogue, Kind},
+};
+use serde_json::{Value, json};
+
+/// The owner's token.
+pub(crate) const TOKEN: &str = "the-token-of-the-owner";
+/// 2026-01-01T00:00:00Z.
+const NOW: i64 = 1_767_225_600_000_000;
+/// A certificate as far as anybody looks.
+pub(crate) const CERTIFICATE: &str = "MIIBAAAA";
+
+pub(crate) struct World {
+    pub(crate) app: Arc<App>,
+    pub(crate) log: Arc<SqliteLog>,
+    pub(crate) clock: Arc<ManualClock>,
+    _read_models: tempfile::TempDir,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// The answer, if it has that status.
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.body
+    }
+
+    /// The detail of a problem of that status.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16) -> String {
+        let media_type = self.headers.get("content-type").unwrap().to_str().unwrap().to_owned();
+        assert_eq!(media_type, "application/problem+json", "{}", self.text);
+        let body = self.is(status);
+        assert_eq!(body["status"], json!(status));
+        assert_eq!(body["type"], json!("about:blank"));
+        assert!(body["title"].is_string());
+        body["detail"].as_str().unwrap().to_owned()
+    }
+
+    /// The value of one field of an object that was made or shown.
+    #[track_caller]
+    pub(crate) fn field(self, status: u16, field: &str) -> String {
+        self.is(status)[field].as_str().unwrap().to_owned()
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let log = SqliteLog::temporary(Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let read_models =
+            ReadModels::open(dir.path(), Arc::clone(&log) as Arc<dyn EventLog>).unwrap();
+        let app = App::new(Parts {
+            log: Arc::clone(&log) as _,
+            read_models,
+            clock: Arc::clone(&clock) as _,
+            ids: Arc::new(CountedIds::default()),
+            public_url: "https://muster.example".to_owned(),
+            admin_digest: app::admin_digest(TOKEN),
+        });
+        actix_web::rt::spawn(policies::run(Arc::clone(&app), policies::standard()));
+        Self { app, log, clock, _read_models: dir }
+    }
+
+    /// A world with the workspace `acme`, and SCIM for one of its portals under a rule. Returns the
+    /// token too.
+    pub(crate) async fn with_scim(portal: &str, rule: Value) -> (Self, String) {
+        let world = Self::new();
+        world.post("/workspaces", json!({ "slug": "acme", "name": "Acme" })).await.is(201);
+        world.put(&format!("/workspaces/acme/portals/{portal}/saml"), saml(false)).await.is(200);
+        let scim = format!("/workspaces/acme/portals/{portal}/scim");
+        let token = world.post(&scim, json!({})).await.field(201, "token");
+        world
+            .put(&format!("/workspaces/acme/connectors/{portal}/provisioning"), rule)
+            .await
+            .is(200);
+        (world, token)
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn send(&self, request: TestRequest) -> Answer {
+        let probes = admin::Probes::new(Arc::clone(&self.app)).with_log({
+            let log = Arc::clone(&self.log);
+            move || log.stats()
+        });
+        let server = actix_web::App::new()
+            .configure(admin::configure(Arc::clone(&self.app)))
+            .configure(admin::configure_probes(&probes));
+        let server = test::init_service(server).await;
+        let response = match test::try_call_service(&server, request.to_request()).await {
+            Ok(response) => response.map_into_boxed_body(),
+            Err(error) => panic!("the server must answer: {error}"),
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = String::from_utf8(test::read_body(response).await.to_vec()).unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        assert!(status != StatusCode::NO_CONTENT || text.is_empty());
+        Answer { status: status.as_u16(), headers, body, text }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = TestRequest::default()
+            .method(method)
+            .uri(&format!("/api/v1{path}"))
+            .insert_header(("authorization", format!("Bearer {TOKEN}")));
+        match body {
+            Some(body) => self.send(request.set_json(body)).await,
+            None => self.send(request).await,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// The items of a list.
+    pub(crate) async fn items(&self, path: &str) -> Vec<Value> {
+        self.get(path).await.is(200)["items"].as_array().unwrap().clone()
+    }
+
+    /// The connector that a token of `acme` opens.
+    pub(crate) async fn caller(&self, connector: &str, token: &str) -> Caller {
+        let ids = RequestIds { request: "r-1".to_owned(), correlation: "c-1".to_owned() };
+        let bearer = format!("Bearer {token}");
+        self.app.authenticate("acme", connector, Some(&bearer), ids).await.unwrap()
+    }
+
+    /// What SCIM's POST /Users does.
+    pub(crate) async fn provision(&self, caller: &Caller, user_name: &str) -> UserView {
+        let body = json!({ "userName": user_name, "emails": [{ "value": user_name }] });
+        let parsed = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap();
+        self.app.create_user(caller, parsed).await.unwrap()
+    }
+
+    /// What SCIM's PATCH of `active` does.
+    pub(crate) async fn set_active(&self, caller: &Caller, id: EntryId, active: bool) {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{ "op": "replace", "path": "active", "value": active }],
+        });
+        let request = patch::Request::parse(body, Kind::User, Catalogue::standard()).unwrap();
+        self.app.patch_user(caller, id, request, patch::Options::default()).await.unwrap();
+    }
+
+    pub(crate) fn days_pass(&self, days: u64) {
+        self.clock.advance(Duration::from_secs(days * 24 * 3_600));
+    }
+}
+
+/// A SAML configuration.
+pub(crate) fn saml(jit: bool) -> Value {
+    json!({
+        "entity_id": "https://idp.example/1",
+        "sso_url": "https://idp.example/sso",
+        "certificate": CERTIFICATE,
+        "jit": jit,
+    })
+}

@@ -1,0 +1,231 @@
+//! The people of a portal: its accounts, and whom connectors brought without one (rules 8 and 10).
+
+use std::sync::Arc;
+
+use domain::{
+    Es,
+    ids::{EntryId, OffboardingId, UserId},
+    portal::{Portal, Role},
+    user::{AccountState, Source, User, UserCommand, UserRefusal},
+};
+use event_log::WorkspaceId;
+use projections::{
+    Cursor,
+    accounts::{AccountRow, EntryRef},
+};
+use uuid::Uuid;
+
+use super::{
+    page::{Listed, Listing},
+    people_of, typed,
+};
+use crate::{App, DispatchError, Done, Order, Person, Refusal, write::decide::to_log};
+
+/// The length of a userName or an address, at most, in characters.
+const NAME_CHARACTERS_MAX: usize = 500;
+/// How often an invitation follows a person who turns out to have another stream.
+const FOLLOW_MAX: usize = 3;
+
+/// A person of a portal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// The person.
+    pub id: UserId,
+    /// How they sign in.
+    pub user_name: String,
+    /// Where they are written to.
+    pub email: Option<String>,
+    /// Who made the account.
+    pub source: Source,
+    /// Whether there is one.
+    pub account: AccountState,
+    /// Dashboard: their role.
+    pub role: Option<Role>,
+    /// The offboarding that has not ended.
+    pub offboarding: Option<OffboardingId>,
+    /// What connectors know of them.
+    pub scim: Vec<EntryRef>,
+}
+
+impl AccountView {
+    fn of(id: UserId, user: &User) -> Self {
+        let entries = user.entries.iter().map(|(connector, entry)| EntryRef {
+            connector: connector.clone(),
+            id: entry.id,
+            active: entry.active(),
+        });
+        Self {
+            id,
+            user_name: user.account.user_name.clone(),
+            email: user.account.email.clone(),
+            source: user.account.source,
+            account: user.account.state,
+            role: user.account.role,
+            offboarding: user.open_offboarding().map(|open| open.id),
+            scim: entries.collect(),
+        }
+    }
+}
+
+impl From<AccountRow> for AccountView {
+    fn from(row: AccountRow) -> Self {
+        let AccountRow { id, user_name, email, source, account, role, offboarding, scim, .. } = row;
+        Self { id, user_name, email, source, account, role, offboarding, scim }
+    }
+}
+
+/// An account to be made by hand.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// How the person signs in, and by what SCIM will recognise them.
+    pub user_name: String,
+    /// Where they are written to.
+    pub email: Option<String>,
+    /// Dashboard: their role.
+    pub role: Option<Role>,
+}
+
+impl App {
+    /// The people of a portal whose account is in one of some states, by userName.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for a foreign cursor, or when a read model has stopped.
+    pub async fn list_accounts(
+        &self,
+        workspace: &WorkspaceId,
+        portal: Portal,
+        states: &[AccountState],
+        listing: &Listing,
+    ) -> Result<Listed<AccountView>, Refusal> {
+        self.current(portal.as_str(), workspace).await?;
+        let after = listing.after::<Cursor>()?;
+        let (rows, next) = self.read_models.accounts().list(
+            workspace,
+            portal,
+            listing.q.as_deref(),
+            states,
+            listing.limit,
+            after.as_ref(),
+        )?;
+        let items = rows.into_iter().map(AccountView::from).collect();
+        Ok(Listed { items, next: next.map(|next| next.to_string()) })
+    }
+
+    /// A person of a portal, whether they have an account or not; by their id or by the SCIM id of
+    /// one of their entries.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn account(
+        &self,
+        workspace: &WorkspaceId,
+        portal: Portal,
+        id: Uuid,
+    ) -> Result<AccountView, Refusal> {
+        self.settle(workspace).await?;
+        let (user, es) = self.require_person(workspace, portal, id).await?;
+        Ok(AccountView::of(user, &es.state))
+    }
+
+    /// Makes an account by hand. Somebody whom a connector has brought already is the same person.
+    ///
+    /// # Errors
+    /// [`Refusal::State`] when they have an account already.
+    pub async fn invite(
+        &self,
+        person: &Person,
+        workspace: &WorkspaceId,
+        portal: Portal,
+        invitation: Invitation,
+    ) -> Result<AccountView, Refusal> {
+        let user_name = typed("user_name", &invitation.user_name, NAME_CHARACTERS_MAX)?;
+        let email = invitation.email.as_deref();
+        let email = email.map(|text| typed("email", text, NAME_CHARACTERS_MAX)).transpose()?;
+        let mut user = UserId(self.fresh_id());
+        for _ in 0..FOLLOW_MAX {
+            let (user_name, email) = (user_name.clone(), email.clone());
+            let role = invitation.role;
+            let command = UserCommand::Invite { portal, user_name, email, role };
+            match self.on_account(person, workspace, user, command).await {
+                Ok(done) => return Ok(AccountView::of(user, &done.es.state)),
+                Err(DispatchError::ClaimTaken { holder, .. }) if holder.id != user.0 => {
+                    user = UserId(holder.id);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Refusal::Overloaded)
+    }
+
+    /// Gives a collaborator another role.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Malformed`] where there are no roles, [`Refusal::State`]
+    /// where there is no account.
+    pub async fn set_role(
+        &self,
+        person: &Person,
+        workspace: &WorkspaceId,
+        portal: Portal,
+        id: Uuid,
+        role: Role,
+    ) -> Result<AccountView, Refusal> {
+        let (user, _) = self.require_person(workspace, portal, id).await?;
+        let done = self.on_account(person, workspace, user, UserCommand::SetRole { role }).await?;
+        Ok(AccountView::of(user, &done.es.state))
+    }
+
+    /// Removes an account. What connectors know of the person stays.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or [`Refusal::State`] where there is no account.
+    pub async fn remove_account(
+        &self,
+        person: &Person,
+        workspace: &WorkspaceId,
+        portal: Portal,
+        id: Uuid,
+    ) -> Result<(), Refusal> {
+        let (user, _) = self.require_person(workspace, portal, id).await?;
+        self.on_account(person, workspace, user, UserCommand::RemoveAccount).await?;
+        Ok(())
+    }
+
+    /// A person by their id or by the SCIM id of one of their entries. Answered by the log alone.
+    pub(crate) async fn person_of(
+        &self,
+        workspace: &WorkspaceId,
+        id: Uuid,
+    ) -> Result<Option<(UserId, Arc<Es<User>>)>, Refusal> {
+        let es = self.users.load(workspace, id).await?;
+        if es.version > 0 {
+            return Ok(Some((UserId(id), es)));
+        }
+        let alias = to_log(&domain::Claim::alias(EntryId(id)));
+        let Some(holder) = self.log.claim_holder(workspace, &alias).await? else { return Ok(None) };
+        let es = self.users.load(workspace, holder.id).await?;
+        Ok(Some((UserId(holder.id), es)))
+    }
+
+    async fn require_person(
+        &self,
+        workspace: &WorkspaceId,
+        portal: Portal,
+        id: Uuid,
+    ) -> Result<(UserId, Arc<Es<User>>), Refusal> {
+        let found = self.person_of(workspace, id).await?;
+        let found = found.filter(|(_, es)| es.state.portal == portal);
+        found.ok_or_else(|| Refusal::NotFound(people_of(portal).to_owned()))
+    }
+
+    async fn on_account(
+        &self,
+        person: &Person,
+        workspace: &WorkspaceId,
+        user: UserId,
+        command: UserCommand,
+    ) -> Result<Done<User>, DispatchError<UserRefusal>> {
+        let (workspace, meta) = (workspace.clone(), person.meta());
+        self.users.dispatch(Order { workspace, id: user.0, command, meta }).await
+    }
+}

@@ -1,0 +1,68 @@
+//! What an administrator does and sees, workspace by workspace.
+//!
+//! Settings are answered from the workspace's own state. Lists of people, groups and devices come
+//! from read models, once policies have dealt with the log and the read model has caught up; one
+//! person, group or device is answered from its own stream. Nothing here decides: the aggregates do.
+//!
+//! - [`workspaces`], [`saml`], [`connectors`]: the settings
+//! - [`accounts`], [`groups`], [`devices`]: whom and what they are about
+//! - [`events`], [`offboardings`], [`projections`]: what happened, what follows, what is shown
+
+pub mod accounts;
+pub mod connectors;
+pub mod devices;
+pub mod events;
+pub mod groups;
+pub mod offboardings;
+pub mod page;
+pub mod projections;
+pub mod saml;
+pub mod workspaces;
+
+use std::time::Duration;
+
+use domain::portal::Portal;
+use event_log::WorkspaceId;
+
+use crate::{App, Refusal};
+
+/// How long a read waits for what follows from the events before it. Policies that cannot go on
+/// must not hold up every read for ever.
+const SETTLE_SECONDS_MAX: u64 = 10;
+
+impl App {
+    /// Waits until policies have dealt with everything that is in a workspace's log now.
+    async fn settle(&self, workspace: &WorkspaceId) -> Result<(), Refusal> {
+        let settled = self.settled(workspace);
+        let in_time = tokio::time::timeout(Duration::from_secs(SETTLE_SECONDS_MAX), settled).await;
+        in_time.map_err(|_| Refusal::Overloaded)
+    }
+
+    /// The same, and that a read model shows it.
+    async fn current(&self, read_model: &str, workspace: &WorkspaceId) -> Result<(), Refusal> {
+        self.settle(workspace).await?;
+        Ok(self.read_models.caught_up(read_model, workspace).await?)
+    }
+}
+
+/// What a portal calls its people.
+fn people_of(portal: Portal) -> &'static str {
+    match portal {
+        Portal::Dashboard => "collaborator",
+        Portal::Store => "employee",
+        Portal::Mdm => "MDM user",
+    }
+}
+
+/// A text that a person typed, without the spaces around it.
+fn typed(field: &str, value: &str, characters_max: usize) -> Result<String, Refusal> {
+    let text = value.trim();
+    if text.is_empty() {
+        return Err(Refusal::Malformed(format!("{field}: must not be empty")));
+    }
+    if text.chars().count() > characters_max {
+        let detail = format!("{field}: must not be longer than {characters_max} characters");
+        return Err(Refusal::Malformed(detail));
+    }
+    Ok(text.to_owned())
+}

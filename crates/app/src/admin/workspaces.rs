@@ -1,0 +1,144 @@
+//! Workspaces and how the people of their portals sign in.
+
+use std::sync::Arc;
+
+use domain::{
+    Es,
+    portal::Portal,
+    workspace::{Login, Plan, Saml, Workspace, WorkspaceCommand, WorkspaceRefusal},
+};
+use event_log::WorkspaceId;
+
+use super::{
+    page::{Listed, Listing},
+    typed,
+};
+use crate::{App, Person, Refusal, WORKSPACE_STREAM};
+
+/// The length of a workspace's name, at most, in characters.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// A workspace with the slug that names it.
+pub type Named = (WorkspaceId, Arc<Es<Workspace>>);
+
+impl App {
+    /// Makes a workspace. The slug of a closed one stays taken: its record is kept under it.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for a bad slug or name, [`Refusal::State`] when the slug is taken.
+    pub async fn create_workspace(
+        &self,
+        person: &Person,
+        slug: &str,
+        name: &str,
+        plan: Plan,
+    ) -> Result<Named, Refusal> {
+        let id = WorkspaceId::parse(slug)
+            .map_err(|error| Refusal::Malformed(format!("slug: {error}")))?;
+        let name = typed("name", name, NAME_CHARACTERS_MAX)?;
+        let known = self.workspaces.load(&id, WORKSPACE_STREAM).await?;
+        if known.version > 0 && !known.state.open {
+            let detail = "there was a workspace with that slug, and its record is kept: choose \
+                          another slug";
+            return Err(Refusal::State(detail.to_owned()));
+        }
+        let command = WorkspaceCommand::Create { name, plan };
+        let done = self.on_workspace(&id, command, person.meta()).await?;
+        Ok((id, done.es))
+    }
+
+    /// The open workspaces, by slug.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub async fn list_workspaces(&self, listing: &Listing) -> Result<Listed<Named>, Refusal> {
+        let after = listing.cursor.as_deref();
+        let heads = self.log.heads().into_iter().map(|(id, _)| id);
+        let mut ids: Vec<_> = heads.filter(|id| Some(id.as_str()) > after).collect();
+        ids.sort_unstable();
+        let mut found = Vec::new();
+        for id in ids {
+            let es = self.workspaces.load(&id, WORKSPACE_STREAM).await?;
+            if es.state.open && listing.wants(&[id.as_str(), &es.state.name]) {
+                found.push((id, es));
+            }
+            if found.len() > listing.limit {
+                break;
+            }
+        }
+        Ok(listing.cut(found, |(id, _)| id.to_string()))
+    }
+
+    /// Renames a workspace or gives it another plan. What is `None` stays.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Malformed`].
+    pub async fn change_workspace(
+        &self,
+        person: &Person,
+        id: &WorkspaceId,
+        name: Option<&str>,
+        plan: Option<Plan>,
+    ) -> Result<Arc<Es<Workspace>>, Refusal> {
+        let name = name.map(|name| typed("name", name, NAME_CHARACTERS_MAX)).transpose()?;
+        let command = WorkspaceCommand::Change { name, plan };
+        Ok(self.on_workspace(id, command, person.meta()).await?.es)
+    }
+
+    /// Closes a workspace for ever. Its record stays.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn close_workspace(&self, person: &Person, id: &WorkspaceId) -> Result<(), Refusal> {
+        self.on_workspace(id, WorkspaceCommand::Close, person.meta()).await?;
+        Ok(())
+    }
+
+    /// How a portal's people sign in.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn login(&self, id: &WorkspaceId, portal: Portal) -> Result<Login, Refusal> {
+        let known = self.workspace(id).await?;
+        let login = known.state.logins.get(&portal).cloned();
+        Ok(login.ok_or(WorkspaceRefusal::NoSaml(portal))?)
+    }
+
+    /// Says how a portal's people sign in, and whether signing in creates them.
+    ///
+    /// # Errors
+    /// [`Refusal::State`] when it would create people whom SCIM manages (rule 4).
+    pub async fn configure_saml(
+        &self,
+        person: &Person,
+        id: &WorkspaceId,
+        portal: Portal,
+        login: Login,
+    ) -> Result<Login, Refusal> {
+        let Login { saml, jit } = login;
+        let saml = Saml {
+            entity_id: typed("entity_id", &saml.entity_id, super::saml::URL_CHARACTERS_MAX)?,
+            sso_url: super::saml::sso_url(&saml.sso_url)?,
+            certificate: super::saml::certificate(&saml.certificate)?,
+        };
+        let command = WorkspaceCommand::ConfigureSaml { portal, saml, jit };
+        let done = self.on_workspace(id, command, person.meta()).await?;
+        let login = done.es.state.logins.get(&portal).cloned();
+        Ok(login.ok_or(WorkspaceRefusal::NoSaml(portal))?)
+    }
+
+    /// Takes a portal's sign-in away.
+    ///
+    /// # Errors
+    /// [`Refusal::State`] while SCIM manages the portal (rule 4).
+    pub async fn remove_saml(
+        &self,
+        person: &Person,
+        id: &WorkspaceId,
+        portal: Portal,
+    ) -> Result<(), Refusal> {
+        let command = WorkspaceCommand::RemoveSaml { portal };
+        self.on_workspace(id, command, person.meta()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! Who asks: a connector by its token, or a person by theirs.
+//!
+//! Tenant isolation is this type: every SCIM read and write takes a [`Caller`] and can reach its
+//! connector's data and no other.
+
+use std::sync::Arc;
+
+use domain::{
+    ids::{ConnectorName, TokenId},
+    portal::Portal,
+    rule::Rule,
+    workspace::{Connector, Idp},
+};
+use event_log::{Meta, Micros, WorkspaceId};
+use smol_str::{SmolStr, format_smolstr};
+
+use crate::bearer;
+
+/// What identifies one request in the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestIds {
+    /// Made by us for each request.
+    pub request: String,
+    /// The client's `x-request-id`, else its `client-request-id`, else the request's own id: the
+    /// same from the request to its last effect.
+    pub correlation: String,
+}
+
+/// A connector that has proven itself with a live token.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Whose workspace.
+    pub workspace: WorkspaceId,
+    /// Which connector.
+    pub connector: ConnectorName,
+    /// Whose people it provisions.
+    pub portal: Portal,
+    /// Whose dialect it speaks.
+    pub idp: Idp,
+    /// With which token.
+    pub token: TokenId,
+    /// Its rule in force.
+    pub rule: Arc<Rule>,
+    /// Which request this is.
+    pub ids: RequestIds,
+}
+
+impl Caller {
+    /// What is recorded with the events of this request.
+    pub(crate) fn meta(&self) -> Meta {
+        Meta {
+            actor: format_smolstr!("connector:{}/{}", self.connector, self.token),
+            request: Some(self.ids.request.clone()),
+            correlation: self.ids.correlation.clone(),
+            causation: None,
+            rule: None,
+        }
+    }
+
+    /// The same, with the rule in force: for what the rule has a say in.
+    pub(crate) fn meta_with_rule(&self) -> Meta {
+        Meta { rule: serde_json::to_string(&*self.rule).ok(), ..self.meta() }
+    }
+}
+
+/// An administrator of Muster.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// An id, never a name.
+    pub id: SmolStr,
+    /// Which request this is.
+    pub ids: RequestIds,
+}
+
+impl Person {
+    /// What is recorded with the events of this request.
+    pub(crate) fn meta(&self) -> Meta {
+        Meta {
+            actor: format_smolstr!("person:{}", self.id),
+            request: Some(self.ids.request.clone()),
+            correlation: self.ids.correlation.clone(),
+            causation: None,
+            rule: None,
+        }
+    }
+}
+
+/// Why a request is answered 401. Told apart, so that an administrator knows what to mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unauthorized {
+    /// No `Authorization` header.
+    #[error("no bearer token: send the header \"Authorization: Bearer <token>\"")]
+    Missing,
+    /// A header that is not a bearer token of ours.
+    #[error(
+        "the Authorization header holds no token of this server: it must read \
+         \"Bearer mst_…\", with the word Bearer once"
+    )]
+    Malformed,
+    /// A token, but none that this connector has.
+    #[error("that token is not known here: check the Base URL, or make a new token")]
+    Unknown,
+    /// A token of the same workspace, for another connector.
+    #[error("that token belongs to another connector: use it with that connector's Base URL")]
+    OtherConnector,
+    /// It was good once.
+    #[error("that token has expired: make a new one")]
+    Expired,
+    /// It was good once.
+    #[error("that token has been revoked: make a new one")]
+    Revoked,
+}
+
+/// The token in an `Authorization` header: the scheme in any case, one or more spaces.
+///
+/// # Errors
+/// [`Unauthorized::Missing`] or [`Unauthorized::Malformed`].
+pub fn bearer_token(header: Option<&str>) -> Result<&str, Unauthorized> {
+    let header = header.map(str::trim).filter(|text| !text.is_empty());
+    let header = header.ok_or(Unauthorized::Missing)?;
+    let (scheme, token) = header.split_once(' ').ok_or(Unauthorized::Malformed)?;
+    let token = token.trim();
+    let well_formed = scheme.eq_ignore_ascii_case("bearer") && !token.contains(' ');
+    if well_formed && !token.is_empty() { Ok(token) } else { Err(Unauthorized::Malformed) }
+}
+
+/// Finds the token among those of a connector.
+pub(crate) fn check(
+    connector: &Connector,
+    token: &str,
+    now: Micros,
+) -> Result<TokenId, Unauthorized> {
+    let id = bearer::id_of(token).ok_or(Unauthorized::Malformed)?;
+    let known = connector.tokens.get(&id).ok_or(Unauthorized::Unknown)?;
+    if !bearer::matches(token, &known.digest) {
+        return Err(Unauthorized::Unknown);
+    }
+    match known {
+        known if known.revoked.is_some() => Err(Unauthorized::Revoked),
+        known if known.expires <= now => Err(Unauthorized::Expired),
+        _ => Ok(id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_is_read_in_any_case_and_once() {
+        assert_eq!(bearer_token(Some("bearer  abc")), Ok("abc"));
+        assert_eq!(bearer_token(Some("BEARER abc ")), Ok("abc"));
+        assert_eq!(bearer_token(Some("Bearer Bearer abc")), Err(Unauthorized::Malformed));
+        assert_eq!(bearer_token(Some("abc")), Err(Unauthorized::Malformed));
+        assert_eq!(bearer_token(Some("Basic abc")), Err(Unauthorized::Malformed));
+        assert_eq!(bearer_token(Some(" ")), Err(Unauthorized::Missing));
+        assert_eq!(bearer_token(None), Err(Unauthorized::Missing));
+    }
+}

@@ -1,0 +1,64 @@
+//! Policies: what follows inside Muster from an event.
+//!
+//! A policy hears events in the order of the log and answers with commands; the runner dispatches
+//! them, with the event as their cause and its correlation id carried on. `/api/v1` reads wait until
+//! policies have dealt with the log's head; SCIM reads do not.
+//!
+//! What makes a policy's work exactly once is that its commands are idempotent (ids derived from the
+//! event, decisions made on the aggregate's own state); the checkpoint only saves time. So a batch of
+//! events is worked on concurrently, stream by stream, and the checkpoint moves behind it.
+//!
+//! Invariant: rebuilding a read model never moves a policy's checkpoint; it lies in the log's file.
+
+mod memberships;
+mod pending;
+mod progress;
+mod runner;
+
+use domain::{
+    device::DeviceCommand,
+    group::GroupCommand,
+    ids::{DeviceId, GroupId, UserId},
+    user::UserCommand,
+};
+use event_log::BoxFuture;
+use projections::Recorded;
+
+pub use memberships::Memberships;
+pub use pending::Pending;
+pub use progress::Progress;
+pub use runner::run;
+
+use crate::{App, Refusal};
+
+/// Something to be done because of an event.
+#[derive(Debug)]
+pub enum Consequence {
+    /// To a user.
+    User(UserId, UserCommand),
+    /// To a group.
+    Group(GroupId, GroupCommand),
+    /// To a device.
+    Device(DeviceId, DeviceCommand),
+}
+
+/// One rule of the kind "whenever this, then that".
+pub trait Policy: Send + Sync {
+    /// For the log's actor column: who did what follows.
+    fn name(&self) -> &'static str;
+
+    /// Whether an event of this name concerns it. Others are not even read.
+    fn hears(&self, name: &str) -> bool;
+
+    /// What follows, in order. Asked again after a crash; the answer may then be done already.
+    fn react<'a>(
+        &'a self,
+        app: &'a App,
+        event: &'a Recorded,
+    ) -> BoxFuture<'a, Result<Vec<Consequence>, Refusal>>;
+}
+
+/// The policies that need nothing but the log and the directory.
+pub fn standard() -> Vec<Box<dyn Policy>> {
+    vec![Box::new(Memberships), Box::new(Pending)]
+}

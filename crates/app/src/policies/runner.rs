@@ -1,0 +1,188 @@
+//! The runner: reads each workspace's log after its checkpoint and lets policies react.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use event_log::{Checkpoint, Meta, StoredEvent, WorkspaceId};
+use futures_util::{StreamExt, stream};
+use projections::Recorded;
+use smol_str::{SmolStr, format_smolstr};
+use uuid::Uuid;
+
+use super::{Consequence, Policy};
+use crate::{App, Order, Refusal, WORKSPACE_STREAM};
+
+/// The name of the checkpoint in the log's file.
+const CHECKPOINT: SmolStr = SmolStr::new_static("policies");
+/// How many events are read at a time.
+const BATCH: usize = 500;
+/// How many streams of a batch are worked on at a time.
+const STREAMS_AT_ONCE: usize = 64;
+/// How many workspaces are worked on at a time.
+const WORKSPACES_AT_ONCE: usize = 8;
+/// After how many events without consequence the checkpoint is stored: what a restart reads again.
+const STORE_AFTER: u64 = 2_000;
+
+/// Runs policies until the log closes.
+pub async fn run(app: Arc<App>, policies: Vec<Box<dyn Policy>>) {
+    let runner = Runner { app: &app, policies: &policies };
+    let mut ticks = app.log.watch();
+    let mut stored = BTreeMap::new();
+    loop {
+        ticks.mark_unchanged();
+        runner.catch_up(&mut stored).await;
+        if ticks.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Runner<'a> {
+    app: &'a App,
+    policies: &'a [Box<dyn Policy>],
+}
+
+impl Runner<'_> {
+    /// Deals with everything that is in the log now.
+    async fn catch_up(&self, stored: &mut BTreeMap<WorkspaceId, u64>) {
+        let mut behind = Vec::new();
+        for (workspace, head) in self.app.log.heads() {
+            let checkpoint = match stored.get(&workspace) {
+                Some(&checkpoint) => checkpoint,
+                None => self.first(&workspace).await,
+            };
+            stored.insert(workspace.clone(), checkpoint);
+            if self.app.progress.position(&workspace) < head {
+                behind.push((workspace, checkpoint, head));
+            }
+        }
+        let caught_up: Vec<_> = stream::iter(behind)
+            .map(|(workspace, checkpoint, head)| async move {
+                let checkpoint = self.follow(&workspace, checkpoint, head).await;
+                (workspace, checkpoint)
+            })
+            .buffer_unordered(WORKSPACES_AT_ONCE)
+            .collect()
+            .await;
+        stored.extend(caught_up);
+    }
+
+    /// Where a workspace was left at the last run.
+    async fn first(&self, workspace: &WorkspaceId) -> u64 {
+        let checkpoint = self.app.log.checkpoint(workspace, &CHECKPOINT).await;
+        let checkpoint = checkpoint.unwrap_or_else(|error| {
+            tracing::error!(%workspace, %error, "the policies' checkpoint cannot be read");
+            0
+        });
+        self.app.progress.reach(workspace, checkpoint);
+        checkpoint
+    }
+
+    /// Follows a workspace to `head`; returns the checkpoint that is stored.
+    async fn follow(&self, workspace: &WorkspaceId, mut stored: u64, head: u64) -> u64 {
+        loop {
+            let after = self.app.progress.position(workspace);
+            if after >= head {
+                return stored;
+            }
+            match self.batch(workspace, after).await {
+                Ok((position, acted)) => {
+                    if acted || position - stored >= STORE_AFTER {
+                        self.store(workspace, position).await;
+                        stored = position;
+                    }
+                    self.app.progress.reach(workspace, position);
+                }
+                Err(error) => {
+                    // Never skipped: it is tried again at the next change of the log.
+                    tracing::error!(%workspace, after, %error, "a policy failed and will be tried again");
+                    return stored;
+                }
+            }
+        }
+    }
+
+    /// Deals with the next events: their last position, and whether anything followed.
+    async fn batch(&self, workspace: &WorkspaceId, after: u64) -> Result<(u64, bool), Refusal> {
+        let events = self.app.log.read(workspace, after, BATCH).await?;
+        let position = events.last().map_or(after, |event| event.position);
+        let mut streams: BTreeMap<Uuid, Vec<StoredEvent>> = BTreeMap::new();
+        for event in events {
+            if self.policies.iter().any(|policy| policy.hears(&event.name)) {
+                streams.entry(event.stream.id).or_default().push(event);
+            }
+        }
+        let mut work = stream::iter(streams.into_values())
+            .map(|events| self.stream(events))
+            .buffer_unordered(STREAMS_AT_ONCE);
+        let mut acted = false;
+        while let Some(result) = work.next().await {
+            acted |= result?;
+        }
+        Ok((position, acted))
+    }
+
+    /// Deals with the events of one stream, in order.
+    async fn stream(&self, events: Vec<StoredEvent>) -> Result<bool, Refusal> {
+        let mut acted = false;
+        for event in events {
+            let Some(event) = Recorded::read(event).map_err(|_| Refusal::Unreadable)? else {
+                continue;
+            };
+            for policy in self.policies.iter().filter(|policy| policy.hears(&event.name)) {
+                let meta = caused_by(&event, policy.name());
+                for consequence in policy.react(self.app, &event).await? {
+                    self.carry_out(&event.workspace, consequence, meta.clone()).await?;
+                    acted = true;
+                }
+            }
+        }
+        Ok(acted)
+    }
+
+    async fn carry_out(
+        &self,
+        workspace: &WorkspaceId,
+        consequence: Consequence,
+        meta: Meta,
+    ) -> Result<(), Refusal> {
+        let workspace = workspace.clone();
+        let receipt = match consequence {
+            Consequence::User(id, command) => {
+                let order = Order { workspace: workspace.clone(), id: id.0, command, meta };
+                self.app.users.dispatch(order).await?.receipt
+            }
+            Consequence::Group(id, command) => {
+                let order = Order { workspace: workspace.clone(), id: id.0, command, meta };
+                self.app.groups.dispatch(order).await?.receipt
+            }
+            Consequence::Device(id, command) => {
+                let order = Order { workspace: workspace.clone(), id: id.0, command, meta };
+                self.app.devices.dispatch(order).await?.receipt
+            }
+        };
+        if let Some(receipt) = receipt {
+            self.app.progress.cause(&workspace, receipt.last_position);
+        }
+        Ok(())
+    }
+
+    /// Stores how far policies have come. Losing this costs a restart some reading.
+    async fn store(&self, workspace: &WorkspaceId, position: u64) {
+        let checkpoint = Checkpoint { name: CHECKPOINT, position };
+        if let Err(error) = self.app.workspaces.touch(workspace, WORKSPACE_STREAM, checkpoint).await
+        {
+            tracing::warn!(%workspace, %error, "the policies' checkpoint was not stored");
+        }
+    }
+}
+
+/// Who did what follows, and because of what. The rule in force goes along.
+fn caused_by(event: &Recorded, policy: &str) -> Meta {
+    Meta {
+        actor: format_smolstr!("policy:{policy}"),
+        request: None,
+        correlation: event.meta.correlation.clone(),
+        causation: Some(event.position),
+        rule: event.meta.rule.clone(),
+    }
+}

@@ -1,0 +1,239 @@
+//! The one place where a refusal or a failure becomes a SCIM error or an API problem.
+//!
+//! A *refusal* is the caller's fault and says what to mend (4xx). A *failure* is ours (5xx): its
+//! cause is logged once, here, and never sent.
+
+use domain::{
+    device::DeviceRefusal, group::GroupRefusal, user::UserRefusal, workspace::WorkspaceRefusal,
+};
+use event_log::Failure;
+use serde::Serialize;
+
+use crate::{Unauthorized, write::DispatchError};
+
+/// How long an overloaded or paused server asks to be left alone, in seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 30;
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Who asks is not known.
+    #[error(transparent)]
+    Unauthorized(#[from] Unauthorized),
+    /// The connector is paused (rule 7).
+    #[error("this connector is paused: nothing was changed; an administrator can resume it")]
+    Paused,
+    /// Nothing by that name.
+    #[error("{0} not found")]
+    NotFound(String),
+    /// SCIM says what is wrong.
+    #[error(transparent)]
+    Scim(#[from] scim::Error),
+    /// Somebody else has that value.
+    #[error("{0}")]
+    Taken(String),
+    /// The state of things does not allow it; the text names the missing step.
+    #[error("{0}")]
+    State(String),
+    /// The request does not say what it has to.
+    #[error("{0}")]
+    Malformed(String),
+    /// Too much is waiting.
+    #[error("the server is busy: try again in a moment")]
+    Overloaded,
+    /// The storage has failed; an operator has to look.
+    #[error("the server takes no changes at the moment: its storage needs an operator")]
+    ReadOnly,
+    /// A read model has stopped at an event; what it shows would be old.
+    #[error("this view is being repaired: an operator has been told")]
+    Stale(#[source] projections::Stale),
+    /// Our fault.
+    #[error("the server failed")]
+    Failed(#[source] Failure),
+    /// Our fault, in a read model.
+    #[error("the server failed")]
+    Reading(#[source] projections::Failure),
+    /// Our fault.
+    #[error("an event cannot be read")]
+    Unreadable,
+}
+
+/// An RFC 9457 problem, as `/api/v1` answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: u16,
+    /// The status in words.
+    pub title: &'static str,
+    /// What is wrong and what to do.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// Whose fault it is, as an HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Unauthorized(_) => 401,
+            Self::Paused | Self::Overloaded | Self::ReadOnly | Self::Stale(_) => 503,
+            Self::NotFound(_) => 404,
+            Self::Scim(error) => error.status,
+            Self::Taken(_) | Self::State(_) => 409,
+            Self::Malformed(_) => 400,
+            Self::Failed(_) | Self::Reading(_) | Self::Unreadable => 500,
+        }
+    }
+
+    /// In how many seconds to come back, where that makes sense.
+    pub fn retry_after(&self) -> Option<u32> {
+        (self.status() == 503).then_some(RETRY_AFTER_SECONDS)
+    }
+
+    /// As SCIM says it (RFC 7644 §3.12).
+    pub fn into_scim(self) -> scim::Error {
+        self.log();
+        let detail = self.to_string();
+        match self {
+            Self::Scim(error) => error,
+            Self::Taken(detail) => scim::Error::uniqueness(detail),
+            Self::Malformed(detail) => scim::Error::invalid_value(detail),
+            other => scim::Error { status: other.status(), scim_type: None, detail },
+        }
+    }
+
+    /// As `/api/v1` says it.
+    pub fn into_problem(self) -> Problem {
+        self.log();
+        let status = self.status();
+        let title = match status {
+            400 => "Bad request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not found",
+            409 => "Conflict",
+            413 => "Too large",
+            503 => "Unavailable",
+            _ => "Failure",
+        };
+        Problem { status, title, detail: self.to_string() }
+    }
+
+    /// A failure is logged once, where it is handled: here.
+    fn log(&self) {
+        if self.status() >= 500 && !matches!(self, Self::Paused | Self::Overloaded) {
+            tracing::error!(error = %chain(self), "a request failed");
+        }
+    }
+}
+
+/// An error with its causes, outermost first.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<projections::Failure> for Refusal {
+    fn from(failure: projections::Failure) -> Self {
+        Self::Reading(failure)
+    }
+}
+
+impl From<projections::Stale> for Refusal {
+    fn from(stale: projections::Stale) -> Self {
+        Self::Stale(stale)
+    }
+}
+
+impl<R: Into<Refusal>> From<DispatchError<R>> for Refusal {
+    fn from(error: DispatchError<R>) -> Self {
+        match error {
+            DispatchError::Refused(refusal) => refusal.into(),
+            DispatchError::ClaimTaken { claim, .. } => Self::Taken(taken(&claim.scope)),
+            DispatchError::Overloaded => Self::Overloaded,
+            DispatchError::Failed(failure) => Self::Failed(failure),
+            DispatchError::Unreadable(_) => Self::Unreadable,
+            DispatchError::ReadOnly => Self::ReadOnly,
+        }
+    }
+}
+
+/// What a claim that is taken means to whoever asked for it.
+fn taken(scope: &str) -> String {
+    match scope.split(':').next() {
+        Some("entry") => "userName: this connector has a user with that userName already".into(),
+        Some("person") => {
+            "userName: another person of this portal has that userName already".into()
+        }
+        Some("group") => {
+            "displayName: this connector has a group with that displayName already".into()
+        }
+        Some("serial") => "serial: this workspace has a device with that serial already".into(),
+        _ => "that value is taken".into(),
+    }
+}
+
+impl From<UserRefusal> for Refusal {
+    fn from(refusal: UserRefusal) -> Self {
+        match refusal {
+            UserRefusal::NoEntry => Self::NotFound("user".into()),
+            UserRefusal::EntryExists => Self::Taken(taken("entry")),
+            UserRefusal::Scim(error) => Self::Scim(error),
+            UserRefusal::AccountExists | UserRefusal::NoAccount => Self::State(refusal.to_string()),
+            UserRefusal::NoRoles(_) => Self::Malformed(refusal.to_string()),
+        }
+    }
+}
+
+impl From<GroupRefusal> for Refusal {
+    fn from(refusal: GroupRefusal) -> Self {
+        match refusal {
+            GroupRefusal::NoGroup => Self::NotFound("group".into()),
+            GroupRefusal::Scim(error) => Self::Scim(error),
+        }
+    }
+}
+
+impl From<DeviceRefusal> for Refusal {
+    fn from(refusal: DeviceRefusal) -> Self {
+        match refusal {
+            DeviceRefusal::NoDevice => Self::NotFound("device".into()),
+            DeviceRefusal::Removed => Self::State(refusal.to_string()),
+        }
+    }
+}
+
+impl From<WorkspaceRefusal> for Refusal {
+    fn from(refusal: WorkspaceRefusal) -> Self {
+        let text = refusal.to_string();
+        match refusal {
+            WorkspaceRefusal::NoWorkspace => Self::NotFound("workspace".into()),
+            WorkspaceRefusal::NoConnector(name) => Self::NotFound(format!("connector {name}")),
+            WorkspaceRefusal::NoToken => Self::NotFound("token".into()),
+            WorkspaceRefusal::NoPolicy(_) | WorkspaceRefusal::BadProvisioning(_) => {
+                Self::Malformed(text)
+            }
+            WorkspaceRefusal::NoSaml(_) => Self::NotFound(text),
+            WorkspaceRefusal::Exists
+            | WorkspaceRefusal::NotEntitled
+            | WorkspaceRefusal::SamlFirst(_)
+            | WorkspaceRefusal::JitFirst(_)
+            | WorkspaceRefusal::JitUnderScim(_)
+            | WorkspaceRefusal::SamlUnderScim(_)
+            | WorkspaceRefusal::ConnectorExists(_)
+            | WorkspaceRefusal::TooManyTokens
+            | WorkspaceRefusal::PolicyExists(_)
+            | WorkspaceRefusal::PolicyInRule(_) => Self::State(text),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! SCIM Users: entries of the caller's connector.
+
+use std::sync::Arc;
+
+use domain::{
+    Es,
+    ids::{EntryId, OffboardingId, UserId},
+    user::{Entry, User, UserCommand, UserRefusal, Via},
+};
+use projections::directory::{GroupRefRow, Page, UserRow};
+use scim::{filter::Filter, patch, resource::Parsed, resource::Resource};
+
+use crate::{App, Caller, DispatchError, Done, Order, Refusal, write::decide::to_log};
+
+/// How often a POST follows a person who turns out to have another stream.
+const FOLLOW_MAX: usize = 3;
+
+/// A SCIM User to be shown.
+#[derive(Clone, Debug)]
+pub struct UserView {
+    /// The SCIM id.
+    pub id: EntryId,
+    /// What the connector said.
+    pub resource: Resource,
+    /// When the connector brought the person, in microseconds since the epoch.
+    pub created: i64,
+    /// When the entry last changed.
+    pub modified: i64,
+    /// The entry's version: the ETag.
+    pub version: u64,
+    /// The groups it is a member of.
+    pub groups: Vec<GroupRefRow>,
+}
+
+impl UserView {
+    fn of(entry: &Entry, groups: Vec<GroupRefRow>) -> Self {
+        Self {
+            id: entry.id,
+            resource: entry.resource.clone(),
+            created: entry.created,
+            modified: entry.modified,
+            version: entry.version,
+            groups,
+        }
+    }
+}
+
+impl From<UserRow> for UserView {
+    fn from(row: UserRow) -> Self {
+        let UserRow { id, resource, created, modified, version, groups, .. } = row;
+        Self { id, resource, created, modified, version, groups }
+    }
+}
+
+impl App {
+    /// POST /Users: an entry for somebody this connector has not had. They may be known to another
+    /// connector of the portal, or have an account that still stands; then it is the same person.
+    ///
+    /// # Errors
+    /// [`Refusal::Taken`] when this connector has that userName.
+    pub async fn create_user(&self, caller: &Caller, parsed: Parsed) -> Result<UserView, Refusal> {
+        let entry = EntryId(self.fresh_id());
+        let mut user = UserId(entry.0);
+        for _ in 0..FOLLOW_MAX {
+            let command = UserCommand::Provision {
+                portal: caller.portal,
+                via: self.via(caller),
+                entry,
+                resource: parsed.resource.clone(),
+            };
+            match self.on_user(caller, user, command).await {
+                Ok(done) => {
+                    let known = done.es.state.entry(&caller.connector, entry);
+                    let known = known.ok_or(UserRefusal::NoEntry)?;
+                    return Ok(UserView::of(known, Vec::new()));
+                }
+                Err(DispatchError::ClaimTaken { claim, holder })
+                    if claim.scope.starts_with("person:") && holder.id != user.0 =>
+                {
+                    user = UserId(holder.id);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Refusal::Overloaded)
+    }
+
+    /// PUT /Users/{id}.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or what is wrong with the resource.
+    pub async fn replace_user(
+        &self,
+        caller: &Caller,
+        entry: EntryId,
+        parsed: Parsed,
+    ) -> Result<UserView, Refusal> {
+        let via = self.via(caller);
+        let command = UserCommand::Replace { via, entry, resource: parsed.resource };
+        self.change_user(caller, entry, command).await
+    }
+
+    /// PATCH /Users/{id}: all of it or nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or which operation is wrong and how.
+    pub async fn patch_user(
+        &self,
+        caller: &Caller,
+        entry: EntryId,
+        request: patch::Request,
+        options: patch::Options,
+    ) -> Result<UserView, Refusal> {
+        let (via, changes) = (self.via(caller), request.changes);
+        self.change_user(caller, entry, UserCommand::Patch { via, entry, changes, options }).await
+    }
+
+    /// DELETE /Users/{id}.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn delete_user(&self, caller: &Caller, entry: EntryId) -> Result<(), Refusal> {
+        let user = self.user_of(caller, entry).await?;
+        let command = UserCommand::RemoveEntry { via: self.via(caller), entry };
+        self.on_user(caller, user, command).await?;
+        Ok(())
+    }
+
+    /// GET /Users/{id}.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn user(&self, caller: &Caller, entry: EntryId) -> Result<UserView, Refusal> {
+        let directory = self.directory(&caller.workspace).await?;
+        let row = directory.user(&caller.workspace, &caller.connector, entry)?;
+        Ok(row.ok_or_else(|| Refusal::NotFound("user".into()))?.into())
+    }
+
+    /// GET /Users: `start_index` counts from 1.
+    ///
+    /// # Errors
+    /// When a read model has stopped.
+    pub async fn list_users(
+        &self,
+        caller: &Caller,
+        filter: Option<&Filter>,
+        start_index: u64,
+        count: u64,
+    ) -> Result<Page<UserView>, Refusal> {
+        let directory = self.directory(&caller.workspace).await?;
+        let page = directory.list_users(
+            &caller.workspace,
+            &caller.connector,
+            filter,
+            start_index,
+            count,
+        )?;
+        Ok(Page { total: page.total, rows: page.rows.into_iter().map(Into::into).collect() })
+    }
+
+    /// The directory, once it has caught up with the log.
+    pub(crate) async fn directory(
+        &self,
+        workspace: &event_log::WorkspaceId,
+    ) -> Result<projections::directory::Directory<'_>, Refusal> {
+        self.read_models.caught_up(projections::directory::NAME, workspace).await?;
+        Ok(self.read_models.directory())
+    }
+
+    async fn change_user(
+        &self,
+        caller: &Caller,
+        entry: EntryId,
+        command: UserCommand,
+    ) -> Result<UserView, Refusal> {
+        let user = self.user_of(caller, entry).await?;
+        let done = self.on_user(caller, user, command).await?;
+        let known = done.es.state.entry(&caller.connector, entry).ok_or(UserRefusal::NoEntry)?;
+        let directory = self.directory(&caller.workspace).await?;
+        let groups = directory.groups_of(&caller.workspace, entry.into())?;
+        Ok(UserView::of(known, groups))
+    }
+
+    /// The person whom a SCIM id of this connector names. Answered by the log alone.
+    async fn user_of(&self, caller: &Caller, entry: EntryId) -> Result<UserId, Refusal> {
+        let has = |es: &Es<User>| es.state.entry(&caller.connector, entry).is_some();
+        if has(&*self.users.load(&caller.workspace, entry.0).await?) {
+            return Ok(UserId(entry.0));
+        }
+        let alias = to_log(&domain::Claim::alias(entry));
+        let holder = self.log.claim_holder(&caller.workspace, &alias).await?;
+        let holder = holder.ok_or(UserRefusal::NoEntry)?;
+        let es = self.users.load(&caller.workspace, holder.id).await?;
+        if has(&es) { Ok(UserId(holder.id)) } else { Err(UserRefusal::NoEntry.into()) }
+    }
+
+    async fn on_user(
+        &self,
+        caller: &Caller,
+        user: UserId,
+        command: UserCommand,
+    ) -> Result<Done<User>, DispatchError<UserRefusal>> {
+        let (workspace, meta) = (caller.workspace.clone(), caller.meta_with_rule());
+        let order = Order { workspace, id: user.0, command, meta };
+        self.users.dispatch(order).await
+    }
+
+    fn via(&self, caller: &Caller) -> Via {
+        Via {
+            connector: caller.connector.clone(),
+            rule: Arc::clone(&caller.rule),
+            offboarding: OffboardingId(self.fresh_id()),
+        }
+    }
+}

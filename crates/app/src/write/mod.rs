@@ -1,0 +1,10 @@
+//! The write path: a command becomes facts on disk, or a refusal.
+//!
+//! Commands for one aggregate wait in its [`lane`]; whatever waits is decided on one cached state
+//! and appended together. Decisions are made by the aggregate alone, on its own state.
+
+pub(crate) mod cache;
+pub(crate) mod decide;
+pub(crate) mod lane;
+
+pub use lane::{DispatchError, Done, Lanes, Order};

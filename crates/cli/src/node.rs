@@ -1,0 +1,96 @@
+//! A node: the log, the read models, the app over both, and what runs in the background.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+use app::{App, Parts, SystemIds, policies};
+use event_log::{EventLog, SqliteLog, SqliteOptions, SystemClock};
+use projections::ReadModels;
+use tokio::task::JoinHandle;
+
+use crate::options::Settings;
+
+/// The name under which the digest of the owner's token is kept.
+const ADMIN: &str = "admin";
+
+/// Everything that a server runs.
+pub(crate) struct Node {
+    pub(crate) app: Arc<App>,
+    pub(crate) log: Arc<SqliteLog>,
+    /// The owner's token, if it was made just now: it cannot be shown again.
+    pub(crate) new_token: Option<String>,
+    background: Vec<JoinHandle<()>>,
+}
+
+/// Opens the log of a data directory.
+pub(crate) fn open_log(
+    data_dir: &Path,
+    master_key: Option<[u8; 32]>,
+) -> anyhow::Result<Arc<SqliteLog>> {
+    std::fs::create_dir_all(data_dir)
+        .with_context(|| format!("making the data directory {}", data_dir.display()))?;
+    let options = SqliteOptions { master_key, ..SqliteOptions::new(data_dir) };
+    SqliteLog::open(options, Arc::new(SystemClock))
+        .with_context(|| format!("opening the log in {}", data_dir.display()))
+}
+
+/// Opens the read models of a data directory.
+pub(crate) fn open_read_models(
+    data_dir: &Path,
+    log: &Arc<SqliteLog>,
+) -> anyhow::Result<Arc<ReadModels>> {
+    let log: Arc<dyn EventLog> = Arc::clone(log) as _;
+    ReadModels::open(&data_dir.join("read"), log).context("opening the read models")
+}
+
+impl Node {
+    /// Opens everything and starts what runs in the background.
+    pub(crate) fn start(settings: &Settings, public_url: String) -> anyhow::Result<Self> {
+        let log = open_log(&settings.data_dir, settings.master_key)?;
+        let read_models = open_read_models(&settings.data_dir, &log)?;
+        let (admin_digest, new_token) = admin(&log, settings.admin_token.as_deref())?;
+        let app = App::new(Parts {
+            log: Arc::clone(&log) as _,
+            read_models,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+            public_url,
+            admin_digest,
+        });
+        let mut all = policies::standard();
+        all.push(Box::new(reactor::Planner));
+        let policies = tokio::spawn(policies::run(Arc::clone(&app), all));
+        let adapter = Arc::new(mdm::Registry);
+        let deliverer = tokio::spawn(reactor::deliverer::run(Arc::clone(&app), adapter));
+        Ok(Self { app, log, new_token, background: vec![policies, deliverer] })
+    }
+
+    /// Stops what runs in the background and closes the files. What was acknowledged is on disk
+    /// already; this only leaves them tidy.
+    pub(crate) fn stop(self) {
+        self.background.iter().for_each(JoinHandle::abort);
+        self.app.read_models().close();
+        self.log.close();
+    }
+}
+
+/// The digest of the owner's token: of the one that is configured, else of the one that was made at
+/// the first start. The token itself is kept nowhere.
+fn admin(
+    log: &SqliteLog,
+    configured: Option<&str>,
+) -> anyhow::Result<(app::TokenDigest, Option<String>)> {
+    let keyring = log.keyring();
+    let known = keyring.secret(ADMIN).context("reading the owner's token")?;
+    let (token, made) = match (configured, known) {
+        (Some(token), _) => (token.to_owned(), false),
+        (None, Some(known)) => {
+            let digest = known.try_into().ok().context("the owner's token is damaged")?;
+            return Ok((digest, None));
+        }
+        (None, None) => (app::make_admin_token(&SystemIds).context("making a token")?, true),
+    };
+    let digest = app::admin_digest(&token);
+    keyring.set_secret(ADMIN, &digest).context("keeping the owner's token")?;
+    Ok((digest, made.then_some(token)))
+}

@@ -1,0 +1,143 @@
+//! The server's settings: flags, then `MUSTER_*` variables, then a TOML file, then defaults.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use data_encoding::BASE64;
+use serde::Deserialize;
+
+/// What flags, variables and the file may say.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServerOptions {
+    /// Where everything is kept. Made when it is missing.
+    #[arg(long, env = "MUSTER_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address and port to listen on; port 0 lets the system choose. [default: 127.0.0.1:8080]
+    #[arg(long, env = "MUSTER_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where clients reach this server, if not at the address it listens on.
+    #[arg(long, env = "MUSTER_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// Where the log is: nothing for files in the data directory.
+    #[arg(long, env = "MUSTER_LOG")]
+    log: Option<String>,
+    /// How many threads answer requests. [default: one for each core]
+    #[arg(long, env = "MUSTER_WORKERS")]
+    workers: Option<usize>,
+    /// Log lines as JSON.
+    #[arg(long, env = "MUSTER_LOG_JSON")]
+    #[serde(default)]
+    log_json: bool,
+    /// The token of the owner for /api/v1, 16 to 256 printable characters.
+    #[arg(long, env = "MUSTER_ADMIN_TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
+    /// 32 bytes in base64 that wrap every key of the data directory.
+    #[arg(long, env = "MUSTER_MASTER_KEY", hide_env_values = true)]
+    master_key: Option<String>,
+    /// A TOML file with these settings, names with underscores.
+    #[arg(long, env = "MUSTER_CONFIG")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: Option<String>,
+    pub(crate) workers: Option<usize>,
+    pub(crate) log_json: bool,
+    pub(crate) admin_token: Option<String>,
+    pub(crate) master_key: Option<[u8; 32]>,
+}
+
+impl ServerOptions {
+    /// Completes and checks the settings.
+    pub(crate) fn settle(self) -> anyhow::Result<Settings> {
+        let file = match &self.config {
+            Some(path) => read(path)?,
+            None => Self::default(),
+        };
+        if let Some(url) = self.log.or(file.log) {
+            bail!("--log {url}: this version keeps its log in the data directory only");
+        }
+        let data_dir = self.data_dir.or(file.data_dir);
+        let listen = self.listen.or(file.listen);
+        let admin_token = self.admin_token.or(file.admin_token);
+        if let Some(token) = &admin_token {
+            check_token(token)?;
+        }
+        let public_url = self.public_url.or(file.public_url);
+        Ok(Settings {
+            data_dir: data_dir.context("say where to keep things: --data-dir DIR")?,
+            listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            workers: self.workers.or(file.workers),
+            log_json: self.log_json || file.log_json,
+            admin_token,
+            master_key: self.master_key.or(file.master_key).as_deref().map(key).transpose()?,
+        })
+    }
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<ServerOptions> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("reading the configuration {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("reading the configuration {}", path.display()))
+}
+
+fn check_token(token: &str) -> anyhow::Result<()> {
+    let printable = token.chars().all(|c| c.is_ascii_graphic());
+    ensure!(
+        (16..=256).contains(&token.len()) && printable,
+        "the admin token (MUSTER_ADMIN_TOKEN) must be 16 to 256 printable characters without spaces"
+    );
+    Ok(())
+}
+
+/// Reads a master key.
+pub(crate) fn key(text: &str) -> anyhow::Result<[u8; 32]> {
+    let bytes = BASE64.decode(text.trim().as_bytes()).ok().and_then(|it| it.try_into().ok());
+    bytes.context(
+        "the master key (MUSTER_MASTER_KEY) must be 32 bytes in base64: \
+         make one with `openssl rand -base64 32`",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> ServerOptions {
+        ServerOptions { data_dir: Some("data".into()), ..ServerOptions::default() }
+    }
+
+    #[test]
+    fn a_data_directory_is_needed_and_the_rest_has_defaults() {
+        assert!(ServerOptions::default().settle().is_err());
+        let settings = options().settle().unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    }
+
+    #[test]
+    fn short_tokens_and_keys_are_refused() {
+        let short = ServerOptions { admin_token: Some("short".into()), ..options() };
+        assert!(short.settle().unwrap_err().to_string().contains("16 to 256"));
+        let key = ServerOptions { master_key: Some("c2hvcnQ=".into()), ..options() };
+        assert!(key.settle().unwrap_err().to_string().contains("32 bytes"));
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let folder = std::env::temp_dir().join(format!("muster-options-{}", std::process::id()));
+        std::fs::write(&folder, "listen = \"127.0.0.1:1\"\nworkers = 3\n").unwrap();
+        let listen = "127.0.0.1:2".parse().ok();
+        let settings =
+            ServerOptions { listen, config: Some(folder.clone()), ..options() }.settle().unwrap();
+        std::fs::remove_file(&folder).unwrap();
+        assert_eq!((settings.listen.port(), settings.workers), (2, Some(3)));
+    }
+}

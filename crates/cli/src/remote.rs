@@ -1,0 +1,73 @@
+//! A running server's `/api/v1`, as commands use it.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use hyper::{
+    HeaderMap, Method,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+};
+use serde_json::Value;
+use simulate::client::{Connection, Target};
+
+/// Which server, and as whom.
+#[derive(Args, Clone)]
+pub(crate) struct Remote {
+    /// The server's URL.
+    #[arg(long, env = "MUSTER_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// A token for /api/v1.
+    #[arg(long, env = "MUSTER_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+/// A connection to a server.
+pub(crate) struct Client {
+    connection: Connection,
+    headers: HeaderMap,
+    url: String,
+}
+
+impl Remote {
+    /// Prepares to ask; connects with the first question.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let token = self.token.as_deref();
+        let token = token.context("say who you are: set MUSTER_TOKEN, or send --token")?;
+        let mut headers = HeaderMap::new();
+        let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+        headers.insert(AUTHORIZATION, bearer.context("the token holds characters it cannot")?);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let target = Arc::new(Target::parse(&self.url)?.with_path("/api/v1"));
+        Ok(Client { connection: Connection::new(target), headers, url: self.url.clone() })
+    }
+}
+
+impl Client {
+    /// Reads something.
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Value> {
+        self.ask(&Method::GET, path, None).await
+    }
+
+    /// Asks for something to be done.
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.ask(&Method::POST, path, Some(body)).await
+    }
+
+    async fn ask(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let answer = self.connection.send(method, path, &self.headers, body.into()).await;
+        let answer = answer.with_context(|| format!("asking the server at {}", self.url))?;
+        let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if !answer.status.is_success() {
+            let detail = json.get("detail").and_then(Value::as_str).unwrap_or("no detail");
+            bail!("the server answers {}: {detail}", answer.status);
+        }
+        Ok(json)
+    }
+}

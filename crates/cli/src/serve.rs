@@ -1,0 +1,92 @@
+//! `muster serve`: the server.
+
+use std::{net::TcpListener, process::ExitCode, sync::Arc, time::Duration};
+
+use actix_web::{App as HttpApp, HttpServer};
+use admin::Probes;
+use anyhow::Context;
+use app::App;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    node::Node,
+    options::{ServerOptions, Settings},
+    output::say,
+};
+
+/// How long requests that are under way may take when the server is asked to stop, in seconds.
+const SHUTDOWN_SECONDS: u64 = 5;
+/// How long a client may take to send the head of its request, in seconds.
+const HEAD_SECONDS: u64 = 15;
+/// How long an idle connection is kept, in seconds. Longer than a provisioning cycle pauses.
+const KEEP_ALIVE_SECONDS: u64 = 75;
+
+pub(crate) async fn run(options: ServerOptions) -> anyhow::Result<ExitCode> {
+    let server = Server::open(options.settle()?)?;
+    if let Some(token) = &server.node.new_token {
+        say(&format!("owner's token (shown once): {token}"));
+    }
+    server.run().await
+}
+
+/// A server that is listening and does not answer yet.
+pub(crate) struct Server {
+    pub(crate) node: Node,
+    pub(crate) url: String,
+    listener: TcpListener,
+    settings: Settings,
+}
+
+impl Server {
+    /// Opens the data directory and the port.
+    pub(crate) fn open(settings: Settings) -> anyhow::Result<Self> {
+        log_lines(settings.log_json);
+        let listener = TcpListener::bind(settings.listen)
+            .with_context(|| format!("listening on {}", settings.listen))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let public_url = settings.public_url.clone().unwrap_or_else(|| url.clone());
+        let node = Node::start(&settings, public_url)?;
+        Ok(Self { node, url, listener, settings })
+    }
+
+    /// Answers requests until the process is asked to stop.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let app = Arc::clone(&self.node.app);
+        let log = Arc::clone(&self.node.log);
+        let probes = Probes::new(Arc::clone(&app)).with_log(move || log.stats());
+        let mut http = HttpServer::new(move || HttpApp::new().configure(routes(&app, &probes)))
+            .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
+            .client_request_timeout(Duration::from_secs(HEAD_SECONDS))
+            .shutdown_timeout(SHUTDOWN_SECONDS);
+        if let Some(workers) = self.settings.workers {
+            http = http.workers(workers);
+        }
+        let server = http.listen(self.listener).context("starting the server")?.run();
+        say(&format!("listening on {}", self.url));
+        let served = server.await.context("serving");
+        self.node.stop();
+        served.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+/// Every route of the server.
+fn routes(
+    app: &Arc<App>,
+    probes: &Probes,
+) -> impl FnOnce(&mut actix_web::web::ServiceConfig) + use<> {
+    let (app, probes) = (Arc::clone(app), probes.clone());
+    move |config| {
+        config.configure(admin::configure_probes(&probes));
+        config.configure(admin::configure(Arc::clone(&app)));
+        config.configure(ingress::configure(app));
+    }
+}
+
+/// Log lines go to standard error. `RUST_LOG` chooses what; ids only, never names or bodies.
+fn log_lines(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process, as in tests, changes nothing.
+    let set = if json { lines.json().try_init() } else { lines.try_init() };
+    drop(set);
+}

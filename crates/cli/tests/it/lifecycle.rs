@@ -1,0 +1,422 @@
+//! The life of a workspace as its people see it: the first five minutes of the README, people who
+//! come back and people who are deleted, connectors that are paused, servers that stop and go on.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use testkit::{
+    Client, Server,
+    record::{self, Record},
+    scim,
+    setup::{self, Connector},
+    together, until,
+};
+
+use crate::{WORKSPACE, start_with_workspace};
+
+/// How long a server may take to end, as the contract has it.
+const END_SECONDS_MAX: u64 = 10;
+
+/// A workspace with a connector for MDM.
+async fn mdm(on_deactivate: &str) -> (Server, Client, Connector) {
+    let (server, mut api) = start_with_workspace().await;
+    let rule = setup::create_and(on_deactivate);
+    let connector = setup::connector(&mut api, WORKSPACE, "mdm", "generic", rule).await.unwrap();
+    (server, api, connector)
+}
+
+async fn get(api: &mut Client, path: &str) -> Value {
+    let path = format!("/workspaces/{WORKSPACE}{path}");
+    api.get(&path).await.unwrap().expect(200).unwrap()
+}
+
+/// Waits until nothing is under way: no offboarding, no action on any device.
+async fn all_ended(api: &mut Client) {
+    let ended = async || {
+        let mut open = 0;
+        for path in [
+            "offboardings?state=started",
+            "effects?state=requested",
+            "effects?state=sent",
+            "effects?state=acknowledged",
+            "effects?state=failed",
+        ] {
+            let path = format!("/workspaces/{WORKSPACE}/{path}");
+            let items = api.get(&path).await?.expect(200)?;
+            open += items["items"].as_array().map_or(1, Vec::len);
+        }
+        Ok((open == 0).then_some(()))
+    };
+    until("nothing is under way any more", ended).await.unwrap();
+}
+
+/// The values that the demo prints as `export NAME=value`, in the order of their names.
+fn exported(server: &Server, name: &str) -> String {
+    let words = server.printed().iter().filter(|line| line.contains("export "));
+    let mut words = words.flat_map(|line| line.split_whitespace());
+    let value = words.find_map(|word| word.strip_prefix(&format!("{name}=")));
+    value.unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_first_five_minutes_of_the_readme() {
+    let server = Server::demo(env!("CARGO_BIN_EXE_muster")).await.unwrap();
+    let mut scim =
+        Client::new(&exported(&server, "SCIM"), &exported(&server, "SCIM_TOKEN")).unwrap();
+    let mut api =
+        Client::new(&exported(&server, "API"), &exported(&server, "MUSTER_TOKEN")).unwrap();
+
+    let user = json!({
+        "schemas": [scim::USER], "userName": "ada@acme.example",
+        "name": { "givenName": "Ada", "familyName": "Lovelace" },
+        "emails": [{ "value": "ada@acme.example", "type": "work", "primary": true }],
+    });
+    let id = scim.post("/Users", user).await.unwrap().made().unwrap();
+    let account = api.get(&format!("/mdm/users/{id}")).await.unwrap().expect(200).unwrap();
+    assert_eq!(
+        (&account["account"], &account["email"]),
+        (&json!("active"), &json!("ada@acme.example"))
+    );
+
+    let devices = api.get("/mdm/devices").await.unwrap().expect(200).unwrap();
+    let device = devices["items"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/mdm/devices/{device}");
+    let assigned = api.patch(&path, json!({ "user": id })).await.unwrap().expect(200).unwrap();
+    assert_eq!(assigned["user"], id.as_str());
+
+    let deactivate = scim::patch(json!([{ "op": "Replace", "path": "active", "value": "False" }]));
+    let mut scim = scim.with_header("x-request-id", "five-minutes").unwrap();
+    scim.patch(&format!("/Users/{id}"), deactivate).await.unwrap().expect(200).unwrap();
+    let completed = async || {
+        let offboardings = api.get("/offboardings").await?.expect(200)?;
+        let it = offboardings["items"][0].clone();
+        Ok((it["state"] == "completed").then_some(it))
+    };
+    let offboarding = until("the offboarding is completed", completed).await.unwrap();
+    assert_eq!((&offboarding["done"], &offboarding["total"]), (&json!(1), &json!(1)));
+    let device = api.get(&path).await.unwrap().expect(200).unwrap();
+    assert_eq!((&device["user"], &device["state"]), (&Value::Null, &json!("enrolled")));
+    let account = api.get(&format!("/mdm/users/{id}")).await.unwrap().expect(200).unwrap();
+    assert_eq!(account["account"], "removed");
+
+    one_correlation(&mut server.api().unwrap()).await;
+    let (code, text) = server.command(&["audit", "log", "--workspace", WORKSPACE]).await.unwrap();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("device.action_confirmed") && text.contains("user.account_removed"));
+}
+
+/// One correlation id from the request to the last effect, each event with what caused it.
+async fn one_correlation(api: &mut Client) {
+    let record = Record::whole(api, WORKSPACE).await.unwrap();
+    let events = record.events.into_iter();
+    let events: Vec<_> = events.filter(|it| it.text("correlation") == "five-minutes").collect();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "user.entry_deactivated",
+            "user.offboarding_started",
+            "user.account_suspended",
+            "user.offboarding_planned",
+            "device.action_requested",
+            "device.action_sent",
+            "device.action_acknowledged",
+            "device.action_confirmed",
+            "device.unassigned",
+            "user.account_removed",
+            "user.offboarding_completed",
+        ]
+    );
+    let actors: Vec<_> =
+        events.iter().map(|it| it.text("actor").split([':', '/']).next()).collect();
+    let by = |actor, count| std::iter::repeat_n(Some(actor), count);
+    let wanted = by("connector", 3).chain(by("policy", 2)).chain(by("reactor", 4));
+    assert_eq!(actors, wanted.chain(by("policy", 2)).collect::<Vec<_>>());
+    assert!(events[..3].iter().all(|event| event.json["causation"].is_null()));
+    for event in &events[3..] {
+        let cause = event.json["causation"].as_u64().unwrap();
+        assert!(
+            events.iter().any(|it| it.position == cause && cause < event.position),
+            "{event:?}"
+        );
+    }
+    let rule = &events[0].json["rule"];
+    assert_eq!(rule["on_deactivate"], "remove_user");
+    assert!(rule["position"].as_u64().unwrap() < events[0].position);
+}
+
+#[tokio::test]
+async fn a_reactivation_in_the_middle_leaves_an_open_account_and_nothing_half_done() {
+    const PEOPLE: usize = 8;
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let mut people = Vec::new();
+    for index in 0..PEOPLE {
+        let user = scim::user(&format!("person{index}@acme.example"));
+        let id = client.post("/Users", user).await.unwrap().made().unwrap();
+        for device in ["a", "b"] {
+            let serial = format!("{index}-{device}");
+            setup::device(&mut api, WORKSPACE, &serial, Some(&id)).await.unwrap();
+        }
+        people.push(id);
+    }
+    let flicker = |id: String| {
+        let connector = connector.clone();
+        async move {
+            let mut client = connector.client()?;
+            for _ in 0..4 {
+                for active in [false, true] {
+                    client
+                        .patch(&format!("/Users/{id}"), scim::active(active))
+                        .await?
+                        .expect(200)?;
+                }
+            }
+            Ok(())
+        }
+    };
+    together(people.iter().cloned().map(flicker)).await.unwrap();
+    all_ended(&mut api).await;
+
+    for id in &people {
+        let account = get(&mut api, &format!("/mdm/users/{id}")).await;
+        assert_eq!(account["account"], "active", "{account}");
+        assert_eq!(account["offboarding"], Value::Null);
+    }
+    let record = Record::whole(&mut api, WORKSPACE).await.unwrap();
+    let started = record.of("user.offboarding_started").count();
+    assert_eq!(started, PEOPLE * 4);
+    let ended = record.of("user.offboarding_completed").count();
+    let cancelled = record.of("user.offboarding_cancelled").count();
+    assert_eq!(ended + cancelled, started);
+    // What was requested has ended, once, and only what was confirmed has had an effect.
+    let requested = record.of("device.action_requested").count();
+    let confirmed = record.of("device.action_confirmed").count();
+    assert_eq!(confirmed + record.of("device.action_cancelled").count(), requested);
+    let devices = get(&mut api, "/mdm/devices").await;
+    let devices = devices["items"].as_array().unwrap();
+    let unassigned = devices.iter().filter(|device| device["user"].is_null()).count();
+    assert_eq!(record.of("device.unassigned").count(), unassigned, "each went once");
+    // The second offboarding of a person finds no device that the first one has taken away.
+    assert!(confirmed >= unassigned);
+}
+
+#[tokio::test]
+async fn an_owner_is_held_for_a_person_to_decide_and_comes_back_untouched() {
+    let (_server, mut api) = start_with_workspace().await;
+    let rule = setup::create_and("remove_user");
+    let connector = setup::connector(&mut api, WORKSPACE, "dashboard", "okta", rule).await.unwrap();
+    let mut client = connector.client().unwrap();
+    let owner = json!({ "user_name": "boss@acme.example", "role": "owner" });
+    let path = format!("/workspaces/{WORKSPACE}/collaborators");
+    let account = api.post(&path, owner).await.unwrap().made().unwrap();
+
+    let user = scim::user("Boss@acme.example");
+    let id = client.post("/Users", user).await.unwrap().made().unwrap();
+    let path = format!("/collaborators/{id}");
+    let adopted = get(&mut api, &path).await;
+    assert_eq!((&adopted["id"], &adopted["role"]), (&json!(account), &json!("owner")));
+    let entry = format!("/Users/{id}");
+    client.patch(&entry, scim::active(false)).await.unwrap().expect(200).unwrap();
+    assert_eq!(get(&mut api, &path).await["account"], "active");
+    let held = get(&mut api, &format!("/offboardings?user={id}")).await;
+    assert_eq!(held["items"][0]["state"], "held");
+
+    client.patch(&entry, scim::active(true)).await.unwrap().expect(200).unwrap();
+    let after = get(&mut api, &path).await;
+    assert_eq!((&after["account"], &after["role"]), (&json!("active"), &json!("owner")));
+    let held = get(&mut api, &format!("/offboardings?user={id}")).await;
+    assert_eq!(held["items"][0]["state"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_device_that_is_assigned_to_somebody_who_left_gets_the_rule_as_well() {
+    let (_server, mut api, connector) = mdm("unassign").await;
+    let mut client = connector.client().unwrap();
+    let user = scim::user("ada@acme.example");
+    let id = client.post("/Users", user).await.unwrap().made().unwrap();
+    let path = format!("/Users/{id}");
+    client.patch(&path, scim::active(false)).await.unwrap().expect(200).unwrap();
+    all_ended(&mut api).await;
+    let device = setup::device(&mut api, WORKSPACE, "late", Some(&id)).await.unwrap();
+    let unassigned = async || {
+        let path = format!("/workspaces/{WORKSPACE}/mdm/devices/{device}");
+        let device = api.get(&path).await?.expect(200)?;
+        Ok(device["user"].is_null().then_some(()))
+    };
+    until("the device is unassigned", unassigned).await.unwrap();
+
+    // Active again, they keep what they get.
+    client.patch(&path, scim::active(true)).await.unwrap().expect(200).unwrap();
+    let path = format!("/workspaces/{WORKSPACE}/mdm/devices/{device}");
+    api.patch(&path, json!({ "user": id })).await.unwrap().expect(200).unwrap();
+    all_ended(&mut api).await;
+    assert_eq!(get(&mut api, &format!("/mdm/devices/{device}")).await["user"], id.as_str());
+}
+
+#[tokio::test]
+async fn nobody_whose_account_is_removed_gets_a_device() {
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let id = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    client.patch(&format!("/Users/{id}"), scim::active(false)).await.unwrap().expect(200).unwrap();
+    all_ended(&mut api).await;
+    let device = setup::device(&mut api, WORKSPACE, "spare", None).await.unwrap();
+    let path = format!("/workspaces/{WORKSPACE}/mdm/devices/{device}");
+    api.patch(&path, json!({ "user": id })).await.unwrap().expect(409).unwrap();
+}
+
+#[tokio::test]
+async fn a_user_who_is_deleted_and_comes_again_has_a_new_id_and_no_memberships() {
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let user = || scim::user("ada@acme.example");
+    let id = client.post("/Users", user()).await.unwrap().made().unwrap();
+    let group = scim::group("Everybody", std::slice::from_ref(&id));
+    let group = client.post("/Groups", group).await.unwrap().made().unwrap();
+    client.delete(&format!("/Users/{id}")).await.unwrap().expect(204).unwrap();
+    for method in ["GET", "PUT", "PATCH", "DELETE"] {
+        let body = if method == "PATCH" { scim::active(true) } else { user() };
+        let answer = client.send(method, &format!("/Users/{id}"), body.to_string().into()).await;
+        answer.unwrap().expect_scim_error(404, None).unwrap();
+    }
+    let again = client.post("/Users", user()).await.unwrap().made().unwrap();
+    assert_ne!(again, id);
+    all_ended(&mut api).await;
+    assert_eq!(scim::members(&mut client, &group).await.unwrap(), [""; 0]);
+    let account = get(&mut api, &format!("/mdm/users/{again}")).await;
+    assert_eq!(account["account"], "active");
+}
+
+#[tokio::test]
+async fn a_user_who_comes_again_takes_up_the_account_that_still_stands() {
+    let (_server, mut api, connector) = mdm("nothing").await;
+    let mut client = connector.client().unwrap();
+    let user = || scim::user("ada@acme.example");
+    let id = client.post("/Users", user()).await.unwrap().made().unwrap();
+    let account = get(&mut api, &format!("/mdm/users/{id}")).await["id"].clone();
+    client.delete(&format!("/Users/{id}")).await.unwrap().expect(204).unwrap();
+    let again = client.post("/Users", user()).await.unwrap().made().unwrap();
+    assert_ne!(again, id);
+    let after = get(&mut api, &format!("/mdm/users/{again}")).await;
+    assert_eq!((&after["id"], &after["account"]), (&account, &json!("active")));
+    assert_eq!(after["scim"], json!([{ "connector": "mdm", "id": again, "active": true }]));
+}
+
+#[tokio::test]
+async fn a_pending_member_is_one_when_somebody_arrives_whom_it_names() {
+    let (_server, mut api, connector) = mdm("nothing").await;
+    let mut client = connector.client().unwrap();
+    let members = ["ADA@acme.example".to_owned(), "external-7".to_owned(), "nobody".to_owned()];
+    let group = client.post("/Groups", scim::group("Awaited", &members)).await.unwrap();
+    let group = group.made().unwrap();
+    assert_eq!(scim::members(&mut client, &group).await.unwrap(), [""; 0]);
+    let pending = get(&mut api, &format!("/mdm/groups/{group}/pending")).await;
+    assert_eq!(pending["items"].as_array().unwrap().len(), 3);
+
+    let ada = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    let mut bob = scim::user("bob@acme.example");
+    bob["externalId"] = json!("external-7");
+    let bob = client.post("/Users", bob).await.unwrap().made().unwrap();
+    // Reads of the API wait for what follows from events; SCIM then shows it too.
+    let pending = get(&mut api, &format!("/mdm/groups/{group}/pending")).await;
+    let left: Vec<_> = pending["items"].as_array().unwrap().iter().map(|it| &it["value"]).collect();
+    assert_eq!(left, ["nobody"]);
+    let mut wanted = [ada.clone(), bob];
+    wanted.sort();
+    assert_eq!(scim::members(&mut client, &group).await.unwrap(), wanted);
+    let user = client.get(&format!("/Users/{ada}")).await.unwrap().expect(200).unwrap();
+    assert_eq!(user["groups"][0]["value"], group.as_str());
+}
+
+#[tokio::test]
+async fn a_paused_connector_asks_to_come_back_and_changes_nothing() {
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let id = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    let path = format!("/workspaces/{WORKSPACE}/connectors/mdm");
+    api.patch(&path, json!({ "state": "paused" })).await.unwrap().expect(200).unwrap();
+    let head = record::head(&mut api, WORKSPACE).await.unwrap();
+    for (method, path) in [
+        ("POST", "/Users".to_owned()),
+        ("GET", "/Users".to_owned()),
+        ("PATCH", format!("/Users/{id}")),
+        ("DELETE", format!("/Users/{id}")),
+    ] {
+        let body = scim::user("bob@acme.example").to_string().into_bytes();
+        let answer = client.send(method, &path, body).await.unwrap();
+        answer.expect_scim_error(503, None).unwrap();
+        assert!(answer.header("retry-after").unwrap().parse::<u32>().unwrap() > 0);
+    }
+    assert_eq!(record::head(&mut api, WORKSPACE).await.unwrap(), head);
+    api.patch(&path, json!({ "state": "active" })).await.unwrap().expect(200).unwrap();
+    client.patch(&format!("/Users/{id}"), scim::active(false)).await.unwrap().expect(200).unwrap();
+}
+
+#[tokio::test]
+async fn a_rotation_of_tokens_never_cuts_a_cycle_off_and_revoking_acts_at_once() {
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let path = format!("/workspaces/{WORKSPACE}/connectors/mdm/tokens");
+    let fresh = api.post(&path, json!({})).await.unwrap().expect(201).unwrap();
+    let token = fresh["token"].as_str().unwrap().to_owned();
+    let renewed = Connector { token, ..connector.clone() };
+    let (mut old, mut new) = (connector.client().unwrap(), renewed.client().unwrap());
+    for client in [&mut old, &mut new] {
+        client.get("/Users").await.unwrap().expect(200).unwrap();
+    }
+    api.post(&path, json!({})).await.unwrap().expect(409).unwrap();
+
+    let tokens = api.get(&path).await.unwrap().expect(200).unwrap();
+    let tokens = tokens["items"].as_array().unwrap();
+    let first = tokens.iter().find(|token| token["id"] != fresh["id"]).unwrap()["id"].as_str();
+    assert!(tokens.iter().all(|token| token.get("token").is_none()), "a secret is shown again");
+    api.delete(&format!("{path}/{}", first.unwrap())).await.unwrap().expect(204).unwrap();
+    let refused = old.get("/Users").await.unwrap();
+    refused.expect_scim_error(401, None).unwrap();
+    assert!(refused.body["detail"].as_str().unwrap().contains("revoked"), "{}", refused.body);
+    new.get("/Users").await.unwrap().expect(200).unwrap();
+    api.post(&path, json!({})).await.unwrap().expect(201).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_asked_to_stop_ends_in_time_and_goes_on_after_a_restart() {
+    let (mut server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let id = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    let device = setup::device(&mut api, WORKSPACE, "laptop", Some(&id)).await.unwrap();
+    client.patch(&format!("/Users/{id}"), scim::active(false)).await.unwrap().expect(200).unwrap();
+    let head = record::head(&mut api, WORKSPACE).await.unwrap();
+
+    // Two connections are open and idle meanwhile.
+    let begun = Instant::now();
+    assert_eq!(server.stop().await.unwrap(), Some(0), "{}", server.log_lines().unwrap());
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(END_SECONDS_MAX), "it took {took:?}");
+    client.get("/Users").await.unwrap_err();
+
+    server.restart().await.unwrap();
+    let (mut api, connector) = (server.api().unwrap(), connector.at(&server));
+    let mut client = connector.client().unwrap();
+    let user = client.get(&format!("/Users/{id}")).await.unwrap().expect(200).unwrap();
+    assert_eq!(user["active"], false);
+    all_ended(&mut api).await;
+    assert_eq!(get(&mut api, &format!("/mdm/devices/{device}")).await["user"], Value::Null);
+    assert!(record::head(&mut api, WORKSPACE).await.unwrap() >= head);
+    client.post("/Users", scim::user("bob@acme.example")).await.unwrap().made().unwrap();
+    Record::whole(&mut api, WORKSPACE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nothing() {
+    let (server, mut api, connector) = mdm("remove_user").await;
+    let dir = server.data_dir_text();
+    let mut second = vec!["serve", "--listen", "127.0.0.1:0", "--data-dir", &dir];
+    for command in [second.split_off(0), vec!["audit", "verify", "--data-dir", &dir]] {
+        let (code, text) = server.command(&command).await.unwrap();
+        assert_eq!(code, Some(1), "{command:?}: {text}");
+        assert!(text.contains("in use"), "{command:?}: {text}");
+    }
+    let mut client = connector.client().unwrap();
+    client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    Record::whole(&mut api, WORKSPACE).await.unwrap();
+}

@@ -1,0 +1,18 @@
+//! `POST /Groups`, RFC 7644 §3.3.
+
+use actix_web::{http::StatusCode, web::Data};
+use app::App;
+
+use super::Answer;
+use crate::{body::ScimJson, caller::Caller, messages::GroupBody, query::Query, respond::Show};
+
+pub(super) async fn create(
+    caller: Caller,
+    app: Data<App>,
+    query: Query,
+    ScimJson(GroupBody(parsed)): ScimJson<GroupBody>,
+) -> Answer {
+    let show = Show::new(&app, &caller, query.projection()?);
+    let group = app.create_group(&caller, parsed).await?;
+    Ok(show.group(group).respond(StatusCode::CREATED))
+}

@@ -1,0 +1,14 @@
+//! `GET /Groups/{id}`, RFC 7644 §3.4.1.
+
+use actix_web::{http::StatusCode, web::Data};
+use app::App;
+use domain::ids::GroupId;
+
+use super::Answer;
+use crate::{caller::Caller, id::Id, query::Query, respond::Show};
+
+pub(super) async fn get(caller: Caller, app: Data<App>, Id(id): Id, query: Query) -> Answer {
+    let show = Show::new(&app, &caller, query.projection()?);
+    let group = app.group(&caller, GroupId(id), show.wants_members()).await?;
+    Ok(show.group(group).respond(StatusCode::OK))
+}

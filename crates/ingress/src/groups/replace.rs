@@ -1,0 +1,22 @@
+//! `PUT /Groups/{id}`, RFC 7644 §3.5.1.
+
+use actix_web::{http::StatusCode, web::Data};
+use app::App;
+use domain::ids::GroupId;
+
+use super::Answer;
+use crate::{
+    body::ScimJson, caller::Caller, id::Id, messages::GroupBody, query::Query, respond::Show,
+};
+
+pub(super) async fn replace(
+    caller: Caller,
+    app: Data<App>,
+    Id(id): Id,
+    query: Query,
+    ScimJson(GroupBody(parsed)): ScimJson<GroupBody>,
+) -> Answer {
+    let show = Show::new(&app, &caller, query.projection()?);
+    let group = app.replace_group(&caller, GroupId(id), parsed, show.wants_members()).await?;
+    Ok(show.group(group).respond(StatusCode::OK))
+}

@@ -1,0 +1,18 @@
+//! `POST /Users`, RFC 7644 §3.3.
+
+use actix_web::{http::StatusCode, web::Data};
+use app::App;
+
+use super::Answer;
+use crate::{body::ScimJson, caller::Caller, messages::UserBody, query::Query, respond::Show};
+
+pub(super) async fn create(
+    caller: Caller,
+    app: Data<App>,
+    query: Query,
+    ScimJson(UserBody(parsed)): ScimJson<UserBody>,
+) -> Answer {
+    let show = Show::new(&app, &caller, query.projection()?);
+    let user = app.create_user(&caller, parsed).await?;
+    Ok(show.user(user).respond(StatusCode::CREATED))
+}

@@ -1,0 +1,13 @@
+//! `DELETE /Users/{id}`, RFC 7644 §3.6.
+
+use actix_web::{HttpResponse, web::Data};
+use app::App;
+use domain::ids::EntryId;
+
+use super::Answer;
+use crate::{caller::Caller, id::Id};
+
+pub(super) async fn delete(caller: Caller, app: Data<App>, Id(id): Id) -> Answer {
+    app.delete_user(&caller, EntryId(id)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,26 @@
+//! `PATCH /Users/{id}`, RFC 7644 §3.5.2.
+//!
+//! Answers 200 with the whole resource, not 204: a client that wants it needs no second request.
+
+use actix_web::{http::StatusCode, web::Data};
+use app::App;
+use domain::ids::EntryId;
+
+use super::Answer;
+use crate::{
+    body::ScimJson, caller::Caller, id::Id, messages::UserPatch, query::Query, quirks,
+    respond::Show,
+};
+
+pub(super) async fn patch(
+    caller: Caller,
+    app: Data<App>,
+    Id(id): Id,
+    query: Query,
+    ScimJson(UserPatch(request)): ScimJson<UserPatch>,
+) -> Answer {
+    let show = Show::new(&app, &caller, query.projection()?);
+    let options = quirks::patch_options(caller.idp);
+    let user = app.patch_user(&caller, EntryId(id), request, options).await?;
+    Ok(show.user(user).respond(StatusCode::OK))
+}

@@ -1,0 +1,16 @@
+//! The endpoints against a real log and real read models, case by case.
+//!
+//! A test named `case_NN_…` is number NN of the list of requests that providers are known to send
+//! and standards demand. The others go through what clients do wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cycles;
+mod discovery;
+mod groups;
+mod log;
+mod patches;
+mod reads;
+mod refusals;
+mod support;
+mod users;
