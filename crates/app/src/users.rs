@@ -111,8 +111,8 @@ impl App {
         request: patch::Request,
         options: patch::Options,
     ) -> Result<UserView, Refusal> {
-        let (via, changes) = (self.via(caller), request.changes);
-        self.change_user(caller, entry, UserCommand::Patch { via, entry, changes, options }).await
+        let via = self.via(caller);
+        self.change_user(caller, entry, UserCommand::Patch { via, entry, request, options }).await
     }
 
     /// DELETE /Users/{id}.

@@ -87,7 +87,7 @@ fn set(id: u128, path: &str, value: &str) -> UserCommand {
     let request = patch::Request::parse(body, Kind::User, Catalogue::standard()).unwrap();
     let entry = EntryId(Uuid::from_u128(id));
     let options = patch::Options::default();
-    UserCommand::Patch { via: via(), entry, changes: request.changes, options }
+    UserCommand::Patch { via: via(), entry, request, options }
 }
 
 #[tokio::test]

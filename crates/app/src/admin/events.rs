@@ -4,14 +4,14 @@
 //! through that a caller should be told how far it got; only a part without `next` is the last.
 
 use domain::Micros;
-use event_log::{StoredEvent, StreamId, WorkspaceId};
+use event_log::{EventFilter, StoredEvent, StreamId, WorkspaceId};
 use uuid::Uuid;
 
 use crate::{App, Refusal};
 
 /// How many events are read at a time.
 const CHUNK: usize = 1_000;
-/// How many events are looked through for one part, at most.
+/// How many events are looked at for one part, at most.
 const LOOKED_AT_MAX: usize = 200_000;
 /// The kinds of streams.
 const KINDS: [&str; 4] = ["workspace", "user", "group", "device"];
@@ -56,27 +56,35 @@ pub struct EventPart {
 }
 
 impl EventQuery {
-    fn wants(&self, event: &StoredEvent) -> bool {
-        let part_of = |text: &str, whole: &str| {
-            whole.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let typed = |name: &String| match name.strip_suffix('*') {
-            Some(beginning) => event.name.starts_with(beginning),
-            None => event.name == name.as_str(),
-        };
-        let meta = &event.meta;
-        self.name.as_ref().is_none_or(typed)
-            && self.actor.as_ref().is_none_or(|actor| part_of(actor, &meta.actor))
-            && self.correlation.as_ref().is_none_or(|id| *id == meta.correlation)
+    /// The end of a type that stands for any.
+    const ANY: char = '*';
+
+    /// What the log itself can answer.
+    fn filter(&self, stream: Option<StreamId>) -> EventFilter {
+        let name = self.name.as_deref().filter(|name| !name.ends_with(Self::ANY));
+        EventFilter {
+            stream,
+            name: name.map(Into::into),
+            correlation: self.correlation.clone(),
+            ..EventFilter::default()
+        }
     }
 
-    /// Puts one more event in a part, if it is wanted; tells whether the part is full.
-    fn take(&self, part: &mut EventPart, event: StoredEvent) -> bool {
-        part.next = Some(event.position);
-        if self.wants(&event) {
-            part.items.push(event);
-        }
-        part.items.len() >= self.limit
+    /// Whether the log's answer has to be looked through.
+    fn is_vague(&self) -> bool {
+        self.actor.is_some() || self.name.as_ref().is_some_and(|name| name.ends_with(Self::ANY))
+    }
+
+    fn wants(&self, event: &StoredEvent) -> bool {
+        let part_of = |part: &String| {
+            let rest = event.meta.actor.strip_prefix(part.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let begins = |name: &String| match name.strip_suffix(Self::ANY) {
+            Some(beginning) => event.name.starts_with(beginning),
+            None => true,
+        };
+        self.actor.as_ref().is_none_or(part_of) && self.name.as_ref().is_none_or(begins)
     }
 }
 
@@ -90,19 +98,42 @@ impl App {
         workspace: &WorkspaceId,
         query: &EventQuery,
     ) -> Result<EventPart, Refusal> {
-        let (after, upto) = self.span(workspace, query).await?;
-        let part = match &query.stream {
-            None => self.look_through(workspace, query, after, upto).await?,
-            Some(stream) => {
-                let stream = self.stream(workspace, stream).await?;
-                self.look_through_stream(workspace, &stream, query, after, upto).await?
-            }
+        let stream = match &query.stream {
+            Some(stream) => Some(self.stream(workspace, stream).await?),
+            None => None,
         };
-        let next = part.next.filter(|position| *position < upto);
-        Ok(EventPart { next, ..part })
+        let filter = query.filter(stream);
+        let (mut at, upto) = self.span(workspace, query).await?;
+        let (mut items, mut looked_at) = (Vec::new(), 0);
+        while at < upto && looked_at < LOOKED_AT_MAX && items.len() < query.limit {
+            let left = if query.is_vague() { CHUNK } else { query.limit - items.len() };
+            let limit = left.min(CHUNK);
+            let chunk = self.log.find(workspace, &filter, at, limit).await?;
+            looked_at += chunk.len();
+            let last = chunk.len() < limit;
+            for event in chunk {
+                if event.position > upto {
+                    at = upto;
+                }
+                if at == upto || items.len() >= query.limit {
+                    break;
+                }
+                at = event.position;
+                if query.wants(&event) {
+                    items.push(event);
+                }
+            }
+            if last && items.len() < query.limit {
+                at = upto;
+            }
+            // Reading does not wait, and others want the thread too.
+            tokio::task::yield_now().await;
+        }
+        Ok(EventPart { items, next: (at < upto).then_some(at) })
     }
 
-    /// The last position at which something had happened by a time.
+    /// The last position at which something had happened by a moment. Beyond the head means the
+    /// head.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -111,10 +142,9 @@ impl App {
         workspace: &WorkspaceId,
         moment: Moment,
     ) -> Result<u64, Refusal> {
-        let head = self.log.head(workspace);
         match moment {
-            Moment::Position(position) => Ok(position.min(head)),
-            Moment::Time(time) => self.count_until(workspace, head, |at| at <= time).await,
+            Moment::Position(position) => Ok(position.min(self.log.head(workspace))),
+            Moment::Time(time) => Ok(self.log.position_at(workspace, time).await?),
         }
     }
 
@@ -124,113 +154,18 @@ impl App {
         workspace: &WorkspaceId,
         query: &EventQuery,
     ) -> Result<(u64, u64), Refusal> {
-        let head = self.log.head(workspace);
+        let upto = match query.to {
+            None => self.log.head(workspace),
+            Some(moment) => self.position_at(workspace, moment).await?,
+        };
         let before = match query.from {
             None => 0,
             Some(Moment::Position(position)) => position.saturating_sub(1),
-            Some(Moment::Time(time)) => self.count_until(workspace, head, |at| at < time).await?,
-        };
-        let upto = match query.to {
-            None => head,
-            Some(moment) => self.position_at(workspace, moment).await?,
+            Some(Moment::Time(time)) => {
+                self.log.position_at(workspace, time.saturating_sub(1)).await?
+            }
         };
         Ok((before.max(query.after), upto))
-    }
-
-    /// How many events of a workspace are early enough. Times never decrease, so that a few looks
-    /// will do.
-    async fn count_until(
-        &self,
-        workspace: &WorkspaceId,
-        head: u64,
-        early: impl Fn(Micros) -> bool,
-    ) -> Result<u64, Refusal> {
-        let (mut low, mut high) = (0, head);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            let event = self.log.read(workspace, middle - 1, 1).await?;
-            if event.first().is_some_and(|event| early(event.time)) {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        Ok(low)
-    }
-
-    async fn look_through(
-        &self,
-        workspace: &WorkspaceId,
-        query: &EventQuery,
-        after: u64,
-        upto: u64,
-    ) -> Result<EventPart, Refusal> {
-        let mut part = EventPart { items: Vec::new(), next: Some(after) };
-        let mut looked_at = 0;
-        while let Some(at) = part.next.filter(|at| *at < upto && looked_at < LOOKED_AT_MAX) {
-            let left = usize::try_from(upto - at).unwrap_or(usize::MAX);
-            let chunk = self.log.read(workspace, at, left.min(CHUNK)).await?;
-            if chunk.is_empty() {
-                break;
-            }
-            looked_at += chunk.len();
-            for event in chunk {
-                if query.take(&mut part, event) {
-                    return Ok(part);
-                }
-            }
-        }
-        Ok(part)
-    }
-
-    async fn look_through_stream(
-        &self,
-        workspace: &WorkspaceId,
-        stream: &StreamId,
-        query: &EventQuery,
-        after: u64,
-        upto: u64,
-    ) -> Result<EventPart, Refusal> {
-        let mut part = EventPart { items: Vec::new(), next: None };
-        let mut version = self.count_in_stream(workspace, stream, after).await?;
-        for _ in 0..LOOKED_AT_MAX / CHUNK {
-            let chunk = self.log.read_stream(workspace, stream, version, CHUNK).await?;
-            let last = chunk.len() < CHUNK;
-            for event in chunk {
-                if event.position > upto {
-                    return Ok(EventPart { next: None, ..part });
-                }
-                version = event.version;
-                if query.take(&mut part, event) {
-                    return Ok(part);
-                }
-            }
-            if last {
-                return Ok(EventPart { next: None, ..part });
-            }
-        }
-        Ok(part)
-    }
-
-    /// How many events of a stream stand at or before a position.
-    async fn count_in_stream(
-        &self,
-        workspace: &WorkspaceId,
-        stream: &StreamId,
-        position: u64,
-    ) -> Result<u64, Refusal> {
-        // No stream is longer than its workspace, and versions are no greater than positions.
-        let (mut low, mut high) = (0, position);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            let event = self.log.read_stream(workspace, stream, middle - 1, 1).await?;
-            if event.first().is_some_and(|event| event.position <= position) {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        Ok(low)
     }
 
     /// The stream that a text names.

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imbl::OrdSet;
-use scim::schema::{Catalogue, Kind};
 use serde_json::json;
 
 use super::{Group, GroupEvent, Living, MemberOp, MemberRef};
@@ -32,7 +31,9 @@ impl Draft {
         }
     }
 
-    pub(super) fn apply(&mut self, change: &MemberOp) {
+    /// # Errors
+    /// When the filter of [`MemberOp::RemoveMatching`] cannot be evaluated on members.
+    pub(super) fn apply(&mut self, change: &MemberOp) -> Result<(), scim::Error> {
         match change {
             MemberOp::Add(members) => members.iter().for_each(|member| self.add(member)),
             MemberOp::Remove(members) => members.iter().for_each(|member| self.remove(member)),
@@ -42,10 +43,9 @@ impl Draft {
                 members.iter().for_each(|member| self.add(member));
             }
             MemberOp::RemoveMatching(filter) => {
-                let matching = |value: &str| {
-                    let element = json!({ "value": value, "type": "User" });
-                    filter.matches(&element, Kind::Group, Catalogue::standard())
-                };
+                let matcher = scim::members::matcher(filter)?;
+                let matching =
+                    |value: &str| matcher.matches(&json!({ "value": value, "type": "User" }));
                 let gone: Vec<_> =
                     self.members.iter().filter(|id| matching(&id.to_string())).copied().collect();
                 gone.into_iter().for_each(|member| self.take_out(member));
@@ -55,6 +55,7 @@ impl Draft {
                 self.awaited.retain(|value| !matching(value));
             }
         }
+        Ok(())
     }
 
     fn add(&mut self, member: &MemberRef) {

@@ -72,7 +72,7 @@ impl Group {
         let living = self.living(connector).ok_or(GroupRefusal::NoGroup)?;
         let mut draft = members::Draft::of(living);
         if let Some(members) = members {
-            draft.apply(&MemberOp::Replace(members.to_vec()));
+            draft.apply(&MemberOp::Replace(members.to_vec()))?;
         }
         Ok(changed(living, resource).chain(draft.into_events()).collect())
     }
@@ -88,13 +88,14 @@ impl Group {
         let mut draft = members::Draft::of(living);
         for operation in operations {
             match operation {
-                Operation::Members(change) => draft.apply(change),
+                Operation::Members(change) => draft.apply(change)?,
                 Operation::Attribute(change) => {
                     let catalogue = Catalogue::standard();
                     patch::apply(&mut resource, change, Kind::Group, catalogue, &options)?;
                 }
             }
         }
+        resource.check(Kind::Group, Catalogue::standard())?;
         Ok(changed(living, &resource).chain(draft.into_events()).collect())
     }
 }
@@ -122,7 +123,7 @@ impl Decider for Group {
                 after.evolve(&created, &Stamp::default());
                 let living = after.0.as_ref().ok_or(GroupRefusal::NoGroup)?;
                 let mut draft = members::Draft::of(living);
-                draft.apply(&MemberOp::Add(members.clone()));
+                draft.apply(&MemberOp::Add(members.clone()))?;
                 Ok([created].into_iter().chain(draft.into_events()).collect())
             }
             GroupCommand::Replace { connector, resource, members } => {

@@ -52,7 +52,7 @@ pub enum UserCommand {
         /// The entry's SCIM id.
         entry: EntryId,
         /// The changes, in order; all or none.
-        changes: Vec<patch::Change>,
+        request: patch::Request,
         /// How lenient to be.
         options: patch::Options,
     },

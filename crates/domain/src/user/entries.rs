@@ -90,14 +90,12 @@ impl User {
         &self,
         via: &Via,
         entry: EntryId,
-        changes: &[patch::Change],
+        request: &patch::Request,
         options: patch::Options,
     ) -> Result<Vec<UserEvent>, UserRefusal> {
         let known = self.entry(&via.connector, entry).ok_or(UserRefusal::NoEntry)?;
         let mut desired = known.resource.clone();
-        for change in changes {
-            patch::apply(&mut desired, change, Kind::User, Catalogue::standard(), &options)?;
-        }
+        request.apply(&mut desired, Kind::User, Catalogue::standard(), &options)?;
         if desired.active().is_none() {
             return Err(Error::invalid_value(
                 "`active` cannot be removed: set it to true or to false",

@@ -75,8 +75,8 @@ impl Decider for User {
                 self.provision(*portal, via, *entry, resource)
             }
             UserCommand::Replace { via, entry, resource } => self.replace(via, *entry, resource),
-            UserCommand::Patch { via, entry, changes, options } => {
-                self.patch(via, *entry, changes, *options)
+            UserCommand::Patch { via, entry, request, options } => {
+                self.patch(via, *entry, request, *options)
             }
             UserCommand::RemoveEntry { via, entry } => self.remove_entry(via, *entry),
             UserCommand::Invite { portal, user_name, email, role } => {

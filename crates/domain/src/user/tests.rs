@@ -91,7 +91,7 @@ fn patch(operations: &Value) -> UserCommand {
     UserCommand::Patch {
         via: create_and_remove(),
         entry: ENTRY,
-        changes: request.changes,
+        request,
         options: patch::Options::default(),
     }
 }
