@@ -73,8 +73,11 @@ impl Deliverer {
     /// Does what is due now. `false` when nothing was.
     async fn turn(&self, seen: &mut HashMap<WorkspaceId, u64>) -> Result<bool, Refusal> {
         for (workspace, head) in self.app.log().heads() {
-            if seen.insert(workspace.clone(), head) != Some(head) {
-                self.app.read_models().caught_up(EFFECTS, &workspace).await?;
+            if seen.insert(workspace.clone(), head) != Some(head)
+                && let Err(error) = self.app.read_models().caught_up(EFFECTS, &workspace).await
+            {
+                // One workspace whose read model has stopped holds up no other.
+                tracing::error!(workspace.id = %workspace, %error, "what is owed is not known");
             }
         }
         let now = self.app.now();

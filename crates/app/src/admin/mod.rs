@@ -60,6 +60,9 @@ fn typed(field: &str, value: &str, characters_max: usize) -> Result<String, Refu
     if text.is_empty() {
         return Err(Refusal::Malformed(format!("{field}: must not be empty")));
     }
+    if text.contains(char::is_control) {
+        return Err(Refusal::Malformed(format!("{field}: must not hold control characters")));
+    }
     if text.chars().count() > characters_max {
         let detail = format!("{field}: must not be longer than {characters_max} characters");
         return Err(Refusal::Malformed(detail));

@@ -1,11 +1,12 @@
 //! The runner: reads each workspace's log after its checkpoint and lets policies react.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use event_log::{Checkpoint, Meta, StoredEvent, WorkspaceId};
 use futures_util::{StreamExt, stream};
 use projections::Recorded;
 use smol_str::{SmolStr, format_smolstr};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Consequence, Policy};
@@ -21,6 +22,8 @@ const STREAMS_AT_ONCE: usize = 64;
 const WORKSPACES_AT_ONCE: usize = 8;
 /// After how many events without consequence the checkpoint is stored: what a restart reads again.
 const STORE_AFTER: u64 = 2_000;
+/// How long a failed policy is left alone, in seconds.
+const PAUSE_SECONDS: u64 = 1;
 
 /// Runs policies until the log closes.
 pub async fn run(app: Arc<App>, policies: Vec<Box<dyn Policy>>) {
@@ -29,10 +32,24 @@ pub async fn run(app: Arc<App>, policies: Vec<Box<dyn Policy>>) {
     let mut stored = BTreeMap::new();
     loop {
         ticks.mark_unchanged();
-        runner.catch_up(&mut stored).await;
-        if ticks.changed().await.is_err() {
+        let goes_on = if runner.catch_up(&mut stored).await {
+            ticks.changed().await.is_ok()
+        } else {
+            pause_or_change(&mut ticks).await
+        };
+        if !goes_on {
             return;
         }
+    }
+}
+
+/// Waits before something that failed is tried again; `false` when the log has closed.
+async fn pause_or_change(ticks: &mut watch::Receiver<u64>) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a failure is given time to pass")]
+    let pause = tokio::time::sleep(Duration::from_secs(PAUSE_SECONDS));
+    tokio::select! {
+        changed = ticks.changed() => changed.is_ok(),
+        () = pause => true,
     }
 }
 
@@ -42,8 +59,8 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Deals with everything that is in the log now.
-    async fn catch_up(&self, stored: &mut BTreeMap<WorkspaceId, u64>) {
+    /// Deals with everything that is in the log now; `false` when something failed and is left.
+    async fn catch_up(&self, stored: &mut BTreeMap<WorkspaceId, u64>) -> bool {
         let mut behind = Vec::new();
         for (workspace, head) in self.app.log.heads() {
             let checkpoint = match stored.get(&workspace) {
@@ -55,15 +72,19 @@ impl Runner<'_> {
                 behind.push((workspace, checkpoint, head));
             }
         }
-        let caught_up: Vec<_> = stream::iter(behind)
+        let followed: Vec<_> = stream::iter(behind)
             .map(|(workspace, checkpoint, head)| async move {
                 let checkpoint = self.follow(&workspace, checkpoint, head).await;
-                (workspace, checkpoint)
+                let done = self.app.progress.position(&workspace) >= head;
+                (workspace, checkpoint, done)
             })
             .buffer_unordered(WORKSPACES_AT_ONCE)
             .collect()
             .await;
-        stored.extend(caught_up);
+        let done = followed.iter().all(|(.., done)| *done);
+        stored
+            .extend(followed.into_iter().map(|(workspace, checkpoint, _)| (workspace, checkpoint)));
+        done
     }
 
     /// Where a workspace was left at the last run.
@@ -93,7 +114,7 @@ impl Runner<'_> {
                     self.app.progress.reach(workspace, position);
                 }
                 Err(error) => {
-                    // Never skipped: it is tried again at the next change of the log.
+                    // Never skipped: it is tried again after a pause.
                     tracing::error!(%workspace, after, %error, "a policy failed and will be tried again");
                     return stored;
                 }
