@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use crate::{BODY_BYTES_MAX, problem::Refused};
 
-/// A body. One that is empty means an object without fields, so that what needs none needs no body.
+/// A body that is an object. One that is empty means an object without fields, so that what needs
+/// none needs no body.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest for Body<T> {
@@ -30,8 +31,13 @@ impl<T: DeserializeOwned> FromRequest for Body<T> {
     }
 }
 
-/// Reads JSON; an error says which field is wrong, and where it stands.
+/// Reads an object; an error says which field is wrong, and where it stands.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+    // Serde would take the fields from an array, in their order.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        let detail = "the body must be an object, not an array".to_owned();
+        return Err(Refused::unreadable(detail, None, (1, 1)));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let refused = |field: Option<String>, error: &serde_json::Error| {
         let detail = match &field {
@@ -89,7 +95,7 @@ mod tests {
                 r#"{"name":"a","user":"b"}"#,
                 "user: invalid type: string \"b\", expected u32 at line 1 column 22",
             ),
-            ("[]", "invalid length 0, expected struct Thing with 2 elements at line 1 column 2"),
+            ("[]", "the body must be an object, not an array"),
         ] {
             assert_eq!(parse::<Thing>(body.as_bytes()).unwrap_err().to_string(), said, "{body}");
         }

@@ -9,7 +9,7 @@ use actix_web::{
     web,
 };
 use utoipa::{
-    ToSchema,
+    PartialSchema, ToSchema,
     openapi::{
         Ref, RefOr, Required, Schema,
         path::{Parameter, ParameterBuilder, ParameterIn},
@@ -39,7 +39,8 @@ pub(crate) struct Endpoint {
     route: Route,
     pub(crate) summary: &'static str,
     pub(crate) params: Vec<Parameter>,
-    pub(crate) body: Option<RefOr<Schema>>,
+    /// What stands in the body, and whether it has to.
+    pub(crate) body: Option<(RefOr<Schema>, Required)>,
     pub(crate) answer: Answer,
     pub(crate) refuses: Vec<(u16, &'static str)>,
     /// Whether it wants a token.
@@ -76,8 +77,17 @@ impl Endpoint {
     }
 
     /// It takes a body.
-    pub(crate) fn takes<T: ToSchema>(mut self) -> Self {
-        self.body = Some(self.named::<T>());
+    pub(crate) fn takes<T: ToSchema>(self) -> Self {
+        self.body::<T>(Required::True)
+    }
+
+    /// It takes a body, and does without.
+    pub(crate) fn may_take<T: ToSchema>(self) -> Self {
+        self.body::<T>(Required::False)
+    }
+
+    fn body<T: ToSchema>(mut self, required: Required) -> Self {
+        self.body = Some((self.named::<T>(), required));
         self.refuses(400, "The body is not what it has to be; the detail says where")
             .refuses(413, "The body is too large")
     }
@@ -90,22 +100,20 @@ impl Endpoint {
     }
 
     /// It answers 200 with a part of a list of these.
-    pub(crate) fn lists<T: ToSchema>(self) -> Self
-    where
-        Page<T>: ToSchema,
-    {
+    pub(crate) fn lists<T: ToSchema>(self) -> Self {
         self.param("q", "Only what holds this text, in any case").parts::<T>()
     }
 
     /// The same, where there is no text to look for.
-    pub(crate) fn parts<T: ToSchema>(mut self) -> Self
-    where
-        Page<T>: ToSchema,
-    {
+    pub(crate) fn parts<T: ToSchema>(mut self) -> Self {
         self.named::<T>();
+        // The name of a generic schema does not tell what it is of.
+        let name = format!("PageOf{}", T::name());
+        self.schemas.push((name.clone(), Page::<T>::schema()));
+        let content = vec![("application/json", RefOr::Ref(Ref::from_schema_name(name)))];
+        self.answer = Answer { status: 200, says: "A part of the list", content };
         self.param("limit", "How many at most: 100 unless said, 1,000 at most")
             .param("cursor", "The `next_cursor` of the part before")
-            .shows::<Page<T>>()
     }
 
     /// It answers 201 with what it made.

@@ -7,7 +7,7 @@ use utoipa::{
     ToSchema,
     openapi::{
         ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
-        Required, ResponseBuilder, ServerBuilder,
+        ResponseBuilder, ServerBuilder,
         path::{HttpMethod, Operation, OperationBuilder, PathItem, PathsBuilder},
         request_body::RequestBodyBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
@@ -77,8 +77,9 @@ fn method(method: &Method) -> HttpMethod {
 fn operation(endpoint: Endpoint) -> Operation {
     let Endpoint { method, path, summary, params, body, answer, refuses, guarded, .. } = endpoint;
     let in_workspace = path.contains("{ws}");
-    let tag = path.split('/').filter(|part| !part.is_empty() && !part.starts_with('{'));
-    let tag = tag.take(if path.contains("/mdm/") { 3 } else { 2 }).last().unwrap_or("api");
+    // What is in a workspace goes by the first word after it.
+    let within = path.strip_prefix("/workspaces/{ws}/").unwrap_or(&path);
+    let tag = within.split(['/', '.']).find(|part| !part.is_empty()).unwrap_or(within).to_owned();
     let mut response = ResponseBuilder::new().description(answer.says);
     for (media_type, schema) in answer.content {
         response = response.content(media_type, ContentBuilder::new().schema(Some(schema)).build());
@@ -91,10 +92,10 @@ fn operation(endpoint: Endpoint) -> Operation {
     for param in params {
         operation = operation.parameter(param);
     }
-    if let Some(schema) = body {
+    if let Some((schema, required)) = body {
         let content = ContentBuilder::new().schema(Some(schema)).build();
         let body = RequestBodyBuilder::new().content("application/json", content);
-        operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
+        operation = operation.request_body(Some(body.required(Some(required)).build()));
     }
     let mut refused: Vec<(u16, &str)> = refuses;
     if guarded {
@@ -170,6 +171,15 @@ mod tests {
                 _ => {}
             }
         }
+    }
+
+    #[test]
+    fn a_list_says_what_it_is_of() {
+        let document = described();
+        let content = "/paths/~1workspaces/get/responses/200/content/application~1json/schema/$ref";
+        let name = document.pointer(content).unwrap().as_str().unwrap();
+        let items = document.pointer(&name[1..]).unwrap()["properties"]["items"]["items"].clone();
+        assert_eq!(items["$ref"], "#/components/schemas/Workspace");
     }
 
     #[test]

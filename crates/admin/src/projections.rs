@@ -35,7 +35,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Build projections again from the log while reads go on; answers when they serve",
             rebuild,
         )
-        .takes::<Which>()
+        .may_take::<Which>()
         .shows::<Rebuilt>()
         .refuses(409, STOPPED),
         Endpoint::new(
@@ -44,7 +44,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Compare projections with what the log says; answers when that is done",
             verify,
         )
-        .takes::<Which>()
+        .may_take::<Which>()
         .shows::<Verified>()
         .refuses(409, STOPPED),
     ]

@@ -24,7 +24,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let path = "/workspaces/{ws}/portals/{portal}/scim";
     vec![
         Endpoint::new(Method::POST, path, "Let an IdP provision a portal", enable)
-            .takes::<NewScim>()
+            .may_take::<NewScim>()
             .makes::<ScimEnabled>()
             .refuses(409, "Something has to be done first; the detail says what"),
     ]

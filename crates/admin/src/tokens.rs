@@ -30,7 +30,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         )
         .lists::<Token>(),
         Endpoint::new(Method::POST, all, "Add a token to a connector", issue)
-            .takes::<NewToken>()
+            .may_take::<NewToken>()
             .makes::<TokenIssued>()
             .refuses(409, "Two tokens are live already: revoke one of them first"),
         Endpoint::new(Method::DELETE, one, "Refuse a token from now on", revoke),

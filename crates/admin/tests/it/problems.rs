@@ -77,6 +77,33 @@ async fn a_bad_body_is_told_where_it_is_bad() {
 }
 
 #[actix_web::test]
+async fn no_body_makes_the_server_fail() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    let document = world.get("/openapi.json").await.is(200);
+    let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+    let strange = "{\"name\":\"a\\u0000b\",\"slug\":\"\\u0000\",\"user_name\":\"\\u0007\"}";
+    let bodies =
+        ["null", "[]", "[1]", "1", "\"x\"", "{\"x\":1}", "{", "\u{feff}{}", &deep, strange];
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let takes = |operation: &Value| operation.get("requestBody").is_some();
+        for (method, _) in item.as_object().unwrap().iter().filter(|(_, it)| takes(it)) {
+            let path = path
+                .replace("{ws}", "acme")
+                .replace("{portal}", "store")
+                .replace("{connector}", "store")
+                .replace("{id}", "00000000-0000-0000-0000-00000000000f");
+            for body in bodies {
+                let answer = raw(&world, &method.to_ascii_uppercase(), &path, body).await;
+                let short: String = body.chars().take(40).collect();
+                assert!((400..500).contains(&answer.status), "{method} {path} {short}");
+                let status = answer.status;
+                answer.refused(status);
+            }
+        }
+    }
+}
+
+#[actix_web::test]
 async fn what_is_not_there_is_a_problem_too() {
     let world = World::new();
     world.get("/nothing").await.refused(404);
