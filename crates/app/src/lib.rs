@@ -4,10 +4,10 @@
 //! [`App`]. A write is dispatched to its aggregate's lane and answered from the aggregate's own new
 //! state; a read first catches up with the log, then answers from a read model.
 //!
-//! - [`users`], [`groups`]: what SCIM does
+//! - `users`, `groups`: what SCIM does
 //! - [`admin`]: what an administrator does
 //! - [`policies`]: what follows inside Muster from an event
-//! - [`refusal`]: the one place where a refusal becomes an error on the wire
+//! - `refusal`: the one place where a refusal becomes an error on the wire
 //!
 //! Invariant: no read model decides a write; one may only route it or resolve a name.
 //! Invariant: a SCIM method takes a [`Caller`] and reaches that connector's data and no other.
