@@ -1,6 +1,6 @@
 //! The API for administrators, `/api/v1`, with its OpenAPI document, and the probes at the root.
 //!
-//! A resource is a file: its handlers, what they take and show, and the list of its [`Endpoint`]s.
+//! A resource is a file: its handlers, what they take and show, and the list of its endpoints.
 //! Routes and document are made from the same list, so that neither can say what the other does not.
 //! A handler takes who asks, calls [`App`] and shows the result; what may be refused is decided
 //! there, and `app` alone knows which refusal is which status.
