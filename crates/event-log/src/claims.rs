@@ -2,6 +2,11 @@
 //!
 //! A claim's key is somebody's name or address. The log keeps HMAC-SHA256 of it under a key of the
 //! installation, so that uniqueness can be decided while the table gives nothing away.
+//!
+//! The scope is not hashed but stands beside the hash: the claims of one name in several scopes
+//! then lie on one page of the table, and a new user writes one random page instead of two. It
+//! shows whoever has the file that two claims are of one name, as the stream that holds both of
+//! them mostly does already; what the name is, it does not show.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

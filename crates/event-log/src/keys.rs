@@ -7,7 +7,7 @@
 //!
 //! The same file keeps the small secrets of the installation.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
@@ -148,6 +148,15 @@ impl Keyring {
 
     pub(crate) fn lookup(&self, workspace: &WorkspaceId, number: u64) -> Result<Lookup, Failure> {
         self.store.file.lookup(workspace, number)
+    }
+
+    /// The keys of many events. A number that is not among them is missing.
+    pub(crate) fn lookup_all(
+        &self,
+        workspace: &WorkspaceId,
+        numbers: &BTreeSet<u64>,
+    ) -> Result<HashMap<u64, Lookup>, Failure> {
+        self.store.file.lookup_all(workspace, numbers)
     }
 }
 
@@ -325,6 +334,28 @@ mod tests {
         drop(keyring);
         assert_eq!(dir.open(None).unwrap().lookup(&acme(), number).unwrap(), Lookup::Erased);
         assert!(!dir.holds(&*key) && dir.holds(&*kept));
+    }
+
+    #[test]
+    fn keys_that_lie_together_are_found_together() {
+        for master_key in [None, Some(&[3; 32])] {
+            let dir = Dir::new();
+            let keyring = dir.open(master_key).unwrap();
+            let all: HashMap<_, _> = (0..30).map(|_| keyring.allocate(&acme()).unwrap()).collect();
+            keyring.erase(&acme(), 3).unwrap();
+            for numbers in [(1..=20).collect(), [1, 3, 1_000].into(), [].into()] {
+                let found = keyring.lookup_all(&acme(), &numbers).unwrap();
+                for number in numbers {
+                    let lookup = found.get(&number).unwrap_or(&Lookup::Missing);
+                    let expected = match all.get(&number) {
+                        _ if number == 3 => &Lookup::Erased,
+                        Some(key) => &Lookup::Found(key.clone()),
+                        None => &Lookup::Missing,
+                    };
+                    assert_eq!(lookup, expected);
+                }
+            }
+        }
     }
 
     #[test]

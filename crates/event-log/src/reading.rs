@@ -3,6 +3,7 @@
 //! Invariant: what is missing is never skipped silently. Positions and versions are dense, so
 //! that a gap is seen, and a key that is lost is told from one that was destroyed.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -228,35 +229,37 @@ impl Reading {
         workspace: &WorkspaceId,
         rows: Vec<EventRow>,
     ) -> Result<Vec<StoredEvent>, Failure> {
-        rows.into_iter().map(|row| self.open(workspace, row)).collect()
+        let numbers = rows.iter().filter_map(|row| row.key).collect();
+        let keys = self.sealer.keyring.lookup_all(workspace, &numbers)?;
+        Ok(rows.into_iter().map(|row| open(workspace, row, &keys)).collect())
     }
+}
 
-    /// Opens what is sealed.
-    fn open(&self, workspace: &WorkspaceId, row: EventRow) -> Result<StoredEvent, Failure> {
-        let place = Place { workspace, stream: &row.stream, version: row.version, name: &row.name };
-        let payload = match row.key {
-            None => Payload::Plain(row.payload),
-            Some(key) => match self.sealer.keyring.lookup(workspace, key)? {
-                Lookup::Found(bytes) => match place.open(&bytes, row.payload) {
-                    Some(payload) => Payload::Plain(payload),
-                    None => Payload::Missing { key },
-                },
-                Lookup::Erased => Payload::Erased,
-                Lookup::Missing => Payload::Missing { key },
+/// Opens what is sealed.
+fn open(workspace: &WorkspaceId, row: EventRow, keys: &HashMap<u64, Lookup>) -> StoredEvent {
+    let place = Place { workspace, stream: &row.stream, version: row.version, name: &row.name };
+    let payload = match row.key {
+        None => Payload::Plain(row.payload),
+        Some(key) => match keys.get(&key) {
+            Some(Lookup::Found(bytes)) => match place.open(bytes, row.payload) {
+                Some(payload) => Payload::Plain(payload),
+                None => Payload::Missing { key },
             },
-        };
-        Ok(StoredEvent {
-            workspace: workspace.clone(),
-            position: row.position,
-            stream: row.stream,
-            version: row.version,
-            name: row.name,
-            schema_version: row.schema_version,
-            time: row.transaction.time,
-            meta: Arc::clone(&row.transaction.meta),
-            key: row.key,
-            payload,
-        })
+            Some(Lookup::Erased) => Payload::Erased,
+            Some(Lookup::Missing) | None => Payload::Missing { key },
+        },
+    };
+    StoredEvent {
+        workspace: workspace.clone(),
+        position: row.position,
+        stream: row.stream,
+        version: row.version,
+        name: row.name,
+        schema_version: row.schema_version,
+        time: row.transaction.time,
+        meta: Arc::clone(&row.transaction.meta),
+        key: row.key,
+        payload,
     }
 }
 
