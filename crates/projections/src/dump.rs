@@ -25,7 +25,7 @@ impl ReadModels {
     ) -> Result<(), Failure> {
         let seat = self.seat(name);
         let reader = seat.reader()?;
-        let tx = reader.unchecked_transaction()?;
+        let tx = reader.snapshot()?;
         let all = || self.projector.log.heads().into_iter().map(|(workspace, _)| workspace);
         let mut workspaces: Vec<_> =
             workspace.map_or_else(|| all().collect(), |it| vec![it.clone()]);

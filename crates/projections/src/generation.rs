@@ -13,7 +13,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{Failure, Projection};
 
@@ -26,7 +26,7 @@ const READER_CACHE_KIB: i64 = 2_048;
 /// The page cache of the connection that writes, in KiB: inner pages of the indices.
 const WRITER_CACHE_KIB: i64 = 16_384;
 /// The same while a rebuild runs, which is over soon.
-const BUILDER_CACHE_KIB: i64 = 131_072;
+const BUILDER_CACHE_KIB: i64 = 32_768;
 /// After how many pages the write-ahead log is copied into the file.
 const CHECKPOINT_PAGES: i64 = 2_000;
 /// The value of `user_version` in a file that may serve.
@@ -88,9 +88,7 @@ impl Generation {
     fn open_to_read(&self) -> Result<Connection, Failure> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        set_up(&connection, READER_CACHE_KIB)?;
         Ok(connection)
     }
 
@@ -99,11 +97,9 @@ impl Generation {
         let connection = Connection::open(&self.path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * 4_096 * 4)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        set_up(&connection, WRITER_CACHE_KIB)?;
         Ok(connection)
     }
 
@@ -111,6 +107,19 @@ impl Generation {
     pub(crate) fn close(&self) {
         self.idle.lock().clear();
     }
+}
+
+/// What all connections have in common.
+///
+/// Plans are made once and without regard to the values bound: SQLite would otherwise plan each
+/// statement anew whenever a value changes that it could have learnt something from, which costs
+/// more than most of these statements do.
+fn set_up(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(())
 }
 
 /// A connection that reads one file; given back when it is dropped.
@@ -128,6 +137,32 @@ impl std::ops::Deref for Reader {
             Some(connection) => connection,
             None => unreachable!("only `drop` takes the connection"),
         }
+    }
+}
+
+impl Reader {
+    /// One state of the file, for several statements.
+    pub(crate) fn snapshot(&self) -> rusqlite::Result<Snapshot<'_>> {
+        self.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Snapshot(self))
+    }
+}
+
+/// A state of the file that does not change while it is looked at.
+pub(crate) struct Snapshot<'r>(&'r Reader);
+
+impl std::ops::Deref for Snapshot<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.0
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // Where this fails, the reader throws the connection away.
+        let _ = self.0.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
     }
 }
 
@@ -167,9 +202,7 @@ pub(crate) fn create(path: &Path, projection: &dyn Projection) -> Result<Connect
     connection.pragma_update(None, "journal_mode", "OFF")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    connection.pragma_update(None, "cache_size", -BUILDER_CACHE_KIB)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    set_up(&connection, BUILDER_CACHE_KIB)?;
     connection.execute_batch(&format!("BEGIN; {} {CHECKPOINTS} COMMIT;", projection.schema()))?;
     Ok(connection)
 }

@@ -26,6 +26,8 @@ mod generation;
 mod marks;
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod plans;
 mod projection;
 mod projector;
 mod read_models;

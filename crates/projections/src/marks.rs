@@ -107,9 +107,10 @@ impl Marks {
     /// The positions at which running projections stand behind `head`, each once, furthest first.
     pub(crate) fn behind(&self, workspace: &WorkspaceId, head: u64) -> Vec<u64> {
         let marks = self.made(workspace);
-        let runs = |mark: &&Mark| mark.halt.lock().as_ref().is_none_or(|halt| halt.retry);
-        let applied = marks.iter().filter(runs).map(|mark| mark.applied.load(Ordering::Acquire));
-        let mut behind: Vec<_> = applied.filter(|position| *position < head).collect();
+        let runs = |mark: &Mark| mark.halt.lock().as_ref().is_none_or(|halt| halt.retry);
+        let applied = marks.iter().map(|mark| (mark, mark.applied.load(Ordering::Acquire)));
+        let behind = applied.filter(|(mark, position)| *position < head && runs(mark));
+        let mut behind: Vec<_> = behind.map(|(_, position)| position).collect();
         behind.sort_unstable_by(|one, other| other.cmp(one));
         behind.dedup();
         behind

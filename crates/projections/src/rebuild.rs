@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How many events are applied in one transaction while nobody waits for them.
-const BUILD_EVENTS_MAX: usize = 10_000;
+const BUILD_EVENTS_MAX: usize = 5_000;
 /// How many batches are decoded ahead.
 const BATCHES_AHEAD: usize = 1;
 

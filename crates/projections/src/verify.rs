@@ -62,7 +62,7 @@ impl ReadModels {
             let reader = seat.reader()?;
             let writer = seat.writer.lock();
             let positions = self.positions(seat);
-            let live = reader.unchecked_transaction().map_err(Failure::from)?;
+            let live = reader.snapshot().map_err(Failure::from)?;
             live.query_row("SELECT count(*) FROM checkpoints", [], |_| Ok(()))
                 .map_err(Failure::from)?;
             build.follow(&source, &positions)?;

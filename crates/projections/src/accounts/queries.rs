@@ -126,7 +126,7 @@ impl<'a> Accounts<'a> {
         after: Option<&Cursor>,
     ) -> Result<(Vec<AccountRow>, Option<Cursor>), Failure> {
         let reader = self.models.reader(portal.as_str())?;
-        let tx = reader.unchecked_transaction()?;
+        let tx = reader.snapshot()?;
         let stands = |state: &AccountState| match state {
             AccountState::Active | AccountState::Suspended => true,
             AccountState::None | AccountState::Removed => false,

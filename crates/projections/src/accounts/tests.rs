@@ -6,14 +6,14 @@ use domain::{
     ids::{EntryId, OffboardingId},
     portal::{Portal, Role},
     rule::OnDeactivate,
-    user::{UserEvent, event::RoleReason},
+    user::{AccountState, UserEvent, event::RoleReason},
 };
 use expect_test::{Expect, expect};
 use serde_json::json;
 
 use crate::{
     dashboard::Dashboard,
-    testing::{Story, connector, id, resource},
+    testing::{Story, connector, id, resource, show, workspace},
 };
 
 fn added(portal: Portal, name: &str, number: u128, user_name: &str) -> UserEvent {
@@ -139,4 +139,79 @@ fn an_account_made_by_hand_is_adopted_suspended_and_removed() {
         00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
     "#]],
     );
+}
+
+/// Forty people of the Dashboard: three of four have an account, every eighth lost it.
+fn people() -> Story {
+    let mut story = Story::new();
+    for number in 1..=40 {
+        let name = format!("Person{number:02}@x");
+        story.user(number, added(Portal::Dashboard, "okta", number, &name));
+        if number % 4 != 0 {
+            story.user(number, UserEvent::AccountGranted { role: Some(Role::Viewer) });
+        }
+    }
+    for number in [1, 9, 17] {
+        story.user(number, UserEvent::AccountRemoved {});
+    }
+    story.user(2, UserEvent::AccountSuspended {});
+    story.user(3, added(Portal::Dashboard, "entra", 300, "person03@x"));
+    story
+}
+
+#[test]
+fn people_are_listed_by_name_page_by_page() {
+    let shown = show(&people());
+    let list = |q: Option<&str>, states: &[AccountState], limit| {
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let accounts = shown.models.accounts();
+            let page =
+                accounts.list(&workspace(), Portal::Dashboard, q, states, limit, after.as_ref());
+            let (rows, next) = page.unwrap();
+            assert!(rows.len() <= limit);
+            names.extend(rows.into_iter().map(|row| row.user_name[6..8].to_owned()));
+            let Some(next) = next else { return names };
+            after = Some(next.to_string().parse().unwrap());
+        }
+    };
+    let standing = [AccountState::Active, AccountState::Suspended];
+    let any =
+        [AccountState::None, AccountState::Removed, AccountState::Active, AccountState::Suspended];
+    let expected: Vec<_> = (1..=40)
+        .filter(|it| it % 4 != 0 && ![1, 9, 17].contains(it))
+        .map(|it| format!("{it:02}"))
+        .collect();
+    for limit in [1, 7, 27, 100] {
+        assert_eq!(list(None, &standing, limit), expected);
+    }
+    assert_eq!(list(None, &any, 7).len(), 40);
+    assert_eq!(list(None, &[AccountState::Removed], 2), ["01", "09", "17"]);
+    assert_eq!(list(None, &[AccountState::Suspended], 2), ["02"]);
+    assert_eq!(list(Some("PERSON1"), &any, 3).len(), 10);
+    assert_eq!(
+        list(Some("mail.person2"), &standing, 3),
+        ["21", "22", "23", "25", "26", "27", "29"]
+    );
+    assert!(list(Some("nobody"), &any, 3).is_empty());
+}
+
+#[test]
+fn a_person_is_found_by_any_of_their_ids() {
+    let shown = show(&people());
+    let get =
+        |number| shown.models.accounts().get(&workspace(), Portal::Dashboard, id(number)).unwrap();
+    let ada = get(3).unwrap();
+    assert_eq!(
+        (ada.id.0, ada.account, ada.role),
+        (id(3), AccountState::Active, Some(Role::Viewer))
+    );
+    assert_eq!(ada.email.as_deref(), Some("Mail.person03@x"));
+    let entries: Vec<_> = ada.scim.iter().map(|it| (it.connector.as_str(), it.id.0)).collect();
+    assert_eq!(entries, [("entra", id(300)), ("okta", id(3))]);
+    assert_eq!(get(300).unwrap(), ada);
+    assert_eq!(get(4).unwrap().account, AccountState::None);
+    assert_eq!(get(999), None);
+    let elsewhere = shown.models.accounts().get(&workspace(), Portal::Store, id(3)).unwrap();
+    assert_eq!(elsewhere, None);
 }

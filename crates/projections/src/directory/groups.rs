@@ -130,7 +130,7 @@ impl Directory<'_> {
         key: &Key,
     ) -> Result<Option<GroupRow>, Failure> {
         let reader = self.reader()?;
-        let tx = reader.unchecked_transaction()?;
+        let tx = reader.snapshot()?;
         let Some(connector) = connectors::find(&tx, workspace, connector)? else { return Ok(None) };
         let mut found = Vec::new();
         scan(&tx, &connector, Some(key), |row| {
@@ -152,7 +152,7 @@ impl Directory<'_> {
         count: u64,
     ) -> Result<Page<GroupRow>, Failure> {
         let reader = self.reader()?;
-        let tx = reader.unchecked_transaction()?;
+        let tx = reader.snapshot()?;
         let Some(connector) = connectors::find(&tx, workspace, connector)? else {
             return Ok(Page::empty());
         };

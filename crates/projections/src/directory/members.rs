@@ -60,7 +60,7 @@ impl Directory<'_> {
         limit: usize,
     ) -> Result<Vec<MemberRow>, Failure> {
         let reader = self.reader()?;
-        let tx = reader.unchecked_transaction()?;
+        let tx = reader.snapshot()?;
         let Some((no, connector)) = place(&tx, workspace, group)? else { return Ok(Vec::new()) };
         Ok(page(&tx, connector, no, after, length(limit))?)
     }
@@ -104,7 +104,7 @@ impl Directory<'_> {
         values: &[String],
     ) -> Result<Vec<MemberRef>, Failure> {
         let reader = self.reader()?;
-        let tx = reader.unchecked_transaction()?;
+        let tx = reader.snapshot()?;
         let connector = connectors::find(&tx, workspace, connector)?;
         let resolve = |value: &String| {
             let known = connector.as_ref().map(|it| named(&tx, workspace, it.no, value));
@@ -135,7 +135,7 @@ impl Directory<'_> {
         user_name: Option<&str>,
     ) -> Result<Vec<(GroupId, Vec<u64>)>, Failure> {
         let reader = self.reader()?;
-        let tx = reader.unchecked_transaction()?;
+        let tx = reader.snapshot()?;
         let Some(connector) =
             connectors::find(&tx, workspace, connector)?.filter(|known| known.pending > 0)
         else {
@@ -169,7 +169,7 @@ impl Directory<'_> {
         group: GroupId,
     ) -> Result<Vec<(u64, String)>, Failure> {
         let reader = self.reader()?;
-        let tx = reader.unchecked_transaction()?;
+        let tx = reader.snapshot()?;
         let Some((no, _)) = place(&tx, workspace, group)? else { return Ok(Vec::new()) };
         Ok(tx
             .prepare_cached("SELECT at, value FROM pending WHERE group_no = ?1 ORDER BY at")?

@@ -3,7 +3,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 use domain::{
-    device::DeviceEvent,
+    device::{ActionState, DeviceEvent},
     ids::{ActionId, DeviceId, OffboardingId, UserId},
     offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
     portal::Portal,
@@ -14,8 +14,8 @@ use domain::{
 use expect_test::{Expect, expect};
 use rusqlite::params;
 
-use super::{EffectsProjection, actions};
-use crate::testing::{START, Story, connector, id};
+use super::{ActionRow, EffectsProjection, OffboardingState, actions};
+use crate::testing::{START, Story, connector, id, show, workspace};
 
 #[track_caller]
 fn check(story: &Story, expected: &Expect) {
@@ -197,4 +197,53 @@ fn a_device_is_acted_on_one_step_at_a_time() {
     assert_eq!(due(&story, retry_at), [12, 13], "one may end before its turn");
     story.device(5, DeviceEvent::ActionConfirmed { action: action(13) });
     assert_eq!(due(&story, retry_at), [12]);
+}
+
+#[test]
+fn what_is_owed_is_found_and_counted() {
+    let offboarding = OffboardingId(id(70));
+    let mut story = Story::new();
+    let planned = |number| Planned { action: action(number), device: DeviceId(id(number - 6)) };
+    let actions = vec![planned(11), planned(12), planned(13)];
+    story
+        .user(1, started(70, OnDeactivate::RemoveUserAndDevices))
+        .user(1, UserEvent::OffboardingPlanned { offboarding, actions });
+    for number in 11..=13 {
+        story.device(number - 6, requested(number, 70, ActionKind::Remove));
+    }
+    story
+        .device(5, DeviceEvent::ActionSent { action: action(11), attempt: 1 })
+        .device(5, DeviceEvent::ActionConfirmed { action: action(11) })
+        .device(6, DeviceEvent::ActionParked { action: action(12), reason: "gone".to_owned() })
+        .user(2, started(71, OnDeactivate::RemoveUser));
+    let shown = show(&story);
+    let effects = shown.models.effects();
+    let numbers = |rows: Vec<ActionRow>| -> Vec<_> {
+        rows.into_iter().map(|row| row.id.0.as_u128()).collect()
+    };
+
+    let due = effects.due(i64::MAX, 10).unwrap();
+    assert_eq!((due[0].kind, due[0].user), (ActionKind::Remove, UserId(id(1))));
+    assert_eq!(effects.next_due_at().unwrap(), due[0].due_at);
+    assert_eq!(numbers(due), [13]);
+    assert_eq!(numbers(effects.actions_of(&workspace(), offboarding).unwrap()), [11, 12, 13]);
+    assert_eq!(numbers(effects.open_actions(&workspace(), offboarding).unwrap()), [12, 13]);
+    let parked = effects.actions(&workspace(), Some(ActionState::Parked), 0, 10).unwrap();
+    assert_eq!(parked[0].reason.as_deref(), Some("gone"));
+    assert_eq!(effects.action(&workspace(), action(12)).unwrap().as_ref(), parked.first());
+    let all = effects.actions(&workspace(), None, 0, 2).unwrap();
+    let rest = effects.actions(&workspace(), None, all[1].position, 2).unwrap();
+    assert_eq!((numbers(all), numbers(rest)), (vec![11, 12], vec![13]));
+    let counted: u64 = effects.counts().unwrap().into_iter().map(|(_, count)| count).sum();
+    assert_eq!(counted, 3);
+
+    let row = effects.offboarding(&workspace(), offboarding).unwrap().unwrap();
+    assert_eq!((row.ended, row.planned, row.portal), (1, 3, None));
+    let listed = effects.offboardings(&workspace(), None, None, 10).unwrap();
+    assert_eq!(listed.iter().map(|it| it.id.0).collect::<Vec<_>>(), [id(71), id(70)]);
+    let older = effects.offboardings(&workspace(), None, Some(listed[0].position), 10).unwrap();
+    assert_eq!(older.iter().collect::<Vec<_>>(), [&row]);
+    let held = effects.offboardings(&workspace(), Some(OffboardingState::Held), None, 10).unwrap();
+    assert_eq!(held, []);
+    assert_eq!(effects.offboardings_of(&workspace(), UserId(id(1))).unwrap(), [row]);
 }

@@ -4,14 +4,14 @@
 
 use domain::{
     device::DeviceEvent,
-    ids::{ActionId, OffboardingId, PolicyId, UserId},
+    ids::{ActionId, DeviceId, OffboardingId, PolicyId, UserId},
     offboarding::ActionKind,
     workspace::{Plan, WorkspaceEvent},
 };
 use expect_test::{Expect, expect};
 
 use super::Mdm;
-use crate::testing::{Story, id};
+use crate::testing::{Story, id, show, workspace};
 
 #[track_caller]
 fn check(story: &Story, expected: &Expect) {
@@ -104,4 +104,31 @@ fn policies_are_those_of_the_workspace() {
         [acme policies]
     "#]],
     );
+}
+
+#[test]
+fn devices_are_found_by_id_person_policy_and_name() {
+    let mut story = Story::new();
+    for number in 1..=9 {
+        let policy = (number % 2 == 0).then_some(50);
+        story.device(number, enrolled(&format!("S{number}"), Some(number % 3), policy));
+    }
+    story.device(4, DeviceEvent::Removed {});
+    let shown = show(&story);
+    let devices = shown.models.devices();
+    let ids = |rows: Vec<super::DeviceRow>| -> Vec<_> {
+        rows.into_iter().map(|row| row.id.0.as_u128()).collect()
+    };
+    let got = devices.get(&workspace(), DeviceId(id(5))).unwrap().unwrap();
+    assert_eq!((got.serial.as_str(), got.platform.as_str()), ("S5", "ios"));
+    assert_eq!((got.name.as_deref(), got.user), (Some("S5's phone"), Some(UserId(id(2)))));
+    assert_eq!(devices.get(&workspace(), DeviceId(id(10))).unwrap(), None);
+    assert_eq!(ids(devices.of_user(&workspace(), UserId(id(1))).unwrap()), [1, 7]);
+    assert_eq!(devices.under_policy(&workspace(), PolicyId(id(50))).unwrap(), 3);
+    let (first, next) = devices.list(&workspace(), None, 5, None).unwrap();
+    let (rest, end) = devices.list(&workspace(), None, 5, next.as_ref()).unwrap();
+    assert_eq!((ids(first), ids(rest)), (vec![1, 2, 3, 4, 5], vec![6, 7, 8, 9]));
+    assert_eq!(end, None);
+    let (named, _) = devices.list(&workspace(), Some("S7'S"), 5, None).unwrap();
+    assert_eq!(ids(named), [7]);
 }
