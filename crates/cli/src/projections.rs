@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -55,7 +56,8 @@ async fn rebuild(options: &Options) -> anyhow::Result<ExitCode> {
     let body = json!({ "projection": options.projection });
     let Some(log) = options.offline.open()? else {
         let answer = options.remote.client()?.post("/projections/rebuild", &body).await?;
-        show(&answer, options.json);
+        let names = names(&answer["rebuilt"])?;
+        say(&if options.json { answer.to_string() } else { format!("rebuilt {names}") });
         return Ok(ExitCode::SUCCESS);
     };
     let data_dir = options.offline.data_dir.as_deref().unwrap_or_else(|| unreachable!("opened"));
@@ -77,10 +79,27 @@ async fn rebuild(options: &Options) -> anyhow::Result<ExitCode> {
 async fn verify(options: &Options) -> anyhow::Result<ExitCode> {
     let body = json!({ "projection": options.projection });
     let answer = options.remote.client()?.post("/projections/verify", &body).await?;
-    show(&answer, options.json);
-    let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let same = items.iter().all(|item| item["same"] == Value::Bool(true));
-    Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let verified = names(&answer["verified"])?;
+    let sound = answer["sound"].as_bool().context("the server did not say what it found")?;
+    if options.json {
+        say(&answer.to_string());
+    } else if sound {
+        say(&format!("{verified}: as the log says"));
+    } else {
+        items(&answer["differences"]).iter().for_each(line);
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The names of projections that an answer lists; an answer without any is not the one expected.
+fn names(list: &Value) -> anyhow::Result<String> {
+    let names: Vec<_> = items(list).iter().filter_map(Value::as_str).collect();
+    anyhow::ensure!(!names.is_empty(), "the server did not say which projections it meant");
+    Ok(names.join(", "))
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 fn show(answer: &Value, json: bool) {
@@ -88,9 +107,12 @@ fn show(answer: &Value, json: bool) {
         say(&answer.to_string());
         return;
     }
-    for item in answer["items"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        let fields = item.as_object().into_iter().flatten();
-        let line: Vec<_> = fields.map(|(name, value)| format!("{name}={value}")).collect();
-        say(&line.join("  "));
-    }
+    items(&answer["items"]).iter().for_each(line);
+}
+
+/// A line for an object: its fields with their names.
+fn line(item: &Value) {
+    let fields = item.as_object().into_iter().flatten();
+    let line: Vec<_> = fields.map(|(name, value)| format!("{name}={value}")).collect();
+    say(&line.join("  "));
 }
