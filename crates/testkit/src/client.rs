@@ -36,6 +36,15 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The `id` in the body of an answer that says that something was made.
+    ///
+    /// # Errors
+    /// When it does not say so.
+    pub fn made(self) -> anyhow::Result<String> {
+        ensure!(self.status == 201, "expected 201, got {}: {}", self.status, self.body);
+        self.id()
+    }
+
     /// The `id` in the body.
     ///
     /// # Errors
@@ -72,6 +81,13 @@ impl Client {
         let name = HeaderName::from_bytes(name.as_bytes())?;
         self.headers.insert(name, HeaderValue::from_str(value)?);
         Ok(self)
+    }
+
+    /// The same without a header that every request would have.
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.headers.remove(name);
+        self
     }
 
     /// GET. The path follows the base URL and holds the query, escaped.

@@ -20,9 +20,18 @@ pub const ADMIN_TOKEN: &str = "test-admin-token-0123456789";
 /// A running server. Dropping it kills the process.
 pub struct Server {
     binary: PathBuf,
+    /// The command that it runs: `serve` or `demo`.
+    command: &'static str,
     data: TempDir,
+    process: Process,
+}
+
+/// One life of a server.
+struct Process {
     child: Child,
     url: String,
+    /// What it printed before it listened.
+    printed: Vec<String>,
 }
 
 impl Server {
@@ -31,15 +40,31 @@ impl Server {
     /// # Errors
     /// When it does not come to listen.
     pub async fn start(binary: impl Into<PathBuf>) -> anyhow::Result<Self> {
-        let binary = binary.into();
+        Self::start_as("serve", binary.into()).await
+    }
+
+    /// The same with the workspace that `muster demo` makes.
+    ///
+    /// # Errors
+    /// When it does not come to listen.
+    pub async fn demo(binary: impl Into<PathBuf>) -> anyhow::Result<Self> {
+        Self::start_as("demo", binary.into()).await
+    }
+
+    async fn start_as(command: &'static str, binary: PathBuf) -> anyhow::Result<Self> {
         let data = TempDir::new().context("making a data directory")?;
-        let (child, url) = spawn(&binary, data.path()).await?;
-        Ok(Self { binary, data, child, url })
+        let process = Process::spawn(&binary, command, data.path()).await?;
+        Ok(Self { binary, command, data, process })
     }
 
     /// Where it listens.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.process.url
+    }
+
+    /// What it printed before it listened.
+    pub fn printed(&self) -> &[String] {
+        &self.process.printed
     }
 
     /// Its data directory.
@@ -60,7 +85,7 @@ impl Server {
     /// # Errors
     /// When the URL does not read.
     pub fn api(&self) -> anyhow::Result<Client> {
-        Client::new(&format!("{}/api/v1", self.url), ADMIN_TOKEN)
+        Client::new(&format!("{}/api/v1", self.process.url), ADMIN_TOKEN)
     }
 
     /// Kills the process as a power cut would: no handler runs, nothing is flushed.
@@ -68,7 +93,7 @@ impl Server {
     /// # Errors
     /// When the process cannot be killed.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
-        self.child.kill().await.context("killing the server")
+        self.process.child.kill().await.context("killing the server")
     }
 
     /// Starts it again on the same directory, on another port.
@@ -76,9 +101,7 @@ impl Server {
     /// # Errors
     /// When it does not come to listen.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
-        let (child, url) = spawn(&self.binary, self.data.path()).await?;
-        self.child = child;
-        self.url = url;
+        self.process = Process::spawn(&self.binary, self.command, self.data.path()).await?;
         Ok(())
     }
 
@@ -87,10 +110,15 @@ impl Server {
     /// # Errors
     /// When the process cannot be signalled.
     pub async fn stop(&mut self) -> anyhow::Result<Option<i32>> {
-        let id = self.child.id().context("the server has ended already")?;
+        let id = self.process.child.id().context("the server has ended already")?;
         let kill = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await?;
         anyhow::ensure!(kill.success(), "the server could not be signalled");
-        Ok(self.child.wait().await?.code())
+        Ok(self.process.child.wait().await?.code())
+    }
+
+    /// The text of a path, for commands that work on the data directory itself.
+    pub fn data_dir_text(&self) -> String {
+        self.data.path().display().to_string()
     }
 
     /// Runs a command of the binary to its end; returns its exit code and what it printed.
@@ -100,8 +128,9 @@ impl Server {
     pub async fn command(&self, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
         let output = Command::new(&self.binary)
             .args(arguments)
-            .env("MUSTER_URL", &self.url)
+            .env("MUSTER_URL", &self.process.url)
             .env("MUSTER_TOKEN", ADMIN_TOKEN)
+            .kill_on_drop(true)
             .output()
             .await
             .context("running a command")?;
@@ -121,25 +150,30 @@ impl Drop for Server {
     }
 }
 
-async fn spawn(binary: &Path, data: &Path) -> anyhow::Result<(Child, String)> {
-    let log = std::fs::File::options().create(true).append(true).open(log_file(data))?;
-    let mut child = Command::new(binary)
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(data)
-        .env("MUSTER_ADMIN_TOKEN", ADMIN_TOKEN)
-        .env("RUST_LOG", "info")
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("starting {}", binary.display()))?;
-    let stdout = child.stdout.take().context("the server has no standard output")?;
-    let mut lines = BufReader::new(stdout).lines();
-    while let Some(line) = lines.next_line().await? {
-        if let Some(url) = line.strip_prefix("listening on ") {
-            return Ok((child, url.to_owned()));
+impl Process {
+    async fn spawn(binary: &Path, command: &str, data: &Path) -> anyhow::Result<Self> {
+        let log = std::fs::File::options().create(true).append(true).open(log_file(data))?;
+        let mut child = Command::new(binary)
+            .args([command, "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data)
+            .env("MUSTER_ADMIN_TOKEN", ADMIN_TOKEN)
+            .env("RUST_LOG", "info")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("starting {}", binary.display()))?;
+        let stdout = child.stdout.take().context("the server has no standard output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let mut printed = Vec::new();
+        while let Some(line) = lines.next_line().await? {
+            if let Some(url) = line.strip_prefix("listening on ") {
+                return Ok(Self { child, url: url.to_owned(), printed });
+            }
+            printed.push(line);
         }
+        let status = child.wait().await?;
+        let log = std::fs::read_to_string(log_file(data)).unwrap_or_default();
+        bail!("the server ended before it listened ({status}): {log}")
     }
-    let status = child.wait().await?;
-    bail!("the server ended before it listened ({status}); see {}", log_file(data).display())
 }

@@ -8,6 +8,8 @@ use crate::{Client, Server};
 /// A connector that has just been made.
 #[derive(Clone, Debug)]
 pub struct Connector {
+    /// Its name.
+    pub name: String,
     /// Its base URL.
     pub base_url: String,
     /// Its bearer token.
@@ -27,12 +29,17 @@ impl Connector {
     #[must_use]
     pub fn at(&self, server: &Server) -> Self {
         let path = self.base_url.splitn(4, '/').nth(3).unwrap_or_default();
-        Self { base_url: format!("{}/{path}", server.url()), token: self.token.clone() }
+        Self { base_url: format!("{}/{path}", server.url()), ..self.clone() }
     }
 }
 
 /// A signing certificate of nobody, for SAML.
 const CERTIFICATE: &str = "MIIBjTCCATOgAwIBAgIUX3aZmdXiS6caM8TQ8iK5vTUOSG4wCgYIKoZIzj0EAwIwGzEZMBcGA1UEAwwQZGVtby5pZHAuZXhhbXBsZTAgFw0yNjExMjUxOTM4NDhaGA8yMTI2MTEwMTE5Mzg0OFowGzEZMBcGA1UEAwwQZGVtby5pZHAuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIcDIkQlFvRbQl+lVoDCHeEx5tjEgYs8EoPYwmYJw1gST6y1BYpPBzUcmu2DzmQAZW+7fk3QdbPSeESfYagLgqGjUzBRMB0GA1UdDgQWBBRabdrNuSd3bfy9Vjn/PyEZnBkh2DAfBgNVHSMEGDAWgBRabdrNuSd3bfy9Vjn/PyEZnBkh2DAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIAlWiBmIDVL+Spz8me4YFdXm/p0egEg4kX9bF/nlr7HkAiEA36AEd/l0XLYg3Bnrbpr5Yt4a/9Yn90ozT7cniwEgh/s=";
+
+/// A rule that grants an account on creation, with no brake.
+pub fn create_and(on_deactivate: &str) -> Value {
+    json!({ "on_create": "create", "on_deactivate": on_deactivate, "brake": "off" })
+}
 
 /// Makes the workspace `slug`.
 ///
@@ -43,7 +50,8 @@ pub async fn workspace(api: &mut Client, slug: &str) -> anyhow::Result<()> {
     api.post("/workspaces", body).await?.expect(201).map(drop)
 }
 
-/// Configures SAML and enables SCIM for a portal, with a provisioning rule.
+/// Configures SAML and enables SCIM for a portal, with a provisioning rule. The connector is named
+/// after the portal.
 ///
 /// # Errors
 /// When the server refuses.
@@ -58,13 +66,77 @@ pub async fn connector(
         "entity_id": "https://idp.example", "sso_url": "https://idp.example/sso",
         "certificate": CERTIFICATE,
     });
-    let portal_path = format!("/workspaces/{slug}/portals/{portal}");
-    api.put(&format!("{portal_path}/saml"), saml).await?.expect(200)?;
-    let enabled = api.post(&format!("{portal_path}/scim"), json!({ "idp": idp })).await?;
-    let enabled = enabled.expect(201)?;
+    let path = format!("/workspaces/{slug}/portals/{portal}/saml");
+    api.put(&path, saml).await?.expect(200)?;
+    let enabled = enable(api, slug, portal, json!({ "idp": idp })).await?;
+    rule(api, slug, &enabled.name, provisioning).await?;
+    Ok(enabled)
+}
+
+/// Adds a connector of that name to a portal that has one already.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn another_connector(
+    api: &mut Client,
+    slug: &str,
+    portal: &str,
+    name: &str,
+    provisioning: Value,
+) -> anyhow::Result<Connector> {
+    let enabled = enable(api, slug, portal, json!({ "name": name })).await?;
+    rule(api, slug, name, provisioning).await?;
+    Ok(enabled)
+}
+
+async fn enable(
+    api: &mut Client,
+    slug: &str,
+    portal: &str,
+    body: Value,
+) -> anyhow::Result<Connector> {
+    let path = format!("/workspaces/{slug}/portals/{portal}/scim");
+    let enabled = api.post(&path, body).await?.expect(201)?;
     let text = |name: &str| enabled[name].as_str().map(str::to_owned).context("no such field");
-    let name = text("connector")?;
-    let path = format!("/workspaces/{slug}/connectors/{name}/provisioning");
-    api.put(&path, provisioning).await?.expect(200)?;
-    Ok(Connector { base_url: text("base_url")?, token: text("token")? })
+    Ok(Connector { name: text("connector")?, base_url: text("base_url")?, token: text("token")? })
+}
+
+/// Says what creation and deactivation do.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn rule(
+    api: &mut Client,
+    slug: &str,
+    connector: &str,
+    provisioning: Value,
+) -> anyhow::Result<()> {
+    let path = format!("/workspaces/{slug}/connectors/{connector}/provisioning");
+    api.put(&path, provisioning).await?.expect(200).map(drop)
+}
+
+/// Makes a device policy; its id.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn policy(api: &mut Client, slug: &str, name: &str) -> anyhow::Result<String> {
+    let path = format!("/workspaces/{slug}/mdm/policies");
+    api.post(&path, json!({ "name": name })).await?.made()
+}
+
+/// Enrols a device, for somebody or for nobody; its id.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn device(
+    api: &mut Client,
+    slug: &str,
+    serial: &str,
+    user: Option<&str>,
+) -> anyhow::Result<String> {
+    let mut body = json!({ "serial": serial, "platform": "ios", "name": serial });
+    if let Some(user) = user {
+        body["user"] = json!(user);
+    }
+    api.post(&format!("/workspaces/{slug}/mdm/devices"), body).await?.made()
 }
