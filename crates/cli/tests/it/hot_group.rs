@@ -1,6 +1,6 @@
 //! Many clients on one group: nobody's member is lost.
 //!
-//! Losing members under parallel PATCHes is the bug that SCIM servers are known for. The tests know
+//! Losing members under parallel `PATCH`es is the bug that SCIM servers are known for. The tests know
 //! that they would see it: a client that reads, changes and writes back the whole list loses some.
 
 use std::collections::BTreeSet;

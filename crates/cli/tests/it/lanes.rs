@@ -98,7 +98,8 @@ async fn of_many_who_bring_one_name_at_once_one_wins() {
     let create = |index: usize| {
         let connector = connector.clone();
         async move {
-            let name = if index % 2 == 0 { "ada@acme.example" } else { "ADA@ACME.EXAMPLE" };
+            let name =
+                if index.is_multiple_of(2) { "ada@acme.example" } else { "ADA@ACME.EXAMPLE" };
             connector.client()?.post("/Users", scim::user(name)).await
         }
     };

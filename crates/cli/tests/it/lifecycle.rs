@@ -1,56 +1,12 @@
 //! The life of a workspace as its people see it: the first five minutes of the README, people who
-//! come back and people who are deleted, connectors that are paused, servers that stop and go on.
-
-use std::time::{Duration, Instant};
+//! come back, people who are deleted and come again, members who are awaited.
 
 use serde_json::{Value, json};
-use testkit::{
-    Client, Server,
-    record::{self, Record},
-    scim,
-    setup::{self, Connector},
-    together, until,
-};
+use testkit::{Client, Server, all_ended, record::Record, scim, setup, together, until};
 
-use crate::{WORKSPACE, start_with_workspace};
+use crate::{WORKSPACE, get, mdm, start_with_workspace};
 
-/// How long a server may take to end, as the contract has it.
-const END_SECONDS_MAX: u64 = 10;
-
-/// A workspace with a connector for MDM.
-async fn mdm(on_deactivate: &str) -> (Server, Client, Connector) {
-    let (server, mut api) = start_with_workspace().await;
-    let rule = setup::create_and(on_deactivate);
-    let connector = setup::connector(&mut api, WORKSPACE, "mdm", "generic", rule).await.unwrap();
-    (server, api, connector)
-}
-
-async fn get(api: &mut Client, path: &str) -> Value {
-    let path = format!("/workspaces/{WORKSPACE}{path}");
-    api.get(&path).await.unwrap().expect(200).unwrap()
-}
-
-/// Waits until nothing is under way: no offboarding, no action on any device.
-async fn all_ended(api: &mut Client) {
-    let ended = async || {
-        let mut open = 0;
-        for path in [
-            "offboardings?state=started",
-            "effects?state=requested",
-            "effects?state=sent",
-            "effects?state=acknowledged",
-            "effects?state=failed",
-        ] {
-            let path = format!("/workspaces/{WORKSPACE}/{path}");
-            let items = api.get(&path).await?.expect(200)?;
-            open += items["items"].as_array().map_or(1, Vec::len);
-        }
-        Ok((open == 0).then_some(()))
-    };
-    until("nothing is under way any more", ended).await.unwrap();
-}
-
-/// The values that the demo prints as `export NAME=value`, in the order of their names.
+/// What the demo prints as `export NAME=value`.
 fn exported(server: &Server, name: &str) -> String {
     let words = server.printed().iter().filter(|line| line.contains("export "));
     let mut words = words.flat_map(|line| line.split_whitespace());
@@ -176,7 +132,7 @@ async fn a_reactivation_in_the_middle_leaves_an_open_account_and_nothing_half_do
         }
     };
     together(people.iter().cloned().map(flicker)).await.unwrap();
-    all_ended(&mut api).await;
+    all_ended(&mut api, WORKSPACE).await.unwrap();
 
     for id in &people {
         let account = get(&mut api, &format!("/mdm/users/{id}")).await;
@@ -237,7 +193,7 @@ async fn a_device_that_is_assigned_to_somebody_who_left_gets_the_rule_as_well() 
     let id = client.post("/Users", user).await.unwrap().made().unwrap();
     let path = format!("/Users/{id}");
     client.patch(&path, scim::active(false)).await.unwrap().expect(200).unwrap();
-    all_ended(&mut api).await;
+    all_ended(&mut api, WORKSPACE).await.unwrap();
     let device = setup::device(&mut api, WORKSPACE, "late", Some(&id)).await.unwrap();
     let unassigned = async || {
         let path = format!("/workspaces/{WORKSPACE}/mdm/devices/{device}");
@@ -250,7 +206,7 @@ async fn a_device_that_is_assigned_to_somebody_who_left_gets_the_rule_as_well() 
     client.patch(&path, scim::active(true)).await.unwrap().expect(200).unwrap();
     let path = format!("/workspaces/{WORKSPACE}/mdm/devices/{device}");
     api.patch(&path, json!({ "user": id })).await.unwrap().expect(200).unwrap();
-    all_ended(&mut api).await;
+    all_ended(&mut api, WORKSPACE).await.unwrap();
     assert_eq!(get(&mut api, &format!("/mdm/devices/{device}")).await["user"], id.as_str());
 }
 
@@ -260,7 +216,7 @@ async fn nobody_whose_account_is_removed_gets_a_device() {
     let mut client = connector.client().unwrap();
     let id = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
     client.patch(&format!("/Users/{id}"), scim::active(false)).await.unwrap().expect(200).unwrap();
-    all_ended(&mut api).await;
+    all_ended(&mut api, WORKSPACE).await.unwrap();
     let device = setup::device(&mut api, WORKSPACE, "spare", None).await.unwrap();
     let path = format!("/workspaces/{WORKSPACE}/mdm/devices/{device}");
     api.patch(&path, json!({ "user": id })).await.unwrap().expect(409).unwrap();
@@ -282,7 +238,7 @@ async fn a_user_who_is_deleted_and_comes_again_has_a_new_id_and_no_memberships()
     }
     let again = client.post("/Users", user()).await.unwrap().made().unwrap();
     assert_ne!(again, id);
-    all_ended(&mut api).await;
+    all_ended(&mut api, WORKSPACE).await.unwrap();
     assert_eq!(scim::members(&mut client, &group).await.unwrap(), [""; 0]);
     let account = get(&mut api, &format!("/mdm/users/{again}")).await;
     assert_eq!(account["account"], "active");
@@ -327,96 +283,4 @@ async fn a_pending_member_is_one_when_somebody_arrives_whom_it_names() {
     assert_eq!(scim::members(&mut client, &group).await.unwrap(), wanted);
     let user = client.get(&format!("/Users/{ada}")).await.unwrap().expect(200).unwrap();
     assert_eq!(user["groups"][0]["value"], group.as_str());
-}
-
-#[tokio::test]
-async fn a_paused_connector_asks_to_come_back_and_changes_nothing() {
-    let (_server, mut api, connector) = mdm("remove_user").await;
-    let mut client = connector.client().unwrap();
-    let id = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
-    let path = format!("/workspaces/{WORKSPACE}/connectors/mdm");
-    api.patch(&path, json!({ "state": "paused" })).await.unwrap().expect(200).unwrap();
-    let head = record::head(&mut api, WORKSPACE).await.unwrap();
-    for (method, path) in [
-        ("POST", "/Users".to_owned()),
-        ("GET", "/Users".to_owned()),
-        ("PATCH", format!("/Users/{id}")),
-        ("DELETE", format!("/Users/{id}")),
-    ] {
-        let body = scim::user("bob@acme.example").to_string().into_bytes();
-        let answer = client.send(method, &path, body).await.unwrap();
-        answer.expect_scim_error(503, None).unwrap();
-        assert!(answer.header("retry-after").unwrap().parse::<u32>().unwrap() > 0);
-    }
-    assert_eq!(record::head(&mut api, WORKSPACE).await.unwrap(), head);
-    api.patch(&path, json!({ "state": "active" })).await.unwrap().expect(200).unwrap();
-    client.patch(&format!("/Users/{id}"), scim::active(false)).await.unwrap().expect(200).unwrap();
-}
-
-#[tokio::test]
-async fn a_rotation_of_tokens_never_cuts_a_cycle_off_and_revoking_acts_at_once() {
-    let (_server, mut api, connector) = mdm("remove_user").await;
-    let path = format!("/workspaces/{WORKSPACE}/connectors/mdm/tokens");
-    let fresh = api.post(&path, json!({})).await.unwrap().expect(201).unwrap();
-    let token = fresh["token"].as_str().unwrap().to_owned();
-    let renewed = Connector { token, ..connector.clone() };
-    let (mut old, mut new) = (connector.client().unwrap(), renewed.client().unwrap());
-    for client in [&mut old, &mut new] {
-        client.get("/Users").await.unwrap().expect(200).unwrap();
-    }
-    api.post(&path, json!({})).await.unwrap().expect(409).unwrap();
-
-    let tokens = api.get(&path).await.unwrap().expect(200).unwrap();
-    let tokens = tokens["items"].as_array().unwrap();
-    let first = tokens.iter().find(|token| token["id"] != fresh["id"]).unwrap()["id"].as_str();
-    assert!(tokens.iter().all(|token| token.get("token").is_none()), "a secret is shown again");
-    api.delete(&format!("{path}/{}", first.unwrap())).await.unwrap().expect(204).unwrap();
-    let refused = old.get("/Users").await.unwrap();
-    refused.expect_scim_error(401, None).unwrap();
-    assert!(refused.body["detail"].as_str().unwrap().contains("revoked"), "{}", refused.body);
-    new.get("/Users").await.unwrap().expect(200).unwrap();
-    api.post(&path, json!({})).await.unwrap().expect(201).unwrap();
-}
-
-#[tokio::test]
-async fn a_server_that_is_asked_to_stop_ends_in_time_and_goes_on_after_a_restart() {
-    let (mut server, mut api, connector) = mdm("remove_user").await;
-    let mut client = connector.client().unwrap();
-    let id = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
-    let device = setup::device(&mut api, WORKSPACE, "laptop", Some(&id)).await.unwrap();
-    client.patch(&format!("/Users/{id}"), scim::active(false)).await.unwrap().expect(200).unwrap();
-    let head = record::head(&mut api, WORKSPACE).await.unwrap();
-
-    // Two connections are open and idle meanwhile.
-    let begun = Instant::now();
-    assert_eq!(server.stop().await.unwrap(), Some(0), "{}", server.log_lines().unwrap());
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(END_SECONDS_MAX), "it took {took:?}");
-    client.get("/Users").await.unwrap_err();
-
-    server.restart().await.unwrap();
-    let (mut api, connector) = (server.api().unwrap(), connector.at(&server));
-    let mut client = connector.client().unwrap();
-    let user = client.get(&format!("/Users/{id}")).await.unwrap().expect(200).unwrap();
-    assert_eq!(user["active"], false);
-    all_ended(&mut api).await;
-    assert_eq!(get(&mut api, &format!("/mdm/devices/{device}")).await["user"], Value::Null);
-    assert!(record::head(&mut api, WORKSPACE).await.unwrap() >= head);
-    client.post("/Users", scim::user("bob@acme.example")).await.unwrap().made().unwrap();
-    Record::whole(&mut api, WORKSPACE).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nothing() {
-    let (server, mut api, connector) = mdm("remove_user").await;
-    let dir = server.data_dir_text();
-    let mut second = vec!["serve", "--listen", "127.0.0.1:0", "--data-dir", &dir];
-    for command in [second.split_off(0), vec!["audit", "verify", "--data-dir", &dir]] {
-        let (code, text) = server.command(&command).await.unwrap();
-        assert_eq!(code, Some(1), "{command:?}: {text}");
-        assert!(text.contains("in use"), "{command:?}: {text}");
-    }
-    let mut client = connector.client().unwrap();
-    client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
-    Record::whole(&mut api, WORKSPACE).await.unwrap();
 }

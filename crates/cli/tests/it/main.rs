@@ -5,29 +5,45 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has to stop")]
 
-// mod bad_input;
-// mod crash;
+mod bad_input;
+mod crash;
 mod hot_group;
 mod lanes;
 mod lifecycle;
 mod needle;
+mod operation;
+mod races;
 mod rules_matrix;
 mod simulated_cycles;
+mod tampering;
 
-use testkit::Server;
+use serde_json::Value;
+use testkit::{
+    Client, Server,
+    setup::{self, Connector},
+};
 
 /// The workspace of every test.
 const WORKSPACE: &str = "acme";
 
-/// A server that is running.
-async fn start() -> Server {
-    Server::start(env!("CARGO_BIN_EXE_muster")).await.unwrap()
+/// A server with a workspace in it, and a client of its API.
+async fn start_with_workspace() -> (Server, Client) {
+    let server = Server::start(env!("CARGO_BIN_EXE_muster")).await.unwrap();
+    let mut api = server.api().unwrap();
+    setup::workspace(&mut api, WORKSPACE).await.unwrap();
+    (server, api)
 }
 
-/// A server with a workspace in it, and a client of its API.
-async fn start_with_workspace() -> (Server, testkit::Client) {
-    let server = start().await;
-    let mut api = server.api().unwrap();
-    testkit::setup::workspace(&mut api, WORKSPACE).await.unwrap();
-    (server, api)
+/// The same with a connector for MDM that creates accounts, and does this on deactivation.
+async fn mdm(on_deactivate: &str) -> (Server, Client, Connector) {
+    let (server, mut api) = start_with_workspace().await;
+    let rule = setup::create_and(on_deactivate);
+    let connector = setup::connector(&mut api, WORKSPACE, "mdm", "generic", rule).await.unwrap();
+    (server, api, connector)
+}
+
+/// Reads something of the workspace.
+async fn get(api: &mut Client, path: &str) -> Value {
+    let path = format!("/workspaces/{WORKSPACE}{path}");
+    api.get(&path).await.unwrap().expect(200).unwrap()
 }

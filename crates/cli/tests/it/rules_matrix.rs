@@ -2,9 +2,9 @@
 //! the account and of the devices when a person comes, is deactivated, comes back and is deleted.
 
 use serde_json::{Value, json};
-use testkit::{Client, Server, scim, setup, until};
+use testkit::{Client, Server, all_ended, scim, setup};
 
-use crate::{WORKSPACE, start_with_workspace};
+use crate::{WORKSPACE, get, start_with_workspace};
 
 /// How an account stands after each step of a life.
 struct Life {
@@ -97,8 +97,7 @@ impl Scene {
     }
 
     async fn get(&mut self, path: &str) -> Value {
-        let path = format!("/workspaces/{WORKSPACE}{path}");
-        self.api.get(&path).await.unwrap().expect(200).unwrap()
+        get(&mut self.api, path).await
     }
 
     /// The account of a person, which the portal's read model shows as the person's own stream does.
@@ -115,12 +114,7 @@ impl Scene {
 
     /// How the account stands once nothing is under way any more.
     async fn settled(&mut self, id: &str, user_name: &str) -> String {
-        let path = format!("/workspaces/{WORKSPACE}/offboardings?user={id}&state=started");
-        let ended = async || {
-            let open = self.api.get(&path).await?.expect(200)?;
-            Ok((open["items"] == json!([])).then_some(()))
-        };
-        until("the offboarding has ended", ended).await.unwrap();
+        all_ended(&mut self.api, WORKSPACE).await.unwrap();
         let account = self.account(id, user_name).await;
         assert_eq!(account["offboarding"], Value::Null);
         account["account"].as_str().unwrap().to_owned()
@@ -164,15 +158,12 @@ impl Scene {
         let by_id = self.client.get(&format!("/Users/{id}")).await.unwrap();
         let found = self.client.get(&scim::path_eq("/Users", "userName", user_name)).await;
         let found = found.unwrap().expect(200).unwrap();
-        match active {
-            Some(active) => {
-                assert_eq!(by_id.expect(200).unwrap()["active"], active);
-                assert_eq!(found["Resources"][0]["active"], active);
-            }
-            None => {
-                by_id.expect_scim_error(404, None).unwrap();
-                assert_eq!(found["totalResults"], 0);
-            }
+        if let Some(active) = active {
+            assert_eq!(by_id.expect(200).unwrap()["active"], active);
+            assert_eq!(found["Resources"][0]["active"], active);
+        } else {
+            by_id.expect_scim_error(404, None).unwrap();
+            assert_eq!(found["totalResults"], 0);
         }
     }
 

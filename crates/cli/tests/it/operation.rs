@@ -1,0 +1,110 @@
+//! What administrators and operators do with a server that is in use: connectors are paused, tokens
+//! rotated, the process is stopped and goes on.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use testkit::{
+    all_ended,
+    record::{self, Record},
+    scim,
+    setup::{self, Connector},
+};
+
+use crate::{WORKSPACE, get, mdm};
+
+/// How long a server may take to end, as the contract has it.
+const END_SECONDS_MAX: u64 = 10;
+
+#[tokio::test]
+async fn a_paused_connector_asks_to_come_back_and_changes_nothing() {
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let id = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    let path = format!("/workspaces/{WORKSPACE}/connectors/mdm");
+    api.patch(&path, json!({ "state": "paused" })).await.unwrap().expect(200).unwrap();
+    let head = record::head(&mut api, WORKSPACE).await.unwrap();
+    for (method, path) in [
+        ("POST", "/Users".to_owned()),
+        ("GET", "/Users".to_owned()),
+        ("PATCH", format!("/Users/{id}")),
+        ("DELETE", format!("/Users/{id}")),
+    ] {
+        let body = scim::user("bob@acme.example").to_string().into_bytes();
+        let answer = client.send(method, &path, body).await.unwrap();
+        answer.expect_scim_error(503, None).unwrap();
+        assert!(answer.header("retry-after").unwrap().parse::<u32>().unwrap() > 0);
+    }
+    assert_eq!(record::head(&mut api, WORKSPACE).await.unwrap(), head);
+    api.patch(&path, json!({ "state": "active" })).await.unwrap().expect(200).unwrap();
+    client.patch(&format!("/Users/{id}"), scim::active(false)).await.unwrap().expect(200).unwrap();
+}
+
+#[tokio::test]
+async fn a_rotation_of_tokens_never_cuts_a_cycle_off_and_revoking_acts_at_once() {
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let path = format!("/workspaces/{WORKSPACE}/connectors/mdm/tokens");
+    let fresh = api.post(&path, json!({})).await.unwrap().expect(201).unwrap();
+    let token = fresh["token"].as_str().unwrap().to_owned();
+    let renewed = Connector { token, ..connector.clone() };
+    let (mut old, mut new) = (connector.client().unwrap(), renewed.client().unwrap());
+    for client in [&mut old, &mut new] {
+        client.get("/Users").await.unwrap().expect(200).unwrap();
+    }
+    api.post(&path, json!({})).await.unwrap().expect(409).unwrap();
+
+    let tokens = api.get(&path).await.unwrap().expect(200).unwrap();
+    let tokens = tokens["items"].as_array().unwrap();
+    let first = tokens.iter().find(|token| token["id"] != fresh["id"]).unwrap()["id"].as_str();
+    assert!(tokens.iter().all(|token| token.get("token").is_none()), "a secret is shown again");
+    api.delete(&format!("{path}/{}", first.unwrap())).await.unwrap().expect(204).unwrap();
+    let refused = old.get("/Users").await.unwrap();
+    refused.expect_scim_error(401, None).unwrap();
+    assert!(refused.body["detail"].as_str().unwrap().contains("revoked"), "{}", refused.body);
+    new.get("/Users").await.unwrap().expect(200).unwrap();
+    api.post(&path, json!({})).await.unwrap().expect(201).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_asked_to_stop_ends_in_time_and_goes_on_after_a_restart() {
+    let (mut server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let id = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    let device = setup::device(&mut api, WORKSPACE, "laptop", Some(&id)).await.unwrap();
+    client.patch(&format!("/Users/{id}"), scim::active(false)).await.unwrap().expect(200).unwrap();
+    let head = record::head(&mut api, WORKSPACE).await.unwrap();
+
+    // Two connections are open and idle meanwhile.
+    let begun = Instant::now();
+    assert_eq!(server.stop().await.unwrap(), Some(0), "{}", server.log_lines().unwrap());
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(END_SECONDS_MAX), "it took {took:?}");
+    client.get("/Users").await.unwrap_err();
+
+    server.restart().await.unwrap();
+    let (mut api, connector) = (server.api().unwrap(), connector.at(&server));
+    let mut client = connector.client().unwrap();
+    let user = client.get(&format!("/Users/{id}")).await.unwrap().expect(200).unwrap();
+    assert_eq!(user["active"], false);
+    all_ended(&mut api, WORKSPACE).await.unwrap();
+    assert_eq!(get(&mut api, &format!("/mdm/devices/{device}")).await["user"], Value::Null);
+    assert!(record::head(&mut api, WORKSPACE).await.unwrap() >= head);
+    client.post("/Users", scim::user("bob@acme.example")).await.unwrap().made().unwrap();
+    Record::whole(&mut api, WORKSPACE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nothing() {
+    let (server, mut api, connector) = mdm("remove_user").await;
+    let dir = server.data_dir_text();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &dir];
+    let verify = ["audit", "verify", "--data-dir", &dir];
+    for command in [&serve[..], &verify[..]] {
+        let (code, text) = server.command(command).await.unwrap();
+        assert_eq!(code, Some(1), "{command:?}: {text}");
+        assert!(text.contains("another process uses"), "{command:?}: {text}");
+    }
+    let mut client = connector.client().unwrap();
+    client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    Record::whole(&mut api, WORKSPACE).await.unwrap();
+}
