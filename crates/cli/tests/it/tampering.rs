@@ -82,4 +82,19 @@ async fn a_read_model_that_differs_from_the_log_is_found_and_mended_by_a_rebuild
     assert_eq!(code, Some(0), "{text}");
     let shown = client.get(&path).await.unwrap().expect(200).unwrap();
     assert_eq!(shown["title"], "Countess");
+
+    // The same without a server, on its files.
+    assert_eq!(server.stop().await.unwrap(), Some(0));
+    assert!(replace(&server.data_dir().join("read"), "Countess", "Impostor") > 0);
+    let directory = server.data_dir_text();
+    let offline = |command| ["projections", command, "--data-dir", &directory, "directory"];
+    let (code, text) = run(&server, &offline("verify")).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("Impostor") && text.contains("Countess"), "{text}");
+    let (code, text) = run(&server, &offline("rebuild")).await;
+    assert_eq!((code, text.trim()), (Some(0), "rebuilt directory"));
+    let (code, text) = run(&server, &offline("verify")).await;
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = run(&server, &offline("status")).await;
+    assert!(code == Some(0) && text.contains("generation=3"), "{text}");
 }
