@@ -6,7 +6,7 @@
 //! nothing that a SCIM role has room for.
 //!
 //! # Source
-//! Microsoft Learn, "Tutorial: Customize user provisioning attribute-mappings" (read in 2026).
+//! Microsoft Learn, "Tutorial: Customize user provisioning attribute-mappings" (as noted on 2026-11-25).
 
 use domain::workspace::Idp;
 use serde_json::{Map, Value};

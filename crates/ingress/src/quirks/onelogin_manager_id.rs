@@ -2,7 +2,7 @@
 //!
 //! # Source
 //! SCIM 1.1 Core Schema §7; templates on developers.onelogin.com/scim/implement-scim-api and
-//! goauthentik/authentik#11249 (read in 2026).
+//! goauthentik/authentik#11249 (as noted on 2026-11-25).
 
 use domain::workspace::Idp;
 use serde_json::{Map, Value};

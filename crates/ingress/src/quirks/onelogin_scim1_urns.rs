@@ -6,7 +6,7 @@
 //! everything that asks for `department`.
 //!
 //! # Source
-//! developers.onelogin.com/scim/implement-scim-api (read in 2026), goauthentik/authentik#11249;
+//! developers.onelogin.com/scim/implement-scim-api (as noted on 2026-11-25), goauthentik/authentik#11249;
 //! SCIM 1.1 Core Schema §7.
 
 use domain::workspace::Idp;
