@@ -3,7 +3,8 @@
 //! It stood in a sample of Microsoft's tutorial, so that mappings have been made with it.
 //!
 //! # Source
-//! Microsoft Learn, "Develop and plan provisioning for a SCIM endpoint" (March 2025).
+//! Microsoft Learn, "Develop and plan provisioning for a SCIM endpoint" (page of March 2025,
+//! as noted on 2026-11-25).
 
 use domain::workspace::Idp;
 use scim::urn;
