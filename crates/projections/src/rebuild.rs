@@ -44,6 +44,9 @@ pub struct Progress {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RebuildError {
+    /// There is no such projection.
+    #[error("there is no projection named {0:?}")]
+    Unknown(String),
     /// One build at a time.
     #[error("another rebuild or verification is running")]
     Busy,
@@ -81,11 +84,20 @@ pub enum RebuildError {
 impl ReadModels {
     /// Builds one projection, or all, again from the log, and lets the result serve.
     ///
-    /// Blocks until it is done: not for a thread that runs tasks. Reads go on meanwhile.
+    /// Blocks until it is done; a thread that has tasks to run had better let another one call it.
+    /// Reads go on meanwhile.
     ///
     /// # Errors
     /// [`RebuildError`]; the projections that are not done yet stay as they were.
     pub fn rebuild(
+        &self,
+        name: Option<&str>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), RebuildError> {
+        apart(progress, |progress| self.rebuild_here(name, progress))
+    }
+
+    fn rebuild_here(
         &self,
         name: Option<&str>,
         progress: &mut dyn FnMut(Progress),
@@ -102,10 +114,15 @@ impl ReadModels {
     }
 
     /// Empty files for one projection or for all.
-    pub(crate) fn builds(&self, name: Option<&str>) -> Result<Vec<Build<'_>>, Failure> {
+    pub(crate) fn builds(&self, name: Option<&str>) -> Result<Vec<Build<'_>>, RebuildError> {
         let seats = self.projector.seats.iter();
         let named = seats.filter(|seat| name.is_none_or(|name| seat.projection.name() == name));
-        named.map(|seat| Build::new(&self.dir, seat)).collect()
+        let builds: Vec<_> =
+            named.map(|seat| Build::new(&self.dir, seat)).collect::<Result<_, _>>()?;
+        match name {
+            Some(name) if builds.is_empty() => Err(RebuildError::Unknown(name.to_owned())),
+            _ => Ok(builds),
+        }
     }
 
     /// Lets a build that is nearly at the log's head take the place of what serves.
@@ -247,6 +264,25 @@ impl Source {
             None => Ok(batch),
         }
     }
+}
+
+/// Runs on a thread of its own, whatever the caller's may or may not do; progress is told on the
+/// caller's.
+pub(crate) fn apart<T: Send>(
+    progress: &mut dyn FnMut(Progress),
+    work: impl FnOnce(&mut dyn FnMut(Progress)) -> T + Send,
+) -> T {
+    std::thread::scope(|scope| {
+        let (sender, told) = mpsc::channel();
+        let worker = scope.spawn(move || {
+            work(&mut |progress| {
+                // The caller listens until this is done.
+                let _ = sender.send(progress);
+            })
+        });
+        told.iter().for_each(progress);
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Fills builds up to these positions: another thread reads and decodes ahead.

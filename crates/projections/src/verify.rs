@@ -10,7 +10,7 @@ use rusqlite::{Connection, Rows};
 use crate::{
     Failure, Progress, Projection, ReadModels, RebuildError,
     dump::line,
-    rebuild::{Source, fill},
+    rebuild::{Source, apart, fill},
     seat::Seat,
 };
 
@@ -32,11 +32,19 @@ pub struct Difference {
 impl ReadModels {
     /// Compares one projection, or all, with what the log says. One difference each at most.
     ///
-    /// Blocks until it is done: not for a thread that runs tasks.
+    /// Blocks until it is done; a thread that has tasks to run had better let another one call it.
     ///
     /// # Errors
     /// [`RebuildError`] when there is nothing to compare with.
     pub fn verify(
+        &self,
+        name: Option<&str>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Difference>, RebuildError> {
+        apart(progress, |progress| self.verify_here(name, progress))
+    }
+
+    fn verify_here(
         &self,
         name: Option<&str>,
         progress: &mut dyn FnMut(Progress),

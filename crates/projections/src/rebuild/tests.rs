@@ -205,3 +205,15 @@ fn reads_and_writes_go_on_during_a_rebuild() {
     });
     assert_eq!(models.verify(None, &mut |_| {}).unwrap(), []);
 }
+
+#[test]
+fn a_rebuild_may_be_asked_for_by_a_task() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, models, _) = filled(dir.path());
+    runtime().block_on(async {
+        models.rebuild(None, &mut |_| {}).unwrap();
+        assert_eq!(models.verify(None, &mut |_| {}).unwrap(), []);
+    });
+    let unknown = models.rebuild(Some("nothing"), &mut |_| {}).unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no projection named \"nothing\"");
+}
