@@ -27,8 +27,6 @@ const READER_CACHE_KIB: i64 = 2_048;
 const WRITER_CACHE_KIB: i64 = 16_384;
 /// The same while a rebuild runs, which is over soon.
 const BUILDER_CACHE_KIB: i64 = 32_768;
-/// After how many pages the write-ahead log is copied into the file.
-const CHECKPOINT_PAGES: i64 = 2_000;
 /// The value of `user_version` in a file that may serve.
 const COMPLETE: i64 = 1;
 
@@ -97,8 +95,7 @@ impl Generation {
         let connection = Connection::open(&self.path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * 4_096 * 4)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?; // See `Wal`.
         set_up(&connection, WRITER_CACHE_KIB)?;
         Ok(connection)
     }

@@ -38,6 +38,7 @@ mod sql;
 #[cfg(test)]
 mod testing;
 mod verify;
+mod wal;
 mod writer;
 
 pub use cursor::{BadCursor, Cursor};

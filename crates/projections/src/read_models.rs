@@ -13,7 +13,7 @@ use tokio::{runtime::Builder, sync::watch};
 use crate::{
     ALL, Failure, OpenError, Projection, Stale, accounts::Accounts, directory::Directory,
     effects::Effects, generation::Reader, marks::Marks, mdm::Devices, projector::Projector,
-    seat::Seat,
+    seat::Seat, wal::Copier,
 };
 
 /// All read models of a node.
@@ -23,6 +23,7 @@ use crate::{
 pub struct ReadModels {
     pub(crate) projector: Arc<Projector>,
     pub(crate) dir: PathBuf,
+    pub(crate) copier: Copier,
     /// Held by the one build that may run.
     pub(crate) building: Mutex<()>,
     stop: watch::Sender<bool>,
@@ -66,11 +67,12 @@ impl ReadModels {
     ) -> Result<Arc<Self>, OpenError> {
         let failed = |source: Failure| OpenError { dir: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(|error| failed(error.into()))?;
+        let copier = Copier::start().map_err(|error| failed(error.into()))?;
         let marks = Marks::new(projections.len());
         let mut seats = Vec::with_capacity(projections.len());
         for (index, projection) in projections.iter().enumerate() {
             let sound = |workspace: &WorkspaceId, position| log.head(workspace) >= position;
-            let seat = Seat::open(dir, *projection, index, sound).map_err(failed)?;
+            let seat = Seat::open(dir, *projection, index, &copier, sound).map_err(failed)?;
             for (workspace, position) in seat.writer.lock().saved() {
                 marks.reach(index, workspace, *position);
             }
@@ -86,13 +88,8 @@ impl ReadModels {
             .spawn(move || follower.run(&runtime, stopped))
             .map_err(|error| failed(error.into()))?;
         let thread = Mutex::new(Some(thread));
-        Ok(Arc::new(Self {
-            projector,
-            dir: dir.to_owned(),
-            building: Mutex::new(()),
-            stop,
-            thread,
-        }))
+        let (dir, building) = (dir.to_owned(), Mutex::new(()));
+        Ok(Arc::new(Self { projector, dir, copier, building, stop, thread }))
     }
 
     /// Waits until a projection shows everything that the workspace's log holds now.

@@ -20,7 +20,8 @@ use crate::{
     Failure, ReadModels,
     generation::{self, Generation},
     projector::Batch,
-    seat::Seat,
+    seat::{Seat, open_writer},
+    wal::Copier,
     writer::{Stop, Writer},
 };
 
@@ -127,7 +128,7 @@ impl ReadModels {
 
     /// Lets a build that is nearly at the log's head take the place of what serves.
     fn serve(&self, build: Build<'_>, source: &Source) -> Result<(), RebuildError> {
-        let mut build = build.onto_disk()?;
+        let mut build = build.onto_disk(&self.copier)?;
         build.follow(source, &source.log.heads())?;
         let Build { seat, .. } = build;
         let mut slot = seat.writer.lock();
@@ -164,7 +165,7 @@ impl<'s> Build<'s> {
         let projection = seat.projection;
         let number = seat.serving().number + 1;
         let path = generation::path(dir, projection, number);
-        let writer = Some(Writer::new(projection, generation::create(&path, projection)?)?);
+        let writer = Some(Writer::new(projection, generation::create(&path, projection)?, None)?);
         Ok(Self { seat, number, path, writer, positions: HashMap::new() })
     }
 
@@ -211,15 +212,17 @@ impl<'s> Build<'s> {
     }
 
     /// Makes sure that the file is on disk, and opens it anew the way files are that serve.
-    fn onto_disk(mut self) -> Result<Self, Failure> {
+    fn onto_disk(mut self, copier: &Copier) -> Result<Self, Failure> {
         let positions: Vec<_> = self.positions.clone().into_iter().collect();
         self.writer().save_all(positions.into_iter())?;
         drop(self.writer.take());
         let opened = File::open(&self.path)
             .and_then(|file| file.sync_all())
             .map_err(Failure::from)
-            .and_then(|()| Generation::new(self.number, self.path.clone()).open_to_write())
-            .and_then(|connection| Writer::new(self.seat.projection, connection));
+            .and_then(|()| {
+                let generation = Generation::new(self.number, self.path.clone());
+                open_writer(&generation, self.seat.projection, copier)
+            });
         self.writer = Some(opened.inspect_err(|_| generation::remove(&self.path))?);
         Ok(self)
     }

@@ -9,6 +9,7 @@ use crate::{
     Failure, Projection, Recorded,
     generation::{Generation, Reader, remove},
     marks::{Halt, Marks},
+    wal::Copier,
     writer::{Stop, Writer},
 };
 
@@ -29,16 +30,17 @@ impl Seat {
         dir: &Path,
         projection: &'static dyn Projection,
         index: usize,
+        copier: &Copier,
         sound: impl Fn(&WorkspaceId, u64) -> bool,
     ) -> Result<Self, Failure> {
         let mut generation = Generation::serving(dir, projection)?;
-        let mut writer = Writer::new(projection, generation.open_to_write()?)?;
+        let mut writer = open_writer(&generation, projection, copier)?;
         if !writer.saved().iter().all(|(workspace, position)| sound(workspace, *position)) {
             tracing::warn!(projection = projection.name(), "it is ahead of the log: starting anew");
             drop(writer);
             remove(generation.path());
             generation = Generation::serving(dir, projection)?;
-            writer = Writer::new(projection, generation.open_to_write()?)?;
+            writer = open_writer(&generation, projection, copier)?;
         }
         let serving = RwLock::new(Arc::new(generation));
         Ok(Self { projection, index, serving, writer: Mutex::new(writer) })
@@ -69,6 +71,7 @@ impl Seat {
         match writer.apply(workspace, events.iter(), (from, to)) {
             Ok(()) => {
                 marks.reach(self.index, workspace, to);
+                writer.tidy();
                 true
             }
             Err(Stop { applied, event, error }) => {
@@ -104,4 +107,14 @@ impl Seat {
         old.close();
         remove(old.path());
     }
+}
+
+/// The writer of a file that serves or is about to.
+pub(crate) fn open_writer(
+    generation: &Generation,
+    projection: &'static dyn Projection,
+    copier: &Copier,
+) -> Result<Writer, Failure> {
+    let wal = copier.of(generation.path().to_owned());
+    Writer::new(projection, generation.open_to_write()?, Some(wal))
 }

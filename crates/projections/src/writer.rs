@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use crate::{
     Failure, Projection, Recorded,
     sql::{int, natural},
+    wal::Wal,
 };
 
 /// How far a checkpoint may run ahead in memory over events that changed nothing, before it is
@@ -18,6 +19,8 @@ const UNSAVED_MAX: u64 = 20_000;
 pub(crate) struct Writer {
     projection: &'static dyn Projection,
     connection: Connection,
+    /// `None` while the file has no such log, since it is being built.
+    wal: Option<Wal>,
     /// What the file says.
     saved: HashMap<WorkspaceId, u64>,
 }
@@ -37,9 +40,10 @@ impl Writer {
     pub(crate) fn new(
         projection: &'static dyn Projection,
         connection: Connection,
+        wal: Option<Wal>,
     ) -> Result<Self, Failure> {
         let saved = checkpoints(&connection)?.into_iter().collect();
-        Ok(Self { projection, connection, saved })
+        Ok(Self { projection, connection, wal, saved })
     }
 
     /// How far the file has come in each workspace.
@@ -105,6 +109,15 @@ impl Writer {
         tx.commit().map_err(storage)?;
         self.saved.insert(workspace.clone(), to);
         Ok(())
+    }
+
+    /// Brings what was written into the file, when it is time. For when nobody waits.
+    pub(crate) fn tidy(&mut self) {
+        let Some(wal) = &mut self.wal else { return };
+        if let Err(error) = wal.committed(&self.connection) {
+            let projection = self.projection.name();
+            tracing::warn!(projection, %error, "its log cannot be brought into its file");
+        }
     }
 
     /// Writes down how far the file has come, where it was not worth a transaction so far.

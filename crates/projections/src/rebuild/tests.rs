@@ -95,7 +95,8 @@ fn a_build_that_was_killed_leaves_what_served() {
     let mut builds = models.builds(None).unwrap();
     fill(&models.projector.log, &mut builds, &models.projector.log.heads(), &mut |_| {}).unwrap();
     // As far as a build can come without being complete.
-    let builds: Vec<_> = builds.into_iter().map(|build| build.onto_disk().unwrap()).collect();
+    let builds: Vec<_> =
+        builds.into_iter().map(|build| build.onto_disk(&models.copier).unwrap()).collect();
     assert_eq!(files(dir.path()).len(), 2 * ALL.len());
     builds.into_iter().for_each(std::mem::forget);
     drop(models);

@@ -1,0 +1,140 @@
+//! When what was written is brought into the file.
+//!
+//! Copying pages from the write-ahead log into the file waits for the disk, and the projector must
+//! not wait: everybody who reads waits for it. So another thread copies while it goes on. Left to
+//! that alone, a log under constant writes never starts over and grows without end; once it has
+//! grown to a size, the projector copies the little that is left itself, and the next transaction
+//! begins the log anew.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+/// New frames after which pages are copied in the background; 8 MiB.
+const COPY_FRAMES: u64 = 2_048;
+/// Frames after which the log is to start over; 32 MiB.
+const RESTART_FRAMES: u64 = 4 * COPY_FRAMES;
+/// How long starting over waits for readers, at most.
+const READERS_WAIT: Duration = Duration::from_millis(10);
+/// How long anything else waits for a lock.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Asks for a file's pages to be copied.
+#[derive(Clone)]
+pub(crate) struct Copier(mpsc::Sender<Request>);
+
+struct Request {
+    file: PathBuf,
+    copying: Arc<AtomicBool>,
+}
+
+impl Copier {
+    /// Starts the thread that copies. It ends once nobody can ask it any more.
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let (sender, requests) = mpsc::channel::<Request>();
+        let copy_all = move || {
+            for Request { file, copying } in requests {
+                if let Err(error) = copy(&file) {
+                    tracing::warn!(file = %file.display(), %error, "its log is not copied yet");
+                }
+                copying.store(false, Ordering::Release);
+            }
+        };
+        std::thread::Builder::new().name("read-wal".to_owned()).spawn(copy_all)?;
+        Ok(Self(sender))
+    }
+
+    /// What a writer of a file needs.
+    pub(crate) fn of(&self, file: PathBuf) -> Wal {
+        let copying = Arc::new(AtomicBool::new(false));
+        let copier = self.clone();
+        Wal { file, copier, copying, copy_due: COPY_FRAMES, restart_due: RESTART_FRAMES }
+    }
+}
+
+/// The write-ahead log of one file.
+pub(crate) struct Wal {
+    file: PathBuf,
+    copier: Copier,
+    copying: Arc<AtomicBool>,
+    /// Frames at which pages are copied next.
+    copy_due: u64,
+    /// Frames at which the log is to start over.
+    restart_due: u64,
+}
+
+impl Wal {
+    /// To be called by the writer after each transaction.
+    pub(crate) fn committed(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let (_, mut frames) = checkpoint(connection, "NOOP")?;
+        // While pages are being copied nobody else may.
+        if frames < self.copy_due || self.copying.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if frames >= self.restart_due {
+            connection.busy_timeout(READERS_WAIT)?;
+            let (busy, _) = checkpoint(connection, "RESTART")?;
+            connection.busy_timeout(LOCK_WAIT)?;
+            frames = if busy { frames } else { 0 };
+            self.restart_due = frames + RESTART_FRAMES;
+        } else {
+            self.copying.store(true, Ordering::Release);
+            let (file, copying) = (self.file.clone(), Arc::clone(&self.copying));
+            // Without the thread the writer copies everything itself.
+            if self.copier.0.send(Request { file, copying }).is_err() {
+                self.copying.store(false, Ordering::Release);
+            }
+        }
+        self.copy_due = frames + COPY_FRAMES;
+        Ok(())
+    }
+}
+
+/// Copies what can be copied without anybody waiting.
+fn copy(file: &PathBuf) -> rusqlite::Result<()> {
+    // Not made anew where a rebuild has taken its place.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    checkpoint(&connection, "PASSIVE").map(drop)
+}
+
+/// Whether a reader was in the way, and how many frames are in the log. `NOOP` only counts.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<(bool, u64)> {
+    connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?.query_row([], |row| {
+        let frames: i64 = row.get(1)?;
+        Ok((row.get(0)?, u64::try_from(frames).unwrap_or(0)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{directory::DirectoryProjection, generation::Generation};
+
+    #[test]
+    fn a_log_under_constant_writes_does_not_grow_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let generation = Generation::serving(dir.path(), &DirectoryProjection).unwrap();
+        let connection = generation.open_to_write().unwrap();
+        let mut wal = Copier::start().unwrap().of(generation.path().to_owned());
+        connection.execute_batch("CREATE TABLE t (x BLOB)").unwrap();
+        let mut bytes_max = 0;
+        for _ in 0..600 {
+            connection.execute("INSERT INTO t VALUES (zeroblob(400000))", []).unwrap();
+            wal.committed(&connection).unwrap();
+            let mut log = generation.path().as_os_str().to_owned();
+            log.push("-wal");
+            bytes_max = bytes_max.max(std::fs::metadata(log).unwrap().len());
+        }
+        assert!(bytes_max > 0 && bytes_max < 100 << 20, "{bytes_max}");
+    }
+}
