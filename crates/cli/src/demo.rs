@@ -15,7 +15,7 @@ use domain::{
     ids::ConnectorName,
     portal::{Portal, Role},
     rule::{OnCreate, OnDeactivate, Provisioning},
-    workspace::{Idp, Login, Plan, Saml},
+    workspace::{Connector, Idp, Login, Plan, Saml},
 };
 use event_log::WorkspaceId;
 
@@ -34,6 +34,9 @@ const DEVICES: [(&str, &str, &str); 4] = [
     ("DMPX-0003", "android", "Pixel 11"),
     ("DMPX-0004", "windows", "Surface Laptop"),
 ];
+
+/// The names of the policies.
+const POLICIES: [&str; 2] = ["Standard", "Locked down"];
 
 /// A portal's connector, as it is printed.
 struct Line {
@@ -62,28 +65,62 @@ fn person() -> Person {
     Person { id: "demo".into(), ids }
 }
 
+/// Rules that show what they do.
+fn rule(portal: Portal) -> Provisioning {
+    Provisioning {
+        on_create: OnCreate::Create,
+        default_role: (portal == Portal::Dashboard).then_some(Role::Viewer),
+        on_deactivate: OnDeactivate::RemoveUser,
+        ..Provisioning::default()
+    }
+}
+
+/// What was made before is as good as what is made now.
+fn unless_there<T>(made: Result<T, Refusal>) -> Result<(), Refusal> {
+    match made {
+        Ok(_) | Err(Refusal::Taken(_) | Refusal::State(_)) => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
+}
+
 struct Demo<'a> {
     app: &'a App,
     person: Person,
 }
 
 impl Demo<'_> {
+    /// Makes what is not there. The policies come last: where they are, everything is, and what was
+    /// changed since stays. Killed before, the next start does the rest.
     async fn prepare(&self) -> Result<Vec<Line>, Refusal> {
         let id = WorkspaceId::parse(SLUG).map_err(|e| Refusal::Malformed(e.to_string()))?;
+        let complete = if let Ok(known) = self.app.workspace(&id).await {
+            known.state.policies.len() >= POLICIES.len()
+        } else {
+            let plan = Plan::Enterprise;
+            self.app.create_workspace(&self.person, SLUG, "Acme Inc.", plan).await?;
+            false
+        };
         let mut lines = Vec::new();
-        if self.app.workspace(&id).await.is_ok() {
-            for portal in Portal::ALL {
-                lines.push(self.renew(&id, portal).await?);
-            }
-            return Ok(lines);
-        }
-        self.app.create_workspace(&self.person, SLUG, "Acme Inc.", Plan::Enterprise).await?;
         for portal in Portal::ALL {
-            lines.push(self.connect(&id, portal).await?);
+            let name = ConnectorName::parse(portal.as_str())
+                .map_err(|error| Refusal::Malformed(error.to_string()))?;
+            let line = match self.app.connector(&id, &name).await {
+                Ok(connector) => self.renew(&id, &name, connector).await?,
+                Err(_) => self.connect(&id, portal).await?,
+            };
+            if !complete {
+                self.app.set_provisioning(&self.person, &id, &name, rule(portal)).await?;
+            }
+            lines.push(line);
         }
-        for name in ["Standard", "Locked down"] {
-            self.app.add_policy(&self.person, &id, name).await?;
+        if !complete {
+            self.furnish(&id).await?;
         }
+        Ok(lines)
+    }
+
+    /// Devices and policies.
+    async fn furnish(&self, id: &WorkspaceId) -> Result<(), Refusal> {
         for (serial, platform, name) in DEVICES {
             let enrolment = Enrolment {
                 serial: serial.into(),
@@ -92,12 +129,15 @@ impl Demo<'_> {
                 user: None,
                 policy: None,
             };
-            self.app.enrol_device(&self.person, &id, enrolment).await?;
+            unless_there(self.app.enrol_device(&self.person, id, enrolment).await)?;
         }
-        Ok(lines)
+        for name in POLICIES {
+            unless_there(self.app.add_policy(&self.person, id, name).await)?;
+        }
+        Ok(())
     }
 
-    /// SAML and SCIM for a portal, with rules that show what they do.
+    /// SAML and SCIM for a portal.
     async fn connect(&self, id: &WorkspaceId, portal: Portal) -> Result<Line, Refusal> {
         let saml = Saml {
             entity_id: format!("https://demo.idp.example/{portal}"),
@@ -106,38 +146,34 @@ impl Demo<'_> {
         };
         let login = Login { saml, jit: false };
         self.app.configure_saml(&self.person, id, portal, login).await?;
-        let (idp, default_role) = match portal {
-            Portal::Dashboard => (Idp::Entra, Some(Role::Viewer)),
-            Portal::Store => (Idp::Okta, None),
-            Portal::Mdm => (Idp::Generic, None),
+        let idp = match portal {
+            Portal::Dashboard => Idp::Entra,
+            Portal::Store => Idp::Okta,
+            Portal::Mdm => Idp::Generic,
         };
         let asked = EnableScim { idp, ..EnableScim::default() };
         let enabled = self.app.enable_scim(&self.person, id, portal, asked).await?;
-        let provisioning = Provisioning {
-            on_create: OnCreate::Create,
-            default_role,
-            on_deactivate: OnDeactivate::RemoveUser,
-            ..Provisioning::default()
-        };
-        self.app.set_provisioning(&self.person, id, &enabled.name, provisioning).await?;
         Ok(Line { portal, idp, base_url: enabled.base_url, token: enabled.token.token })
     }
 
     /// A fresh token for a connector that is there already; the oldest goes, should two be live.
-    async fn renew(&self, id: &WorkspaceId, portal: Portal) -> Result<Line, Refusal> {
-        let name = ConnectorName::parse(portal.as_str())
-            .map_err(|error| Refusal::Malformed(error.to_string()))?;
-        let connector = self.app.connector(id, &name).await?;
+    async fn renew(
+        &self,
+        id: &WorkspaceId,
+        name: &ConnectorName,
+        connector: Connector,
+    ) -> Result<Line, Refusal> {
         let now = self.app.now();
         let mut live: Vec<_> =
             connector.tokens.iter().filter(|(_, token)| token.live(now)).collect();
         live.sort_by_key(|(_, token)| token.created);
         if let [(oldest, _), _, ..] = live[..] {
-            self.app.revoke_token(&self.person, id, &name, *oldest).await?;
+            self.app.revoke_token(&self.person, id, name, *oldest).await?;
         }
-        let fresh = self.app.issue_token(&self.person, id, &name, None).await?;
-        let base_url = self.app.base_url(id, &name);
-        Ok(Line { portal, idp: connector.idp, base_url, token: fresh.token })
+        let fresh = self.app.issue_token(&self.person, id, name, None).await?;
+        let base_url = self.app.base_url(id, name);
+        let Connector { portal, idp, .. } = connector;
+        Ok(Line { portal, idp, base_url, token: fresh.token })
     }
 }
 
