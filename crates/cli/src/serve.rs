@@ -6,6 +6,7 @@ use actix_web::{App as HttpApp, HttpServer};
 use admin::Probes;
 use anyhow::Context;
 use app::App;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -61,11 +62,43 @@ impl Server {
         if let Some(workers) = self.settings.workers {
             http = http.workers(workers);
         }
-        let server = http.listen(self.listener).context("starting the server")?.run();
+        // Before anybody is told that the server is there: from then on it ends as it should.
+        let mut signals = Signals::new().context("listening to signals")?;
+        let http = http.disable_signals().listen(self.listener).context("starting the server")?;
+        let server = http.run();
+        let handle = server.handle();
+        let stop = tokio::spawn(async move {
+            let gracefully = signals.asked().await;
+            handle.stop(gracefully).await;
+        });
         say(&format!("listening on {}", self.url));
         let served = server.await.context("serving");
+        stop.abort();
         self.node.stop();
         served.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+/// The ways in which the system asks a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits until the process is asked to end; tells whether requests under way may be finished.
+    async fn asked(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => true,
+            _ = self.interrupt.recv() => false,
+        }
     }
 }
 
