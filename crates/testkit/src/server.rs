@@ -105,6 +105,15 @@ impl Server {
         Ok(())
     }
 
+    /// The same with the command `demo`, whatever it was before.
+    ///
+    /// # Errors
+    /// When it does not come to listen.
+    pub async fn restart_as_demo(&mut self) -> anyhow::Result<()> {
+        self.command = "demo";
+        self.restart().await
+    }
+
     /// Stops the process as an operator would; returns its exit code.
     ///
     /// # Errors
