@@ -10,6 +10,8 @@
 mod checks;
 mod worker;
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use testkit::{
     Random, Server, all_ended, scim,
@@ -26,6 +28,15 @@ const WORKERS: usize = 6;
 /// How many acknowledged requests there are before a kill, at least and at most.
 const REQUESTS: (usize, usize) = (0, 70);
 const SEED: u64 = 2;
+/// How often it is asked to stop instead, and how long that may take, as the contract has it.
+const STOPS: usize = 4;
+const STOP_SECONDS_MAX: u64 = 10;
+
+/// How a server ends.
+enum End {
+    Kill,
+    Stop,
+}
 
 /// The server, the connectors by their place, and the groups of those that have one.
 struct Scene {
@@ -59,15 +70,23 @@ impl Scene {
         Clients::of(self.server.api().unwrap(), &connectors).unwrap()
     }
 
-    /// Lets the workers work until so many requests are acknowledged, then kills the server.
-    async fn work_and_kill(&mut self, workers: Vec<Worker>, requests: usize) -> Vec<Worker> {
+    /// Lets the workers work until so many requests are acknowledged, then ends the server.
+    async fn work_until(&mut self, end: End, workers: Vec<Worker>, requests: usize) -> Vec<Worker> {
         let acknowledged = watch::Sender::new(0);
         let mut seen = acknowledged.subscribe();
         let work = workers.into_iter().map(|it| it.work(self.clients(), acknowledged.clone()));
         let work = tokio::spawn(together(work.collect::<Vec<_>>()));
         let rebuild = tokio::spawn(rebuild(self.clients()));
         seen.wait_for(|count| *count >= requests || work.is_finished()).await.unwrap();
-        self.server.kill().await.unwrap();
+        match end {
+            End::Kill => self.server.kill().await.unwrap(),
+            End::Stop => {
+                let begun = Instant::now();
+                assert_eq!(self.server.stop().await.unwrap(), Some(0));
+                let took = begun.elapsed();
+                assert!(took < Duration::from_secs(STOP_SECONDS_MAX), "it took {took:?}");
+            }
+        }
         rebuild.await.unwrap();
         work.await.unwrap().unwrap()
     }
@@ -105,7 +124,7 @@ async fn twenty_kills_lose_nothing_and_leave_nothing_half_done() {
     let mut found = [0; 2];
     for _ in 0..KILLS {
         let requests = REQUESTS.0 + random.below(REQUESTS.1 - REQUESTS.0);
-        workers = scene.work_and_kill(workers, requests).await;
+        workers = scene.work_until(End::Kill, workers, requests).await;
         let [done, not_done] = scene.restart(&mut workers).await;
         found = [found[0] + done, found[1] + not_done];
     }
@@ -119,4 +138,22 @@ async fn twenty_kills_lose_nothing_and_leave_nothing_half_done() {
     checks::read_models(&scene.server, &mut clients).await.unwrap();
     checks::aggregates(&mut clients, &workers).await.unwrap();
     checks::sound(&mut scene.server).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_under_load_ends_in_time_and_loses_nothing() {
+    let mut scene = Scene::set().await;
+    let mut workers: Vec<_> =
+        (0..WORKERS).map(|index| Worker::new(index, scene.groups.clone())).collect();
+    for _ in 0..STOPS {
+        workers = scene.work_until(End::Stop, workers, REQUESTS.1).await;
+        scene.restart(&mut workers).await;
+    }
+    let mut clients = scene.clients();
+    all_ended(&mut clients.api, WORKSPACE).await.unwrap();
+    for worker in &workers {
+        worker.check(&mut clients).await.unwrap();
+    }
+    checks::record(&mut clients, &workers).await.unwrap();
+    checks::read_models(&scene.server, &mut clients).await.unwrap();
 }

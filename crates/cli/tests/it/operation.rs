@@ -11,7 +11,7 @@ use testkit::{
     setup::{self, Connector},
 };
 
-use crate::{WORKSPACE, get, mdm};
+use crate::{WORKSPACE, get, mdm, start_with_workspace};
 
 /// How long a server may take to end, as the contract has it.
 const END_SECONDS_MAX: u64 = 10;
@@ -107,4 +107,30 @@ async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nothing() {
     let mut client = connector.client().unwrap();
     client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
     Record::whole(&mut api, WORKSPACE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_demo_that_was_cut_short_is_completed_by_the_next_start_and_left_alone_after_that() {
+    // As far as a demo may have come: a workspace, and one connector that nobody has set yet.
+    let (mut server, mut api) = start_with_workspace().await;
+    let nothing = json!({});
+    setup::connector(&mut api, WORKSPACE, "mdm", "generic", nothing).await.unwrap();
+    server.kill().await.unwrap();
+
+    server.restart_as_demo().await.unwrap();
+    let mut api = server.api().unwrap();
+    assert_eq!(get(&mut api, "/connectors").await["items"].as_array().unwrap().len(), 3);
+    let rule = get(&mut api, "/connectors/mdm/provisioning").await;
+    assert_eq!(rule["on_create"], "create");
+    let count = async |api: &mut _, list| get(api, list).await["items"].as_array().unwrap().len();
+    assert_eq!(count(&mut api, "/mdm/devices").await, 4);
+    assert_eq!(count(&mut api, "/mdm/policies").await, 2);
+
+    setup::rule(&mut api, WORKSPACE, "mdm", setup::create_and("unassign")).await.unwrap();
+    assert_eq!(server.stop().await.unwrap(), Some(0));
+    server.restart_as_demo().await.unwrap();
+    let mut api = server.api().unwrap();
+    let rule = get(&mut api, "/connectors/mdm/provisioning").await;
+    assert_eq!(rule["on_deactivate"], "unassign", "a start has changed what a person has set");
+    assert_eq!(count(&mut api, "/mdm/devices").await, 4);
 }
