@@ -21,7 +21,7 @@ use event_log::WorkspaceId;
 use futures_util::FutureExt;
 use tracing::{Instrument, Span};
 
-use crate::{error::Refused, respond};
+use crate::{error::Refused, respond, slashes};
 
 /// The header in which clients send their id of a request, and in which all get it back.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,9 +33,10 @@ const CORRELATION_BYTES_MAX: usize = 128;
 /// Runs a request in its envelope.
 pub(crate) async fn envelope(
     app: Arc<App>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    slashes::tidy(&mut request);
     let ids = request_ids(request.headers(), || app.fresh_id().to_string());
     let echo = HeaderValue::from_str(&ids.correlation).ok();
     let mut line = Line::begin(&request, &ids);
@@ -44,7 +45,7 @@ pub(crate) async fn envelope(
     let refused = match answer.instrument(line.span.clone()).await {
         Ok(Ok(response)) => {
             let mut response = in_scim(response);
-            line.end(response.status(), response.request().match_pattern().as_deref());
+            line.end(response.status(), || response.request().match_pattern());
             if let Some(echo) = echo {
                 response.headers_mut().insert(REQUEST_ID, echo);
             }
@@ -54,7 +55,7 @@ pub(crate) async fn envelope(
         Err(_panic) => Refused::internal(),
     };
     // The request has moved on, so that the answer has to be made without it, further out.
-    line.end(refused.status_code(), None);
+    line.end(refused.status_code(), || None);
     Err(refused.echoing(echo).into())
 }
 
@@ -111,16 +112,24 @@ impl Line {
         Self { span, method: request.method().clone(), begun: Instant::now(), ended: false }
     }
 
-    fn end(&mut self, status: StatusCode, route: Option<&str>) {
+    /// Reads that succeed are told to those who ask for more: there are so many that writing them
+    /// down would cost as much as answering them.
+    fn end(&mut self, status: StatusCode, route: impl FnOnce() -> Option<String>) {
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::event!(
+                    tracing::Level::$level,
+                    http.method = self.method.as_str(),
+                    http.route = route(),
+                    http.status = status.as_u16(),
+                    duration_us = self.microseconds(),
+                    "a SCIM request was answered"
+                )
+            };
+        }
         self.ended = true;
         let _entered = self.span.enter();
-        tracing::info!(
-            http.method = self.method.as_str(),
-            http.route = route,
-            http.status = status.as_u16(),
-            duration_us = self.microseconds(),
-            "a SCIM request was answered"
-        );
+        if self.method.is_safe() && status.is_success() { line!(DEBUG) } else { line!(INFO) }
     }
 
     fn microseconds(&self) -> u64 {

@@ -30,13 +30,14 @@ mod messages;
 mod query;
 mod quirks;
 mod respond;
+mod slashes;
 mod users;
 
 use std::sync::Arc;
 
 use actix_web::{
     FromRequest, Handler, Resource, Responder,
-    middleware::{NormalizePath, from_fn},
+    middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
 use app::App;
@@ -64,7 +65,6 @@ pub fn configure(app: Arc<App>) -> impl FnOnce(&mut ServiceConfig) {
             .default_service(web::to(fallback::unknown_endpoint));
         let connector = web::scope(BASE)
             .app_data(Data::from(app))
-            .wrap(NormalizePath::trim())
             .wrap(from_fn(move |request, next| {
                 envelope::envelope(Arc::clone(&outer), request, next)
             }))

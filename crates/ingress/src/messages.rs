@@ -45,15 +45,15 @@ impl Message for GroupBody {
 impl Message for UserPatch {
     const REQUEST: Request = Request::UserPatch;
 
-    fn read(body: Value, _: Leniency) -> Result<Self, scim::Error> {
-        patch::Request::parse(body, Kind::User, Catalogue::standard()).map(Self)
+    fn read(body: Value, leniency: Leniency) -> Result<Self, scim::Error> {
+        patch::Request::parse_with(body, Kind::User, Catalogue::standard(), leniency).map(Self)
     }
 }
 
 impl Message for GroupPatch {
     const REQUEST: Request = Request::GroupPatch;
 
-    fn read(body: Value, _: Leniency) -> Result<Self, scim::Error> {
-        patch::Request::parse(body, Kind::Group, Catalogue::standard()).map(Self)
+    fn read(body: Value, leniency: Leniency) -> Result<Self, scim::Error> {
+        patch::Request::parse_with(body, Kind::Group, Catalogue::standard(), leniency).map(Self)
     }
 }

@@ -20,12 +20,16 @@ use crate::{caller::Caller, members::Members};
 /// The media type of every answer. SCIM JSON is UTF-8; the parameter says so to those who ask.
 pub(crate) const SCIM_JSON: &str = "application/scim+json; charset=utf-8";
 
+/// What most documents of one resource fit into.
+const DOCUMENT_BYTES: usize = 1_024;
+
 /// Finishes an answer that has a body.
 pub(crate) fn json(response: &mut HttpResponseBuilder, body: &impl Serialize) -> HttpResponse {
-    match serde_json::to_vec(body) {
-        Ok(body) => response.insert_header((CONTENT_TYPE, SCIM_JSON)).body(body),
-        Err(error) => unreachable!("documents have texts for names and write to memory: {error}"),
+    let mut bytes = Vec::with_capacity(DOCUMENT_BYTES);
+    if let Err(error) = serde_json::to_writer(&mut bytes, body) {
+        unreachable!("documents have texts for names and are written to memory: {error}")
     }
+    response.insert_header((CONTENT_TYPE, SCIM_JSON)).body(bytes)
 }
 
 /// An answer of 200.

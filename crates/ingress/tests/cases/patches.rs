@@ -81,7 +81,7 @@ async fn case_16_keys_without_a_path_may_be_dotted_or_full_names() {
 async fn case_17_an_element_that_is_missing_is_made_unless_strict() {
     let server = Server::start().await;
     let operations =
-        json!([{"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "a@x"}]);
+        json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "a@x"}]);
     let entra = server.client(Idp::Entra).await;
     let user = ada(&entra).await;
     let body = patched(&entra, &user, operations.clone()).await;
@@ -262,6 +262,26 @@ async fn case_51_operations_that_make_no_sense() {
     assert_eq!(generic.patch(&user, json!([])).await.error(), (400, Some("invalidSyntax")));
     let many = vec![json!({"op": "add", "path": "title", "value": "x"}); 1_001];
     assert_eq!(generic.patch(&user, json!(many)).await.error(), (413, None));
+    assert_eq!(server.head(), head);
+}
+
+#[actix_web::test]
+async fn a_strict_connector_takes_the_standard_to_the_letter() {
+    let server = Server::start().await;
+    let strict = server.client(Idp::Strict).await;
+    let core = "urn:ietf:params:scim:schemas:core:2.0:User";
+    let made = strict.post("/Users", json!({"schemas": [core], "userName": "ada"})).await;
+    let (user, head) = (format!("/Users/{}", made.id()), server.head());
+    for (operation, keyword) in [
+        (json!({"op": "Replace", "path": "title", "value": "x"}), "invalidSyntax"),
+        (json!({"op": "replace", "path": "active", "value": "False"}), "invalidValue"),
+        (json!({"op": "add", "path": "emails", "value": {"value": "a@x"}}), "invalidValue"),
+    ] {
+        let reply = strict.patch(&user, json!([operation])).await;
+        assert_eq!(reply.error(), (400, Some(keyword)), "{operation}: {reply:?}");
+    }
+    let without_schemas = strict.post("/Users", json!({"userName": "bob"})).await;
+    assert_eq!(without_schemas.error(), (400, Some("invalidValue")));
     assert_eq!(server.head(), head);
 }
 
