@@ -116,7 +116,7 @@ impl App {
     ) -> Result<GroupView, Refusal> {
         let mut operations = Vec::with_capacity(request.changes.len());
         for change in request.changes {
-            let operation = match members::of(&change)? {
+            let operation = match members::of_with(&change, options.leniency)? {
                 None => Operation::Attribute(change),
                 Some(change) => Operation::Members(self.member_op(caller, change).await?),
             };
