@@ -55,6 +55,21 @@ async fn case_11_entra_removes_the_members_that_it_lists_and_no_others() {
 }
 
 #[actix_web::test]
+async fn to_the_letter_a_removal_without_a_filter_empties_the_group() {
+    let server = Server::start().await;
+    let strict = server.client(Idp::Strict).await;
+    let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
+    let user = strict.post("/Users", json!({"schemas": schemas, "userName": "ada"})).await.id();
+    let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:Group"]);
+    let members = json!([{"value": user}]);
+    let body = json!({"schemas": schemas, "displayName": "Engineers", "members": members});
+    let group = strict.post("/Groups", body).await.id();
+    let remove = json!([{"op": "remove", "path": "members", "value": [{"value": "another"}]}]);
+    assert_eq!(strict.patch(&format!("/Groups/{group}"), remove).await.status, 204);
+    assert!(strict.members(&group).await.is_empty());
+}
+
+#[actix_web::test]
 async fn case_12_a_member_is_removed_by_a_filter_and_again() {
     let server = Server::start().await;
     let entra = server.client(Idp::Entra).await;
