@@ -26,7 +26,7 @@ pub struct ReadModels {
     pub(crate) copier: Copier,
     /// Held by the one build that may run.
     pub(crate) building: Mutex<()>,
-    stop: watch::Sender<bool>,
+    pub(crate) stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 

@@ -14,7 +14,10 @@ use std::{
 };
 
 use event_log::{EventLog, WorkspaceId};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::watch,
+};
 
 use crate::{
     Failure, ReadModels,
@@ -48,6 +51,9 @@ pub enum RebuildError {
     /// There is no such projection.
     #[error("there is no projection named {0:?}")]
     Unknown(String),
+    /// The read models were closed meanwhile.
+    #[error("the read models are closed")]
+    Closed,
     /// One build at a time.
     #[error("another rebuild or verification is running")]
     Busy,
@@ -104,14 +110,21 @@ impl ReadModels {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), RebuildError> {
         let _alone = self.building.try_lock().ok_or(RebuildError::Busy)?;
-        let log = &self.projector.log;
         let mut builds = self.builds(name)?;
-        fill(log, &mut builds, &log.heads(), progress)?;
-        let source = Source::new(log)?;
+        let heads = self.projector.log.heads();
+        fill(self.source()?, &mut builds, &heads, progress)?;
+        let source = self.source()?;
         while let Some(build) = builds.pop() {
             self.serve(build, &source)?;
         }
         Ok(())
+    }
+
+    /// The log, until these read models are closed.
+    pub(crate) fn source(&self) -> Result<Source, Failure> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (log, stop) = (Arc::clone(&self.projector.log), self.stop.subscribe());
+        Ok(Source { log, stop, runtime })
     }
 
     /// Empty files for one projection or for all.
@@ -242,17 +255,16 @@ impl<'s> Build<'s> {
 /// The log, read from a thread that runs no tasks.
 pub(crate) struct Source {
     pub(crate) log: Arc<dyn EventLog>,
+    stop: watch::Receiver<bool>,
     runtime: Runtime,
 }
 
 impl Source {
-    pub(crate) fn new(log: &Arc<dyn EventLog>) -> Result<Self, Failure> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { log: Arc::clone(log), runtime })
-    }
-
     /// A batch after a position and not beyond another; it is never empty.
     fn batch(&self, workspace: &WorkspaceId, after: u64, to: u64) -> Result<Batch, RebuildError> {
+        if *self.stop.borrow() {
+            return Err(RebuildError::Closed);
+        }
         let wanted = usize::try_from(to - after).unwrap_or(usize::MAX).min(BUILD_EVENTS_MAX);
         let stored = self.runtime.block_on(self.log.read(workspace, after, wanted))?;
         let batch = Batch::decode(after, stored);
@@ -290,12 +302,11 @@ pub(crate) fn apart<T: Send>(
 
 /// Fills builds up to these positions: another thread reads and decodes ahead.
 pub(crate) fn fill(
-    log: &Arc<dyn EventLog>,
+    source: Source,
     builds: &mut [Build<'_>],
     to: &[(WorkspaceId, u64)],
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), RebuildError> {
-    let source = Source::new(log)?;
     let total = to.iter().map(|(_, to)| to).sum();
     let mut tell = |builds: &[Build<'_>], done| {
         for build in builds {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Rows};
 use crate::{
     Failure, Progress, Projection, ReadModels, RebuildError,
     dump::line,
-    rebuild::{Source, apart, fill},
+    rebuild::{apart, fill},
     seat::Seat,
 };
 
@@ -50,19 +50,20 @@ impl ReadModels {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Difference>, RebuildError> {
         let _alone = self.building.try_lock().ok_or(RebuildError::Busy)?;
-        let log = &self.projector.log;
         let mut builds = self.builds(name)?;
         // Each may stand elsewhere; what all have passed is read once for all.
         let passed = |workspace: &WorkspaceId| {
             builds.iter().map(|build| self.applied(build.seat, workspace)).min().unwrap_or(0)
         };
-        let common: Vec<_> = log
+        let common: Vec<_> = self
+            .projector
+            .log
             .heads()
             .into_iter()
             .map(|(workspace, _)| (workspace.clone(), passed(&workspace)))
             .collect();
-        fill(log, &mut builds, &common, progress)?;
-        let source = Source::new(log)?;
+        fill(self.source()?, &mut builds, &common, progress)?;
+        let source = self.source()?;
         let mut differences = Vec::new();
         for build in &mut builds {
             let seat = build.seat;

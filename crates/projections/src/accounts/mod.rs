@@ -4,8 +4,8 @@
 //! the others. A row keeps the user's own state, as the domain folds it, without what no rule of
 //! accounts looks at (most of what a connector says of a person); columns beside it are for indices.
 //!
-//! - [`apply`]: from facts to rows
-//! - [`queries`]: what is asked of them
+//! - `apply`: from facts to rows
+//! - `queries`: what is asked of them
 
 mod apply;
 mod queries;

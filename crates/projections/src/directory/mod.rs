@@ -4,10 +4,10 @@
 //! exactly it only narrows: the evaluator of filters decides on every candidate, so that a filter
 //! means the same everywhere.
 //!
-//! - [`schema`]: the tables
-//! - [`apply_users`], [`apply_groups`]: from facts to rows
-//! - [`users`], [`groups`], [`members`]: the queries
-//! - [`filter`]: what of a filter an index can answer, and the documents for the rest
+//! - `schema`: the tables
+//! - `apply_users`, `apply_groups`: from facts to rows
+//! - `users`, `groups`, `members`: the queries
+//! - `filter`: what of a filter an index can answer, and the documents for the rest
 
 mod apply_groups;
 mod apply_users;

@@ -5,8 +5,8 @@
 //! only then may it be due, so that devices are acted on one step at a time, in the order in which
 //! people were offboarded.
 //!
-//! - [`apply`]: from facts to rows
-//! - [`actions`], [`offboardings`]: the queries
+//! - `apply`: from facts to rows
+//! - `actions`, `offboardings`: the queries
 
 mod actions;
 mod apply;

@@ -1,7 +1,7 @@
 //! The MDM portal: its people, their devices and the policies that devices are under.
 //!
-//! - [`apply`]: from facts to rows
-//! - [`devices`]: what is asked of devices and policies
+//! - `apply`: from facts to rows
+//! - `devices`: what is asked of devices and policies
 //!
 //! "User enrollment" is its accounts; "User groups" are the groups of its connectors, which the
 //! directory lists by portal.

@@ -93,7 +93,8 @@ fn a_build_that_was_killed_leaves_what_served() {
     let (log, models, _) = filled(dir.path());
     let before = dump(&models);
     let mut builds = models.builds(None).unwrap();
-    fill(&models.projector.log, &mut builds, &models.projector.log.heads(), &mut |_| {}).unwrap();
+    let heads = models.projector.log.heads();
+    fill(models.source().unwrap(), &mut builds, &heads, &mut |_| {}).unwrap();
     // As far as a build can come without being complete.
     let builds: Vec<_> =
         builds.into_iter().map(|build| build.onto_disk(&models.copier).unwrap()).collect();
@@ -217,4 +218,21 @@ fn a_rebuild_may_be_asked_for_by_a_task() {
     });
     let unknown = models.rebuild(Some("nothing"), &mut |_| {}).unwrap_err();
     assert_eq!(unknown.to_string(), "there is no projection named \"nothing\"");
+}
+
+#[test]
+fn closing_ends_a_build() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, models, _) = filled(dir.path());
+    let close = |progress: Progress| {
+        if progress.done == 0 {
+            models.close();
+        }
+    };
+    let result = models.rebuild(None, &mut { close });
+    // It may have been done with so little before it heard of it.
+    assert!(matches!(result, Err(RebuildError::Closed) | Ok(())), "{result:?}");
+    let closed = models.rebuild(None, &mut |_| {}).unwrap_err();
+    assert!(matches!(closed, RebuildError::Closed), "{closed}");
+    assert_eq!(files(dir.path()).len(), ALL.len());
 }
