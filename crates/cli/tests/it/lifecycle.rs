@@ -223,6 +223,19 @@ async fn nobody_whose_account_is_removed_gets_a_device() {
 }
 
 #[tokio::test]
+async fn somebody_who_arrives_inactive_has_no_account_until_they_are_activated() {
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let mut user = scim::user("ada@acme.example");
+    user["active"] = json!(false);
+    let id = client.post("/Users", user).await.unwrap().made().unwrap();
+    let path = format!("/mdm/users/{id}");
+    assert_eq!(get(&mut api, &path).await["account"], "none");
+    client.patch(&format!("/Users/{id}"), scim::active(true)).await.unwrap().expect(200).unwrap();
+    assert_eq!(get(&mut api, &path).await["account"], "active");
+}
+
+#[tokio::test]
 async fn a_user_who_is_deleted_and_comes_again_has_a_new_id_and_no_memberships() {
     let (_server, mut api, connector) = mdm("remove_user").await;
     let mut client = connector.client().unwrap();

@@ -41,6 +41,25 @@ async fn a_paused_connector_asks_to_come_back_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_downgrade_pauses_connectors_and_an_upgrade_resumes_what_it_paused() {
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let rule = setup::create_and("nothing");
+    let by_hand = setup::connector(&mut api, WORKSPACE, "store", "okta", rule).await.unwrap();
+    let path = format!("/workspaces/{WORKSPACE}/connectors/store");
+    api.patch(&path, json!({ "state": "paused" })).await.unwrap().expect(200).unwrap();
+
+    let (mut client, mut paused) = (connector.client().unwrap(), by_hand.client().unwrap());
+    let workspace = format!("/workspaces/{WORKSPACE}");
+    for (plan, status) in [("basic", 503), ("enterprise", 200)] {
+        api.patch(&workspace, json!({ "plan": plan })).await.unwrap().expect(200).unwrap();
+        assert_eq!(client.get("/Users").await.unwrap().status, status, "{plan}");
+        paused.get("/Users").await.unwrap().expect_scim_error(503, None).unwrap();
+    }
+    api.patch(&path, json!({ "state": "active" })).await.unwrap().expect(200).unwrap();
+    paused.get("/Users").await.unwrap().expect(200).unwrap();
+}
+
+#[tokio::test]
 async fn a_rotation_of_tokens_never_cuts_a_cycle_off_and_revoking_acts_at_once() {
     let (_server, mut api, connector) = mdm("remove_user").await;
     let path = format!("/workspaces/{WORKSPACE}/connectors/mdm/tokens");

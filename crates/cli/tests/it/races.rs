@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use testkit::{
-    Client, Random, Server, record, scim,
+    Client, Random, Server, all_ended, record, scim,
     setup::{self, Connector},
     together,
 };
 
-use crate::{WORKSPACE, start_with_workspace};
+use crate::{WORKSPACE, get, mdm, start_with_workspace};
 
 const PEOPLE: usize = 40;
 
 struct Scene {
-    _server: Server,
+    server: Server,
     api: Client,
     connector: Connector,
     group: String,
@@ -29,7 +29,7 @@ impl Scene {
         let mut client = connector.client().unwrap();
         let group = client.post("/Groups", scim::group("Everybody", &[])).await.unwrap();
         let group = group.made().unwrap();
-        Self { _server: server, api, connector, group }
+        Self { server, api, connector, group }
     }
 
     /// The members once everything that follows from the requests has happened; the directory shows
@@ -156,6 +156,66 @@ async fn a_user_who_is_deleted_and_brought_again_and_again_is_there_once() {
     assert_eq!(accounts["items"].as_array().unwrap().len(), 1, "{accounts}");
     assert_eq!(accounts["items"][0]["account"], "active");
     record::Record::whole(&mut scene.api, WORKSPACE).await.unwrap();
+}
+
+#[tokio::test]
+async fn somebody_who_is_invited_while_scim_brings_them_is_one_person_with_one_account() {
+    let mut scene = Scene::set().await;
+    let race = |index: usize| {
+        let (connector, api) = (scene.connector.clone(), scene.server.api());
+        async move {
+            let (mut scim, mut api) = (connector.client()?, api?);
+            let invited = json!({ "user_name": format!("Person{index}@acme.example") });
+            let path = format!("/workspaces/{WORKSPACE}/employees");
+            let (scim, hand) =
+                tokio::join!(scim.post("/Users", person(index)), api.post(&path, invited));
+            let (id, hand) = (scim?.made()?, hand?);
+            // Whoever comes second finds the account, or the person, of the first.
+            anyhow::ensure!([201, 409].contains(&hand.status), "{hand:?}");
+            Ok(id)
+        }
+    };
+    let ids = together((0..PEOPLE).map(race)).await.unwrap();
+    let path = format!("/workspaces/{WORKSPACE}/employees?account=any&limit=1000");
+    let accounts = scene.api.get(&path).await.unwrap().expect(200).unwrap();
+    let accounts = accounts["items"].as_array().unwrap();
+    assert_eq!(accounts.len(), PEOPLE);
+    assert!(accounts.iter().all(|account| account["account"] == "active"));
+    let entries = accounts.iter().map(|it| it["scim"][0]["id"].as_str().unwrap().to_owned());
+    assert_eq!(entries.collect::<BTreeSet<_>>(), ids.into_iter().collect());
+}
+
+#[tokio::test]
+async fn nobody_who_is_gone_keeps_a_device_that_was_assigned_to_them_meanwhile() {
+    let (server, mut api, connector) = mdm("remove_user").await;
+    let race = |index: usize| {
+        let (connector, api) = (connector.clone(), server.api());
+        async move {
+            let (mut scim, mut api) = (connector.client()?, api?);
+            let id = scim.post("/Users", person(index)).await?.made()?;
+            let device = setup::device(&mut api, WORKSPACE, &format!("s{index}"), None).await?;
+            let path = format!("/workspaces/{WORKSPACE}/mdm/devices/{device}");
+            let user = format!("/Users/{id}");
+            let (off, assigned) = tokio::join!(
+                scim.patch(&user, scim::active(false)),
+                api.patch(&path, json!({ "user": id })),
+            );
+            off?.expect(200)?;
+            let assigned = assigned?;
+            anyhow::ensure!([200, 409].contains(&assigned.status), "{assigned:?}");
+            Ok(assigned.status == 200)
+        }
+    };
+    let assigned = together((0..PEOPLE).map(race)).await.unwrap();
+    all_ended(&mut api, WORKSPACE).await.unwrap();
+    let devices = get(&mut api, "/mdm/devices?limit=1000").await;
+    let devices = devices["items"].as_array().unwrap();
+    assert!(devices.iter().all(|device| device["user"].is_null()), "{devices:#?}");
+    let accounts = get(&mut api, "/mdm/users?limit=1000").await;
+    assert_eq!(accounts["items"], json!([]), "an account is left");
+    let record = record::Record::whole(&mut api, WORKSPACE).await.unwrap();
+    let unassigned = record.of("device.unassigned").count();
+    assert_eq!(unassigned, assigned.iter().filter(|assigned| **assigned).count());
 }
 
 #[tokio::test]

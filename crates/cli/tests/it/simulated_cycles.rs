@@ -120,3 +120,22 @@ async fn all_dialects_find_nothing_wrong_with_a_generic_connector() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_command_says_by_its_exit_code_whether_it_found_anything() {
+    let (server, mut api) = start_with_workspace().await;
+    let rule = setup::create_and("remove_user");
+    let connector = setup::connector(&mut api, WORKSPACE, "store", "okta", rule).await.unwrap();
+    let simulate = |token: &str| {
+        let given = ["--base-url", &connector.base_url, "--token", token, "--users", "4"];
+        let command = ["simulate", "okta", "--groups", "1", "--cycle", "initial,repeat", "--json"];
+        command.into_iter().chain(given).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (token, code) in [(connector.token.as_str(), 0), ("mst_of_nobody", 1)] {
+        let command = simulate(token);
+        let command: Vec<_> = command.iter().map(String::as_str).collect();
+        let (found, text) = server.command(&command).await.unwrap();
+        assert_eq!(found, Some(code), "{text}");
+        assert_eq!(text.contains("\"findings_total\":0"), code == 0, "{text}");
+    }
+}
