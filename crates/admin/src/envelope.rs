@@ -23,10 +23,6 @@ use crate::problem::Refused;
 
 /// The header in which clients send their id of a request, and in which all get it back.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Another name that clients have for it.
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
-/// The longest id that is taken over from a client.
-const CORRELATION_BYTES_MAX: usize = 128;
 
 /// Runs a request in its envelope.
 pub(crate) async fn envelope(
@@ -34,7 +30,7 @@ pub(crate) async fn envelope(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let ids = request_ids(request.headers(), || app.fresh_id().to_string());
+    let ids = request_ids(request.headers(), app.fresh_id().to_string());
     let echo = HeaderValue::from_str(&ids.correlation).ok();
     let span = tracing::info_span!(
         "api",
@@ -90,18 +86,7 @@ fn foreign(status: StatusCode) -> Refused {
     Refused::from_status(status, if failed { "the server failed" } else { "not understood" })
 }
 
-/// The ids of a request: its own is always ours, the other one the client may choose.
-fn request_ids(headers: &HeaderMap, fresh: impl Fn() -> String) -> RequestIds {
-    let request = fresh();
-    let theirs = [REQUEST_ID, CLIENT_REQUEST_ID]
-        .iter()
-        .find_map(|name| headers.get(name)?.to_str().ok().filter(|id| is_usable(id)));
-    let correlation = theirs.map_or_else(|| request.clone(), str::to_owned);
-    RequestIds { request, correlation }
-}
-
-/// Whether an id can stand in a header, a log and a file name as it is.
-fn is_usable(id: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-    (1..=CORRELATION_BYTES_MAX).contains(&id.len()) && id.bytes().all(allowed)
+/// The ids of a request.
+fn request_ids(headers: &HeaderMap, fresh: String) -> RequestIds {
+    RequestIds::new(fresh, |name| headers.get(name)?.to_str().ok())
 }

@@ -14,17 +14,7 @@ use domain::{
 use event_log::{Meta, Micros, WorkspaceId};
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::bearer;
-
-/// What identifies one request in the record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RequestIds {
-    /// Made by us for each request.
-    pub request: String,
-    /// The client's `x-request-id`, else its `client-request-id`, else the request's own id: the
-    /// same from the request to its last effect.
-    pub correlation: String,
-}
+use crate::{RequestIds, bearer};
 
 /// A connector that has proven itself with a live token.
 #[derive(Clone, Debug)]

@@ -19,6 +19,7 @@ mod groups;
 mod ids;
 pub mod policies;
 mod refusal;
+mod request_ids;
 mod users;
 mod write;
 
@@ -30,10 +31,11 @@ use projections::ReadModels;
 use uuid::Uuid;
 
 pub use bearer::TokenDigest;
-pub use caller::{Caller, Person, RequestIds, Unauthorized, bearer_token};
+pub use caller::{Caller, Person, Unauthorized, bearer_token};
 pub use groups::GroupView;
 pub use ids::{CountedIds, Ids, SystemIds};
 pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
+pub use request_ids::RequestIds;
 pub use users::UserView;
 pub use write::{DispatchError, Done, Lanes, Order};
 

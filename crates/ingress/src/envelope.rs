@@ -25,10 +25,6 @@ use crate::{error::Refused, respond, slashes};
 
 /// The header in which clients send their id of a request, and in which all get it back.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Another name that clients have for it.
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
-/// The longest id that is taken over from a client.
-const CORRELATION_BYTES_MAX: usize = 128;
 
 /// Runs a request in its envelope.
 pub(crate) async fn envelope(
@@ -37,7 +33,7 @@ pub(crate) async fn envelope(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     slashes::tidy(&mut request);
-    let ids = request_ids(request.headers(), || app.fresh_id().to_string());
+    let ids = request_ids(request.headers(), app.fresh_id().to_string());
     let echo = HeaderValue::from_str(&ids.correlation).ok();
     let mut line = Line::begin(&request, &ids);
     request.extensions_mut().insert(ids);
@@ -71,20 +67,9 @@ fn in_scim(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     ServiceResponse::new(request, Refused::from_status(status).error_response())
 }
 
-/// The ids of a request: its own is always ours, the other one the client may choose.
-fn request_ids(headers: &HeaderMap, fresh: impl Fn() -> String) -> RequestIds {
-    let request = fresh();
-    let theirs = [REQUEST_ID, CLIENT_REQUEST_ID]
-        .iter()
-        .find_map(|name| headers.get(name)?.to_str().ok().filter(|id| is_usable(id)));
-    let correlation = theirs.map_or_else(|| request.clone(), str::to_owned);
-    RequestIds { request, correlation }
-}
-
-/// Whether an id can stand in a header, a log and a file name as it is.
-fn is_usable(id: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-    (1..=CORRELATION_BYTES_MAX).contains(&id.len()) && id.bytes().all(allowed)
+/// The ids of a request.
+fn request_ids(headers: &HeaderMap, fresh: String) -> RequestIds {
+    RequestIds::new(fresh, |name| headers.get(name)?.to_str().ok())
 }
 
 /// The line that a request leaves in the log, when it ends or when it is given up.
@@ -208,34 +193,5 @@ mod tests {
             assert_eq!(body["status"], status.to_string());
             assert!(!body.to_string().contains("hedwig"), "{body}");
         }
-    }
-
-    fn correlation(headers: &[(HeaderName, &str)]) -> String {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.insert(name.clone(), HeaderValue::from_str(value).unwrap());
-        }
-        request_ids(&map, || "ours".to_owned()).correlation
-    }
-
-    #[test]
-    fn a_client_may_choose_the_correlation_id_but_not_every_text() {
-        assert_eq!(correlation(&[]), "ours");
-        assert_eq!(correlation(&[(REQUEST_ID, "A1._:-z")]), "A1._:-z");
-        assert_eq!(correlation(&[(CLIENT_REQUEST_ID, "c")]), "c");
-        assert_eq!(correlation(&[(REQUEST_ID, "x"), (CLIENT_REQUEST_ID, "c")]), "x");
-        let long = "x".repeat(CORRELATION_BYTES_MAX);
-        assert_eq!(correlation(&[(REQUEST_ID, &long)]), long);
-        for bad in ["", "a b", "a\tb", "ä", "a/b", &format!("{long}x")] {
-            assert_eq!(correlation(&[(REQUEST_ID, bad)]), "ours", "{bad}");
-        }
-        assert_eq!(correlation(&[(REQUEST_ID, "a b"), (CLIENT_REQUEST_ID, "c")]), "c");
-    }
-
-    #[test]
-    fn the_id_of_a_request_is_ours_whatever_the_client_says() {
-        let mut map = HeaderMap::new();
-        map.insert(REQUEST_ID, HeaderValue::from_static("theirs"));
-        assert_eq!(request_ids(&map, || "ours".to_owned()).request, "ours");
     }
 }
