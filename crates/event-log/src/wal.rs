@@ -8,7 +8,6 @@
 //! the log has grown some more.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,6 +26,9 @@ const COPY_FRAMES: u64 = (8 << 20) / FRAME_BYTES;
 /// Frames after which the log is to start over; 32 MiB.
 const RESTART_FRAMES: u64 = (32 << 20) / FRAME_BYTES;
 
+/// Frames after which the writer waits for the copying; 64 MiB. Only a reader makes the log larger.
+const WAIT_FRAMES: u64 = 2 * RESTART_FRAMES;
+
 /// How long starting over waits for readers, at most.
 const READERS_WAIT: Duration = Duration::from_millis(10);
 
@@ -39,30 +41,24 @@ pub(crate) struct Wal {
     copy_due: u64,
     /// Frames at which the log is to start over.
     restart_due: u64,
-    requests: Option<mpsc::Sender<()>>,
-    copying: Arc<AtomicBool>,
-    copier: Option<JoinHandle<()>>,
+    requests: mpsc::Sender<()>,
+    copied: mpsc::Receiver<()>,
+    /// Whether pages are being copied: nobody else may meanwhile.
+    copying: bool,
+    copier: JoinHandle<()>,
 }
 
 impl Wal {
     pub(crate) fn new(path: &Path, counters: Arc<Counters>) -> Result<Self, OpenError> {
         let conn = schema::LOG.open(path)?;
-        let copying = Arc::new(AtomicBool::new(false));
         let (requests, requested) = mpsc::channel();
+        let (done, copied) = mpsc::channel();
         let copier = std::thread::Builder::new()
             .name("wal".to_owned())
-            .spawn({
-                let copying = Arc::clone(&copying);
-                move || copy_on_request(&conn, &requested, &copying, &counters)
-            })
+            .spawn(move || copy_on_request(&conn, &requested, &done, &counters))
             .map_err(Failure::storage("starting the thread for checkpoints"))?;
-        Ok(Self {
-            copy_due: COPY_FRAMES,
-            restart_due: RESTART_FRAMES,
-            requests: Some(requests),
-            copying,
-            copier: Some(copier),
-        })
+        let (copy_due, restart_due, copying) = (COPY_FRAMES, RESTART_FRAMES, false);
+        Ok(Self { copy_due, restart_due, requests, copied, copying, copier })
     }
 
     /// To be called by the writer after each transaction.
@@ -72,21 +68,33 @@ impl Wal {
         counters: &Counters,
     ) -> rusqlite::Result<()> {
         let mut frames = checkpoint(conn, "NOOP")?.frames;
-        // While pages are being copied nobody else may.
-        if frames >= self.copy_due && !self.copying.load(SeqCst) {
+        if frames >= self.copy_due && !self.is_copying(frames) {
             if frames >= self.restart_due {
                 frames = self.restart(conn, frames)?;
                 counters.checkpoints.add(1);
                 counters.syncs.add(SYNCS);
-            } else if let Some(requests) = &self.requests {
-                self.copying.store(true, SeqCst);
+            } else {
                 // Without the thread the writer copies everything itself.
-                let _ = requests.send(());
+                self.copying = self.requests.send(()).is_ok();
             }
             self.copy_due = frames + COPY_FRAMES;
         }
         counters.wal_bytes.set(frames * FRAME_BYTES);
         Ok(())
+    }
+
+    /// Whether pages are still being copied. Waits for the end of it when the log is too large.
+    fn is_copying(&mut self, frames: u64) -> bool {
+        if self.copying {
+            self.copying = if frames >= WAIT_FRAMES {
+                // Neither an answer nor a thread: nobody copies in either case.
+                let _ = self.copied.recv();
+                false
+            } else {
+                matches!(self.copied.try_recv(), Err(mpsc::TryRecvError::Empty))
+            };
+        }
+        self.copying
     }
 
     /// Lets the log start over, if no reader is in the way. The frames that are in it then.
@@ -100,12 +108,10 @@ impl Wal {
     }
 
     /// Brings everything into the file and empties the log.
-    pub(crate) fn close(mut self, conn: &Connection) -> rusqlite::Result<()> {
-        self.requests = None;
-        if let Some(copier) = self.copier.take() {
-            // One that panicked has said so.
-            let _ = copier.join();
-        }
+    pub(crate) fn close(self, conn: &Connection) -> rusqlite::Result<()> {
+        drop(self.requests);
+        // A thread that panicked has said so.
+        let _ = self.copier.join();
         checkpoint(conn, "TRUNCATE").map(drop)
     }
 }
@@ -113,7 +119,7 @@ impl Wal {
 fn copy_on_request(
     conn: &Connection,
     requested: &mpsc::Receiver<()>,
-    copying: &AtomicBool,
+    done: &mpsc::Sender<()>,
     counters: &Counters,
 ) {
     for () in requested {
@@ -127,7 +133,8 @@ fn copy_on_request(
                 "the write-ahead log could not be copied into the file"
             ),
         }
-        copying.store(false, SeqCst);
+        // A writer that is gone does not wait for it.
+        let _ = done.send(());
     }
 }
 
