@@ -7,7 +7,7 @@ use crate::Client;
 /// How often [`until`] asks, at most.
 const ASKED_MAX: usize = 20_000;
 
-/// Asks until there is an answer, at most [`ASKED_MAX`] times: for what happens in the background
+/// Asks until there is an answer, at most `ASKED_MAX` times: for what happens in the background
 /// and that no endpoint waits for, such as what a device does.
 ///
 /// # Errors
