@@ -14,6 +14,9 @@ use crate::{
 pub struct Offboarding {
     /// Its id.
     pub id: OffboardingId,
+    /// The position of the event that opened it: a device that was assigned before is part of its
+    /// plan, one that is assigned later gets the rule because of that (rule 25).
+    pub started: u64,
     /// Whose rule it carries out.
     pub connector: ConnectorName,
     /// The rule, as it was when the process began.

@@ -129,6 +129,9 @@ impl Deliverer {
         let at = Owed { deliverer: self, row };
         let mut device = at.load().await?;
         if matches!(at.state(&device), Some(ActionState::Requested | ActionState::Failed)) {
+            if !at.wanted(&device).await? {
+                return at.note(DeviceCommand::Cancel { action: at.row.id }).await.map(drop);
+            }
             device = at.note(DeviceCommand::Send { action: at.row.id }).await?;
         }
         if at.state(&device) == Some(ActionState::Sent) {
@@ -165,6 +168,15 @@ impl Owed<'_> {
     async fn load(&self) -> Result<Device, Refusal> {
         let devices = self.deliverer.app.devices();
         Ok(devices.load(&self.row.workspace, self.row.device.0).await?.state.clone())
+    }
+
+    /// Whether the person is still to be offboarded. Asked at the last moment: they may be active
+    /// again, and the policy that cancels what was requested may not have come to it yet.
+    async fn wanted(&self, device: &Device) -> Result<bool, Refusal> {
+        let Some(known) = self.known(device) else { return Ok(false) };
+        let users = self.deliverer.app.users();
+        let user = users.load(&self.row.workspace, known.user.0).await?;
+        Ok(user.state.offboarding.as_ref().is_some_and(|it| it.id == known.offboarding))
     }
 
     /// Notes a step as a fact of the device; returns the device after it.

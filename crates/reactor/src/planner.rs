@@ -6,7 +6,7 @@ use app::{
 };
 use domain::{
     Event,
-    device::{Device, DeviceCommand, DeviceEvent, DeviceState},
+    device::{DeviceCommand, DeviceEvent},
     ids::{ActionId, DeviceId, OffboardingId, UserId},
     offboarding::{Offboarding, Planned},
     portal::Portal,
@@ -57,7 +57,7 @@ impl Policy for Planner {
                 }
                 Event::Device(
                     DeviceEvent::Assigned { user } | DeviceEvent::Enrolled { user: Some(user), .. },
-                ) => at.assigned(*user, device).await,
+                ) => at.assigned(*user, device, event.position).await,
                 Event::Device(
                     DeviceEvent::ActionConfirmed { .. }
                     | DeviceEvent::ActionCancelled { .. }
@@ -78,7 +78,8 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    /// An offboarding was opened: what it calls for on which devices.
+    /// An offboarding was opened: what it calls for on which devices. Asked again after a crash, it
+    /// has everything requested that was planned before.
     async fn plan(
         &self,
         id: UserId,
@@ -91,16 +92,12 @@ impl At<'_> {
         if open.held {
             return Ok(Vec::new());
         }
-        let devices = self.devices_of(&user.state, id).await?;
-        if devices.is_empty() {
+        let mut actions = open.planned.clone();
+        actions.extend(self.unplanned(&user.state, open, id).await?);
+        if actions.is_empty() {
             return Ok(vec![complete(id, offboarding)]);
         }
-        let planned = devices.iter().map(|&device| planned(open, device)).collect();
-        // The plan goes first: the offboarding cannot be taken for complete while a crash has let
-        // only some of its actions be requested.
-        let plan = UserCommand::PlanOffboarding { offboarding, actions: planned };
-        let requests = devices.into_iter().filter_map(|device| request(open, id, device));
-        Ok([Consequence::User(id, plan)].into_iter().chain(requests).collect())
+        Ok(carry_out(open, id, actions))
     }
 
     /// An offboarding ended early: what has not been sent is not wanted any more.
@@ -114,19 +111,21 @@ impl At<'_> {
         Ok(open.into_iter().map(cancel).collect())
     }
 
-    /// Somebody got a device. If they are being offboarded, or have been and are not active again,
-    /// it gets the recorded rule as well (rule 25).
-    async fn assigned(&self, id: UserId, device: DeviceId) -> Result<Vec<Consequence>, Refusal> {
+    /// Somebody got a device at `position`. If they were being offboarded then, or had been and are
+    /// not active again, it gets the recorded rule as well (rule 25). What they had before is part of
+    /// the plan, which knows better why.
+    async fn assigned(
+        &self,
+        id: UserId,
+        device: DeviceId,
+        position: u64,
+    ) -> Result<Vec<Consequence>, Refusal> {
         let user = self.app.users().load(self.workspace, id.0).await?;
-        let Some(recorded) = user.state.offboarding.as_ref().filter(|it| !it.held) else {
+        let recorded = user.state.offboarding.as_ref();
+        let Some(recorded) = recorded.filter(|it| !it.held && it.started < position) else {
             return Ok(Vec::new());
         };
-        let plan = UserCommand::PlanOffboarding {
-            offboarding: recorded.id,
-            actions: vec![planned(recorded, device)],
-        };
-        let request = request(recorded, id, device);
-        Ok([Consequence::User(id, plan)].into_iter().chain(request).collect())
+        Ok(carry_out(recorded, id, vec![planned(recorded, device)]))
     }
 
     /// An action on a device ended, or the device did: offboardings may be complete now.
@@ -143,20 +142,46 @@ impl At<'_> {
     }
 
     /// Completes an offboarding after the last of its actions. Asked after planning too: every
-    /// device may have been removed by then.
+    /// device may have been removed by then. A device that the person still has and that is not
+    /// planned for comes first: after a crash, an assignment may have been heard, carried out and
+    /// confirmed before the plan is made.
     async fn maybe_complete(&self, id: UserId) -> Result<Vec<Consequence>, Refusal> {
         let user = self.app.users().load(self.workspace, id.0).await?;
-        let Some(open) = user.state.open_offboarding() else { return Ok(Vec::new()) };
-        let ended = self.all_ended(open).await?;
-        Ok(if ended { vec![complete(id, open.id)] } else { Vec::new() })
+        let Some(open) = user.state.open_offboarding().filter(|open| !open.held) else {
+            return Ok(Vec::new());
+        };
+        if !self.all_ended(id, open).await? {
+            return Ok(Vec::new());
+        }
+        let unplanned = self.unplanned(&user.state, open, id).await?;
+        if unplanned.is_empty() {
+            return Ok(vec![complete(id, open.id)]);
+        }
+        Ok(carry_out(open, id, unplanned))
+    }
+
+    /// What an offboarding calls for on devices that are not in its plan yet.
+    async fn unplanned(
+        &self,
+        user: &User,
+        open: &Offboarding,
+        id: UserId,
+    ) -> Result<Vec<Planned>, Refusal> {
+        let devices = self.devices_of(user, id).await?.into_iter();
+        let planned = devices.map(|device| planned(open, device));
+        Ok(planned.filter(|it| !open.planned.contains(it)).collect())
     }
 
     /// Whether nothing more will happen to any device of an offboarding. Asked of the devices
     /// themselves, since a read model may be behind.
-    async fn all_ended(&self, offboarding: &Offboarding) -> Result<bool, Refusal> {
+    async fn all_ended(
+        &self,
+        user: UserId,
+        offboarding: &Offboarding,
+    ) -> Result<bool, Refusal> {
         for it in &offboarding.planned {
             let device = self.app.devices().load(self.workspace, it.device.0).await?;
-            if !ended(&device.state, it.action) {
+            if device.state.owes(it.action, user) {
                 return Ok(false);
             }
         }
@@ -174,20 +199,22 @@ impl At<'_> {
     }
 }
 
-fn ended(device: &Device, action: ActionId) -> bool {
-    device.state == DeviceState::Removed
-        || device.actions.get(&action).is_some_and(|action| action.state.ended())
-}
-
 fn planned(offboarding: &Offboarding, device: DeviceId) -> Planned {
     Planned { action: ActionId::derive(offboarding.id, device), device }
 }
 
-fn request(offboarding: &Offboarding, user: UserId, device: DeviceId) -> Option<Consequence> {
-    let kind = offboarding.action()?;
-    let action = ActionId::derive(offboarding.id, device);
-    let request = DeviceCommand::Request { action, offboarding: offboarding.id, user, kind };
-    Some(Consequence::Device(device, request))
+/// The plan, and what it asks of each device. The plan goes first: the offboarding cannot be taken
+/// for complete while a crash has let only some of its actions be requested.
+fn carry_out(offboarding: &Offboarding, user: UserId, actions: Vec<Planned>) -> Vec<Consequence> {
+    let Some(kind) = offboarding.action() else { return Vec::new() };
+    let request = |it: &Planned| {
+        let offboarding = offboarding.id;
+        let request = DeviceCommand::Request { action: it.action, offboarding, user, kind };
+        Consequence::Device(it.device, request)
+    };
+    let requests: Vec<_> = actions.iter().map(request).collect();
+    let plan = UserCommand::PlanOffboarding { offboarding: offboarding.id, actions };
+    [Consequence::User(user, plan)].into_iter().chain(requests).collect()
 }
 
 fn complete(user: UserId, offboarding: OffboardingId) -> Consequence {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{User, UserEvent, UserRefusal, Via, event::RoleReason};
 use crate::{
+    Stamp,
     ids::OffboardingId,
     offboarding::{CancelledBecause, HeldBecause, Offboarding, Planned},
     portal::{Portal, Role},
@@ -199,7 +200,7 @@ impl User {
         removed.into_iter().chain([completed]).collect()
     }
 
-    pub(super) fn evolve_account(&mut self, event: &UserEvent) {
+    pub(super) fn evolve_account(&mut self, event: &UserEvent, stamp: &Stamp) {
         match event {
             UserEvent::EntryAdded { connector, .. } | UserEvent::EntryChanged { connector, .. } => {
                 self.follow(connector);
@@ -228,6 +229,7 @@ impl User {
             UserEvent::OffboardingStarted { offboarding, connector, rule, policy } => {
                 self.offboarding = Some(Offboarding {
                     id: *offboarding,
+                    started: stamp.position,
                     connector: connector.clone(),
                     rule: *rule,
                     policy: *policy,

@@ -115,7 +115,7 @@ impl Decider for User {
             | UserEvent::OffboardingCancelled { .. } => {}
         }
         self.evolve_entries(event, stamp);
-        self.evolve_account(event);
+        self.evolve_account(event, stamp);
     }
 
     fn claims(&self) -> Vec<Claim> {
