@@ -47,6 +47,9 @@ pub enum Refusal {
     /// A read model has stopped at an event; what it shows would be old.
     #[error("this view is being repaired: an operator has been told")]
     Stale(#[source] projections::Stale),
+    /// The server ends. Whether it was done is unknown; it may be asked for again.
+    #[error("the server is stopping: try again in a moment")]
+    Stopping,
     /// Our fault.
     #[error("the server failed")]
     Failed(#[source] Failure),
@@ -119,7 +122,8 @@ impl Refusal {
 
     /// A failure is logged once, where it is handled: here.
     fn log(&self) {
-        if self.status() >= 500 && !matches!(self, Self::Paused | Self::Overloaded) {
+        let expected = matches!(self, Self::Paused | Self::Overloaded | Self::Stopping);
+        if self.status() >= 500 && !expected {
             tracing::error!(error = %chain(self), "a request failed");
         }
     }
@@ -139,7 +143,10 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
+        match failure {
+            Failure::Closed => Self::Stopping,
+            failure => Self::Failed(failure),
+        }
     }
 }
 
@@ -161,7 +168,7 @@ impl<R: Into<Refusal>> From<DispatchError<R>> for Refusal {
             DispatchError::Refused(refusal) => refusal.into(),
             DispatchError::ClaimTaken { claim, .. } => Self::Taken(taken(&claim.scope)),
             DispatchError::Overloaded => Self::Overloaded,
-            DispatchError::Failed(failure) => Self::Failed(failure),
+            DispatchError::Failed(failure) => failure.into(),
             DispatchError::Unreadable(_) => Self::Unreadable,
             DispatchError::ReadOnly => Self::ReadOnly,
         }
@@ -208,7 +215,9 @@ impl From<DeviceRefusal> for Refusal {
     fn from(refusal: DeviceRefusal) -> Self {
         match refusal {
             DeviceRefusal::NoDevice => Self::NotFound("device".into()),
-            DeviceRefusal::Removed => Self::State(refusal.to_string()),
+            DeviceRefusal::Removed | DeviceRefusal::BeingRemoved => {
+                Self::State(refusal.to_string())
+            }
         }
     }
 }

@@ -79,6 +79,12 @@ impl App {
                 {
                     user = UserId(holder.id);
                 }
+                Err(DispatchError::Refused(UserRefusal::EntryExists)) if user.0 != entry.0 => {
+                    return Err(Refusal::Taken(
+                        "userName: this connector has that person already, under another userName"
+                            .to_owned(),
+                    ));
+                }
                 Err(error) => return Err(error.into()),
             }
         }

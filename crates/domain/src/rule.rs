@@ -36,6 +36,17 @@ pub enum OnDeactivate {
 }
 
 impl OnDeactivate {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::RemoveUser => "remove_user",
+            Self::Unassign => "unassign",
+            Self::ChangePolicy => "change_policy",
+            Self::RemoveUserAndDevices => "remove_user_and_devices",
+        }
+    }
+
     /// Whether the account goes in the end; such a rule suspends it at once (rule 24).
     pub fn removes_account(self) -> bool {
         match self {
@@ -113,7 +124,7 @@ pub struct Provisioning {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadProvisioning {
     /// Devices belong to MDM.
-    #[error("on_deactivate {0:?} acts on devices, which only the mdm portal has")]
+    #[error("on_deactivate {} acts on devices, which only the mdm portal has", .0.as_str())]
     NeedsDevices(OnDeactivate),
     /// Roles belong to the Dashboard.
     #[error("default_role is for the dashboard portal; {0} has no roles")]

@@ -15,6 +15,7 @@ use domain::{
     Micros,
     device::{Action, ActionState, Device, DeviceCommand},
     ids::{ActionId, DeviceId},
+    offboarding::ActionKind,
 };
 use event_log::{Meta, WorkspaceId};
 use futures_util::{StreamExt, stream};
@@ -129,10 +130,8 @@ impl Deliverer {
         let at = Owed { deliverer: self, row };
         let mut device = at.load().await?;
         if matches!(at.state(&device), Some(ActionState::Requested | ActionState::Failed)) {
-            if !at.wanted(&device).await? {
-                return at.note(DeviceCommand::Cancel { action: at.row.id }).await.map(drop);
-            }
-            device = at.note(DeviceCommand::Send { action: at.row.id }).await?;
+            let next = at.next(&device).await?;
+            device = at.note(next).await?;
         }
         if at.state(&device) == Some(ActionState::Sent) {
             device = match self.adapter.send(&at.order(&device)?).await {
@@ -170,13 +169,23 @@ impl Owed<'_> {
         Ok(devices.load(&self.row.workspace, self.row.device.0).await?.state.clone())
     }
 
-    /// Whether the person is still to be offboarded. Asked at the last moment: they may be active
-    /// again, and the policy that cancels what was requested may not have come to it yet.
-    async fn wanted(&self, device: &Device) -> Result<bool, Refusal> {
-        let Some(known) = self.known(device) else { return Ok(false) };
-        let users = self.deliverer.app.users();
-        let user = users.load(&self.row.workspace, known.user.0).await?;
-        Ok(user.state.offboarding.as_ref().is_some_and(|it| it.id == known.offboarding))
+    /// What is to become of an action that has not been sent. Asked at the last moment: the person
+    /// may be active again, and the policy that cancels what was requested may not have come to it
+    /// yet; or the device policy that it gives may be gone.
+    async fn next(&self, device: &Device) -> Result<DeviceCommand, Refusal> {
+        let (app, action) = (&self.deliverer.app, self.row.id);
+        let user = app.users().load(&self.row.workspace, self.row.user.0).await?;
+        let recorded = user.state.offboarding.as_ref();
+        if recorded.is_none_or(|it| it.id != self.row.offboarding) {
+            return Ok(DeviceCommand::Cancel { action });
+        }
+        if let Some(ActionKind::ChangePolicy { policy }) = self.known(device).map(|it| it.kind)
+            && !app.workspace(&self.row.workspace).await?.state.policies.contains_key(&policy)
+        {
+            let reason = "the policy that the rule gives has been deleted".to_owned();
+            return Ok(DeviceCommand::Park { action, reason });
+        }
+        Ok(DeviceCommand::Send { action })
     }
 
     /// Notes a step as a fact of the device; returns the device after it.

@@ -174,11 +174,7 @@ impl At<'_> {
 
     /// Whether nothing more will happen to any device of an offboarding. Asked of the devices
     /// themselves, since a read model may be behind.
-    async fn all_ended(
-        &self,
-        user: UserId,
-        offboarding: &Offboarding,
-    ) -> Result<bool, Refusal> {
+    async fn all_ended(&self, user: UserId, offboarding: &Offboarding) -> Result<bool, Refusal> {
         for it in &offboarding.planned {
             let device = self.app.devices().load(self.workspace, it.device.0).await?;
             if device.state.owes(it.action, user) {

@@ -61,7 +61,7 @@ async fn only_an_mdm_user_with_an_account_gets_a_device() {
     let device = world.post(DEVICES, assign(&entry)).await.field(201, "id");
     world.delete(&format!("{users}/{entry}")).await.is(204);
     let path = format!("{DEVICES}/{device}");
-    world.patch(&path, json!({ "user": null })).await.is(200);
+    assert!(world.get(&path).await.is(200)["user"].is_null(), "it is unassigned first");
     let detail = world.patch(&path, json!({ "user": entry })).await.refused(409);
     assert!(detail.contains("has been removed"), "{detail}");
 

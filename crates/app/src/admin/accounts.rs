@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     Es,
+    device::DeviceCommand,
     ids::{EntryId, OffboardingId, UserId},
     portal::{Portal, Role},
     user::{AccountState, Source, User, UserCommand, UserRefusal},
@@ -175,10 +176,12 @@ impl App {
         Ok(AccountView::of(user, &done.es.state))
     }
 
-    /// Removes an account. What connectors know of the person stays.
+    /// Removes an account; in MDM, after the person's devices have been unassigned, as SCIM's rule
+    /// does. What connectors know of the person stays.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], or [`Refusal::State`] where there is no account.
+    /// [`Refusal::NotFound`], or [`Refusal::State`] where there is no account, or where a device of
+    /// the person is being removed.
     pub async fn remove_account(
         &self,
         person: &Person,
@@ -186,7 +189,14 @@ impl App {
         portal: Portal,
         id: Uuid,
     ) -> Result<(), Refusal> {
-        let (user, _) = self.require_person(workspace, portal, id).await?;
+        let (user, es) = self.require_person(workspace, portal, id).await?;
+        if portal == Portal::Mdm && es.state.account.stands() {
+            self.current(projections::mdm::NAME, workspace).await?;
+            for device in self.read_models.devices().of_user(workspace, user)? {
+                let unassign = DeviceCommand::Change { user: Some(None), policy: None };
+                self.on_device(person, workspace, device.id, unassign).await?;
+            }
+        }
         self.on_account(person, workspace, user, UserCommand::RemoveAccount).await?;
         Ok(())
     }

@@ -101,6 +101,11 @@ impl App {
     ) -> Result<ConnectorName, Refusal> {
         let bad = |error| Refusal::Malformed(format!("name: {error}"));
         if let Some(name) = asked {
+            let reserved = name.parse::<Portal>().is_ok_and(|other| other != portal);
+            if reserved {
+                let detail = format!("name: {name} is kept for the first connector of that portal");
+                return Err(Refusal::Malformed(detail));
+            }
             return ConnectorName::parse(name).map_err(bad);
         }
         if self.workspace(workspace).await?.state.managed_by_scim(portal) {

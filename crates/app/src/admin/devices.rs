@@ -274,7 +274,7 @@ impl App {
         Ok(id)
     }
 
-    async fn on_device(
+    pub(super) async fn on_device(
         &self,
         person: &Person,
         workspace: &WorkspaceId,

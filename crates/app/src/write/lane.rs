@@ -112,6 +112,22 @@ impl<D: Decider> Decided<D> {
     }
 }
 
+/// Whoever drives a lane. Dropped on the way (it panicked, or the runtime it ran on ends before
+/// others do), it closes the lane, so that nobody waits for ever and the next command opens it anew.
+struct Driver<'a, D: Decider> {
+    lanes: &'a Lanes<D>,
+    /// `None` once the lane is closed in order.
+    key: Option<&'a Key>,
+}
+
+impl<D: Decider> Drop for Driver<'_, D> {
+    fn drop(&mut self) {
+        let left = self.key.and_then(|key| self.lanes.waiting.lock().remove(key));
+        // Outside the lock: whoever waits learns that there is no answer.
+        drop(left);
+    }
+}
+
 /// The lanes of one kind of aggregate.
 pub struct Lanes<D: Decider> {
     log: Arc<dyn EventLog>,
@@ -204,9 +220,11 @@ impl<D: Decider> Lanes<D> {
     }
 
     async fn drive(self: Arc<Self>, key: Key) {
+        let mut driver = Driver { lanes: &self, key: Some(&key) };
         while let Some(batch) = self.next(&key) {
             self.carry_out(&key, batch).await;
         }
+        driver.key = None;
     }
 
     /// What waits, or `None` after closing the lane.

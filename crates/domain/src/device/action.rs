@@ -46,6 +46,14 @@ impl ActionState {
         }
     }
 
+    /// Those in which nobody outside has it.
+    const UNSENT: [Self; 3] = [Self::Requested, Self::Failed, Self::Parked];
+
+    /// Whether it can still be taken back.
+    fn unsent(self) -> bool {
+        Self::UNSENT.contains(&self)
+    }
+
     /// Whether nothing more will happen to it.
     pub fn ended(self) -> bool {
         matches!(self, Self::Confirmed | Self::Cancelled)
@@ -77,7 +85,9 @@ impl Device {
         user: UserId,
         kind: ActionKind,
     ) -> Vec<DeviceEvent> {
-        let wanted = self.managed().is_ok() && !self.actions.contains_key(&action);
+        let wanted = self.managed().is_ok()
+            && self.user == Some(user)
+            && !self.actions.contains_key(&action);
         let requested = DeviceEvent::ActionRequested { action, offboarding, user, kind };
         if wanted { vec![requested] } else { vec![] }
     }
@@ -86,6 +96,24 @@ impl Device {
         self.step(action, &[ActionState::Requested, ActionState::Failed], |known| {
             vec![DeviceEvent::ActionSent { action, attempt: known.attempts + 1 }]
         })
+    }
+
+    /// What a change of user takes back: what has not been sent and was owed because of somebody
+    /// else. Nobody's device suffers for what another person's deactivation called for.
+    pub(super) fn not_for(&self, user: Option<UserId>) -> impl Iterator<Item = DeviceEvent> {
+        self.actions
+            .iter()
+            .filter(move |(_, known)| known.state.unsent() && Some(known.user) != user)
+            .map(|(&action, _)| DeviceEvent::ActionCancelled { action })
+    }
+
+    /// Whether anything is still to come of an action that was planned for a person's device: it may
+    /// not have been requested yet.
+    pub fn owes(&self, action: ActionId, user: UserId) -> bool {
+        match self.actions.get(&action) {
+            Some(known) => self.state != DeviceState::Removed && !known.state.ended(),
+            None => self.managed().is_ok() && self.user == Some(user),
+        }
     }
 
     pub(super) fn acknowledge(&self, action: ActionId) -> Vec<DeviceEvent> {
@@ -102,8 +130,10 @@ impl Device {
                 ActionKind::Unassign => {
                     (self.user == Some(known.user)).then_some(DeviceEvent::Unassigned {})
                 }
-                ActionKind::ChangePolicy { policy } => (self.policy != Some(policy))
-                    .then_some(DeviceEvent::PolicyChanged { policy: Some(policy) }),
+                ActionKind::ChangePolicy { policy } => {
+                    let theirs = self.user == Some(known.user) && self.policy != Some(policy);
+                    theirs.then_some(DeviceEvent::PolicyChanged { policy: Some(policy) })
+                }
                 ActionKind::Remove => {
                     (self.state != DeviceState::Removed).then_some(DeviceEvent::Removed {})
                 }
@@ -132,8 +162,7 @@ impl Device {
 
     /// Takes back what has not been sent. A failed action was received by nobody.
     pub(super) fn cancel(&self, action: ActionId) -> Vec<DeviceEvent> {
-        let from = [ActionState::Requested, ActionState::Failed, ActionState::Parked];
-        self.step(action, &from, |_| vec![DeviceEvent::ActionCancelled { action }])
+        self.step(action, &ActionState::UNSENT, |_| vec![DeviceEvent::ActionCancelled { action }])
     }
 
     fn step(

@@ -89,4 +89,7 @@ pub enum DeviceRefusal {
     /// It is gone.
     #[error("that device has been removed; enrol it again to manage it")]
     Removed,
+    /// Its removal has been sent to the MDM service.
+    #[error("that device is being removed, and nobody can get it any more")]
+    BeingRemoved,
 }

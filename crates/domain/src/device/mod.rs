@@ -99,14 +99,19 @@ impl Decider for Device {
             }
             DeviceCommand::Change { user, policy } => {
                 let known = self.managed()?;
-                let user = user.filter(|user| *user != known.user).map(|user| match user {
+                let moved = user.filter(|user| *user != known.user);
+                if moved.is_some() && known.state == DeviceState::Removing {
+                    return Err(DeviceRefusal::BeingRemoved);
+                }
+                let taken_back = moved.map(|user| known.not_for(user)).into_iter().flatten();
+                let user = moved.map(|user| match user {
                     Some(user) => DeviceEvent::Assigned { user },
                     None => DeviceEvent::Unassigned {},
                 });
                 let policy = policy
                     .filter(|policy| *policy != known.policy)
                     .map(|policy| DeviceEvent::PolicyChanged { policy });
-                Ok(user.into_iter().chain(policy).collect())
+                Ok(user.into_iter().chain(policy).chain(taken_back).collect())
             }
             DeviceCommand::Remove => {
                 self.managed()?;

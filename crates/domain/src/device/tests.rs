@@ -79,9 +79,31 @@ fn each_step_is_noted_once() {
 
 #[test]
 fn a_device_that_somebody_else_has_by_now_stays_with_them() {
-    let given =
-        [enrolled(), requested(ActionKind::Unassign), sent(1), DeviceEvent::Assigned { user: BOB }];
-    check(given, DeviceCommand::Confirm { action: ACTION }, [confirmed()]);
+    let policy = ActionKind::ChangePolicy { policy: POLICY };
+    for kind in [ActionKind::Unassign, policy] {
+        let given = [enrolled(), requested(kind), sent(1), DeviceEvent::Assigned { user: BOB }];
+        check(given, DeviceCommand::Confirm { action: ACTION }, [confirmed()]);
+    }
+}
+
+#[test]
+fn whoever_gets_a_device_does_not_get_what_the_one_before_was_owed() {
+    let to_bob = || DeviceCommand::Change { user: Some(Some(BOB)), policy: None };
+    let cancelled = DeviceEvent::ActionCancelled { action: ACTION };
+    let assigned = DeviceEvent::Assigned { user: BOB };
+    let requested = requested(ActionKind::Remove);
+    check([enrolled(), requested.clone()], to_bob(), [assigned.clone(), cancelled]);
+    let request = DeviceCommand::Request {
+        action: ACTION,
+        offboarding: OFFBOARDING,
+        user: ADA,
+        kind: ActionKind::Remove,
+    };
+    check([enrolled(), assigned], request, []);
+    TestFramework::<Es<Device>>::with(())
+        .given(vec![enrolled(), requested, sent(1)])
+        .when(Attempt { command: Arc::new(to_bob()), now: 0 })
+        .then_expect_error_message("that device is being removed, and nobody can get it any more");
 }
 
 #[test]

@@ -151,9 +151,7 @@ pub enum WorkspaceRefusal {
     #[error("just-in-time creation cannot be switched on while SCIM manages the {0} portal")]
     JitUnderScim(Portal),
     /// Rule 4.
-    #[error(
-        "SAML cannot be removed while SCIM manages the {0} portal: delete its connectors first"
-    )]
+    #[error("SAML cannot be removed while SCIM manages the {0} portal")]
     SamlUnderScim(Portal),
     /// Nothing to remove.
     #[error("SAML is not configured for the {0} portal")]

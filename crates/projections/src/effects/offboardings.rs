@@ -76,7 +76,10 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT o.position, o.id, o.user, o.portal, o.connector, o.rule, o.policy, o.state, ",
-            "o.started, o.ended, o.planned, ",
+            "o.started, o.ended, ",
+            // Devices that were assigned after it was planned got the rule as well.
+            "max(o.planned, (SELECT count(*) FROM actions a WHERE a.workspace = o.workspace ",
+            "AND a.offboarding = o.id)), ",
             "(SELECT count(*) FROM actions a WHERE a.workspace = o.workspace ",
             "AND a.offboarding = o.id AND a.open = 0) FROM offboardings o ",
             $rest
