@@ -7,8 +7,9 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::bounds;
 use crate::datetime;
-use crate::elements::{self, VALUES_MAX};
+use crate::elements;
 use crate::error::Error;
 use crate::object;
 use crate::schema::{Attribute, Type};
@@ -59,7 +60,7 @@ impl Coercion {
             value if self.leniency == Leniency::Lenient => vec![value],
             value => return Err(mismatch(attribute, "a list", &value)),
         };
-        check_count(attribute, items.len())?;
+        bounds::check_values(&attribute.name, items.len())?;
         let mut new = Vec::with_capacity(items.len());
         for item in items {
             new.extend(self.element(attribute, item)?);
@@ -145,6 +146,7 @@ impl Coercion {
             }
             value => return Err(mismatch(attribute, "an object", &value)),
         };
+        bounds::check_attributes(&attribute.name, object.len())?;
         let mut values = Vec::with_capacity(object.len());
         for (key, value) in object {
             let Some(sub) = attribute.sub(&key) else {
@@ -183,39 +185,39 @@ pub(crate) fn is_bare(element: &Map<String, Value>) -> bool {
     element.keys().all(|key| matches!(key.as_str(), "type" | "primary" | "display" | "$ref"))
 }
 
-/// The canonical form of a value that no schema describes: without anything empty in it.
-pub(crate) fn free(value: Value) -> Option<Value> {
+/// The canonical form of a value that no schema describes: without anything empty in it. An error
+/// names the closest attribute.
+pub(crate) fn free(name: &str, value: Value) -> Canonical {
     let value = match value {
-        Value::Array(items) => Value::Array(items.into_iter().filter_map(free).collect()),
-        Value::Object(object) => Value::Object(free_object(object)),
+        Value::Array(items) => {
+            bounds::check_values(name, items.len())?;
+            let items = items.into_iter().map(|item| free(name, item));
+            Value::Array(items.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+        }
+        Value::Object(object) => Value::Object(free_object(name, object)?),
         value => value,
     };
-    (!object::is_empty(&value)).then_some(value)
+    Ok((!object::is_empty(&value)).then_some(value))
 }
 
 /// The canonical form of a free-form object; of two spellings of one name the last one stays.
-pub(crate) fn free_object(object: Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn free_object(
+    name: &str,
+    object: Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    bounds::check_attributes(name, object.len())?;
     let mut canonical = Map::new();
     for (key, value) in object {
-        if let Some(value) = free(value) {
+        if let Some(value) = free(&key, value)? {
             object::insert(&mut canonical, &key, value);
         }
     }
-    canonical
+    Ok(canonical)
 }
 
 /// The catalogue's spelling of a name; the client's text is reused where it is the same.
 pub(crate) fn spelling(attribute: &Attribute, key: String) -> String {
     if key == attribute.name { key } else { attribute.name.clone() }
-}
-
-/// Refuses a list of more than [`VALUES_MAX`] values.
-pub(crate) fn check_count(attribute: &Attribute, count: usize) -> Result<(), Error> {
-    if count <= VALUES_MAX {
-        return Ok(());
-    }
-    let name = &attribute.name;
-    Err(Error::invalid_value(format!("'{name}' has {count} values, more than {VALUES_MAX}")))
 }
 
 fn text(attribute: &Attribute, value: Value, lenient: bool) -> Canonical {

@@ -27,11 +27,13 @@ pub mod resource;
 pub mod schema;
 pub mod urn;
 
+mod bounds;
 mod datetime;
 mod elements;
 mod object;
 mod syntax;
 
+pub use bounds::ATTRIBUTES_MAX;
 pub use coerce::Leniency;
 pub use elements::VALUES_MAX;
 pub use error::{Error, ErrorType};

@@ -26,6 +26,8 @@ mod tests;
 
 /// The most operations in one request. Clients are known to send a few hundred.
 pub const OPERATIONS_MAX: usize = 1_000;
+/// The most attributes that the operations of one request may speak of together.
+pub const CHANGES_MAX: usize = 10_000;
 
 /// A PATCH request, expanded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,7 +105,8 @@ impl Request {
     /// is readOnly is skipped there, because clients send it as decoration.
     ///
     /// # Errors
-    /// `invalidSyntax` for the envelope, 413 for more than [`OPERATIONS_MAX`] operations,
+    /// `invalidSyntax` for the envelope, 413 for more than [`OPERATIONS_MAX`] operations
+    /// or [`CHANGES_MAX`] changes,
     /// `invalidPath` or `invalidFilter` for a path, `noTarget` for `remove` without one,
     /// `invalidValue` where a value is missing. The detail names the operation.
     ///

@@ -8,6 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::{Change, Op, Options};
+use crate::bounds;
 use crate::coerce::{self, Coercion};
 use crate::error::Error;
 use crate::filter::Filter;
@@ -43,6 +44,7 @@ pub(super) fn apply(
     check_mutability(attribute, sub)?;
     let mut engine = Engine {
         op: change.op,
+        name: attribute.name,
         value: change.value.clone(),
         filter: path.filter.as_ref(),
         sub,
@@ -56,11 +58,13 @@ pub(super) fn apply(
         Some(Value::Object(extension)) => extension,
         _ => Map::new(),
     };
-    let result = engine.change(&mut extension, attribute);
+    engine.change(&mut extension, attribute)?;
+    bounds::check_attributes(urn, extension.len())?;
     if !extension.is_empty() {
         resource.0.insert(urn.clone().into_owned(), Value::Object(extension));
+        bounds::check_attributes(kind.name(), resource.0.len())?;
     }
-    result
+    Ok(())
 }
 
 /// What is accepted and kept elsewhere or nowhere: members, the password, and `schemas`, which
@@ -113,11 +117,12 @@ fn extension(
             object::remove(&mut resource.0, urn);
         }
         (Some(Value::Object(object)), _) if !object.is_empty() => {
+            bounds::check_attributes(urn, object.len())?;
             for (key, value) in object {
                 let path = crate::path::AttributePath::new(key).in_schema(urn);
                 let path = crate::path::Path::new(path);
-                let value = Some(value.clone());
-                let inner = Change { path, value, ..change.clone() };
+                let Change { operation_index, op, .. } = *change;
+                let inner = Change { operation_index, op, path, value: Some(value.clone()) };
                 apply(resource, &inner, kind, catalogue, options)?;
             }
         }
@@ -132,6 +137,8 @@ fn extension(
 /// What is to be done with one attribute.
 pub(super) struct Engine<'a> {
     pub(super) op: Op,
+    /// The attribute's name.
+    pub(super) name: &'a str,
     pub(super) value: Option<Value>,
     pub(super) filter: Option<&'a Filter>,
     pub(super) sub: Option<Named<'a>>,
@@ -155,6 +162,8 @@ impl<'a> Engine<'a> {
         };
         if let Some(definition) = definition {
             check_result(definition, before.as_ref(), changed.as_ref())?;
+        } else if let Some(changed) = &changed {
+            check_free(named.name, changed)?;
         }
         match changed {
             Some(value) => object::insert(object, named.name, value),
@@ -192,7 +201,7 @@ impl<'a> Engine<'a> {
         match (self.op, self.value.take(), definition) {
             (Op::Remove, _, _) | (_, None, _) => Ok(None),
             (_, Some(value), Some(attribute)) => self.coercion.value(attribute, value),
-            (_, Some(value), None) => Ok(coerce::free(value)),
+            (_, Some(value), None) => coerce::free(self.name, value),
         }
     }
 
@@ -213,7 +222,7 @@ impl<'a> Engine<'a> {
             && self.sub.is_none()
             && !value.as_ref().is_some_and(Value::is_object)
         {
-            return Ok(value.and_then(coerce::free));
+            return coerce::free(self.name, value.unwrap_or(Value::Null));
         }
         let given = self.given(definition, value)?;
         let mut object = match current {
@@ -234,7 +243,12 @@ impl<'a> Engine<'a> {
             return match (definition, value) {
                 (Some(attribute), Some(value)) => self.coercion.sub_values(attribute, value),
                 (None, Some(Value::Object(object))) => {
-                    Ok(object.into_iter().map(|(key, value)| (key, coerce::free(value))).collect())
+                    bounds::check_attributes(self.name, object.len())?;
+                    let free = |(key, value): (String, Value)| {
+                        let value = coerce::free(&key, value)?;
+                        Ok((key, value))
+                    };
+                    object.into_iter().map(free).collect()
                 }
                 _ => Ok(Vec::new()),
             };
@@ -242,7 +256,7 @@ impl<'a> Engine<'a> {
         let value = match (self.op, value, sub.definition) {
             (Op::Remove, _, _) | (_, None, _) => None,
             (_, Some(value), Some(definition)) => self.coercion.value(definition, value)?,
-            (_, Some(value), None) => coerce::free(value),
+            (_, Some(value), None) => coerce::free(sub.name, value)?,
         };
         if value.is_none() && sub.definition.is_some_and(|definition| definition.required) {
             return Err(Error::mutability(format!("'{}' is required", sub.name)));
@@ -258,6 +272,19 @@ impl<'a> Engine<'a> {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Refuses a free-form value that has grown too large, change by change.
+fn check_free(name: &str, value: &Value) -> Result<(), Error> {
+    match value {
+        Value::Object(object) => bounds::check_attributes(name, object.len()),
+        Value::Array(items) => {
+            bounds::check_values(name, items.len())?;
+            let mut objects = items.iter().filter_map(Value::as_object);
+            objects.try_for_each(|object| bounds::check_attributes(name, object.len()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Op;
 use super::apply::{Changed, Engine, merge};
+use crate::bounds;
 use crate::coerce::{self, Leniency};
 use crate::elements;
 use crate::error::Error;
@@ -31,7 +32,7 @@ impl Engine<'_> {
             (None, None) => self.whole(definition, current)?,
         };
         if let Some(attribute) = definition {
-            coerce::check_count(attribute, list.len())?;
+            bounds::check_values(&attribute.name, list.len())?;
         }
         Ok((!list.is_empty()).then_some(Value::Array(list)))
     }
@@ -119,7 +120,7 @@ impl Engine<'_> {
         let value = value.unwrap_or(Value::Null);
         let new = match definition {
             Some(attribute) => self.coercion.element(attribute, value)?,
-            None => coerce::free(value),
+            None => coerce::free(self.name, value)?,
         };
         let Some(mut new) = new else { return Ok(without(current, targets)) };
         if let Value::Object(new) = &mut new {
@@ -202,7 +203,7 @@ impl Engine<'_> {
                     let sub = attribute.sub(&path.name)?;
                     (&sub.name, self.coercion.value(sub, value.clone()).ok()??)
                 }
-                None => (&path.name, coerce::free(value.clone())?),
+                None => (&path.name, coerce::free(&path.name, value.clone()).ok()??),
             };
             compared.insert(name.clone(), value);
         }
@@ -213,8 +214,10 @@ impl Engine<'_> {
         let value = value.unwrap_or(Value::Null);
         match (definition, value) {
             (Some(attribute), value) => self.coercion.list(attribute, value),
-            (None, Value::Array(items)) => Ok(items.into_iter().filter_map(coerce::free).collect()),
-            (None, value) => Ok(coerce::free(value).into_iter().collect()),
+            (None, value) => Ok(match coerce::free(self.name, value)? {
+                Some(Value::Array(items)) => items,
+                value => value.into_iter().collect(),
+            }),
         }
     }
 }

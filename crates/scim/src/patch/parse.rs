@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Change, OPERATIONS_MAX, Op, Request};
+use super::{CHANGES_MAX, Change, OPERATIONS_MAX, Op, Request};
+use crate::bounds;
 use crate::coerce::Leniency;
 use crate::error::Error;
 use crate::object;
@@ -39,6 +40,10 @@ pub(super) fn request(
         parser
             .operation(operation)
             .map_err(|error| error.at(format_args!("operation {}", index + 1)))?;
+        if parser.request.changes.len() > CHANGES_MAX {
+            let detail = format!("the operations change more than {CHANGES_MAX} attributes");
+            return Err(Error::payload_too_large(detail));
+        }
     }
     Ok(parser.request)
 }
@@ -109,13 +114,14 @@ impl Parser<'_> {
 
     /// The attributes of a value without a path, one change each.
     fn attributes(&mut self, object: Map<String, Value>) -> Result<(), Error> {
+        bounds::check_attributes("value", object.len())?;
         for (key, value) in object {
             match value {
                 Value::Object(object) if key.eq_ignore_ascii_case(self.kind.schema()) => {
                     self.attributes(object)?;
                 }
                 Value::Object(object) if urn::is_uri(&key) && self.is_schema(&key) => {
-                    self.extension(&key, object);
+                    self.extension(&key, object)?;
                 }
                 value => self.attribute(key, value)?,
             }
@@ -142,7 +148,8 @@ impl Parser<'_> {
 
     /// The attributes under an extension's URN. Their names are taken as they are, because those
     /// of free-form extensions may be anything.
-    fn extension(&mut self, urn: &str, object: Map<String, Value>) {
+    fn extension(&mut self, urn: &str, object: Map<String, Value>) -> Result<(), Error> {
+        bounds::check_attributes(urn, object.len())?;
         let schema = self.catalogue.extension(self.kind, urn);
         for (key, value) in object {
             let attribute = schema.and_then(|schema| schema.attribute(&key));
@@ -159,6 +166,7 @@ impl Parser<'_> {
             };
             self.push(Path::new(path.in_schema(urn)), Some(value));
         }
+        Ok(())
     }
 
     fn push(&mut self, path: Path, value: Option<Value>) {

@@ -8,6 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::Resource;
+use crate::bounds;
 use crate::coerce::{self, Coercion, Leniency};
 use crate::error::Error;
 use crate::members::{self, MemberValue};
@@ -80,6 +81,7 @@ impl Resource {
         let Value::Object(body) = body else {
             return Err(Error::invalid_syntax(format!("a {} must be a JSON object", kind.name())));
         };
+        bounds::check_attributes(kind.name(), body.len())?;
         if leniency == Leniency::Strict {
             check_schemas(kind, object::get(&body, "schemas"))?;
         }
@@ -157,6 +159,7 @@ impl Parser<'_> {
     fn uri(&mut self, key: &str, value: Value) -> Result<(), Error> {
         match value {
             Value::Object(object) if key.eq_ignore_ascii_case(self.kind.schema()) => {
+                bounds::check_attributes(key, object.len())?;
                 self.nested = Some(object);
                 Ok(())
             }
@@ -168,8 +171,8 @@ impl Parser<'_> {
                     self.parsed.ignored.push(key.to_owned());
                     return Ok(());
                 }
-                self.merge_extension(key, coerce::free_object(object));
-                Ok(())
+                let object = coerce::free_object(key, object)?;
+                self.merge_extension(key, object)
             }
             value if object::is_empty(&value) => Ok(()),
             value => self.full_name(key, value),
@@ -196,14 +199,15 @@ impl Parser<'_> {
                 if let Some(attribute) = named.definition {
                     return self.in_extension(&urn, attribute, value);
                 }
-                let value = coerce::free(value).map(|value| (named.name.to_owned(), value));
-                self.merge_extension(&urn, value.into_iter().collect());
-                Ok(())
+                let value = coerce::free(named.name, value)?;
+                let value = value.map(|value| (named.name.to_owned(), value));
+                self.merge_extension(&urn, value.into_iter().collect())
             }
         }
     }
 
     fn extension(&mut self, schema: &Schema, object: Map<String, Value>) -> Result<(), Error> {
+        bounds::check_attributes(&schema.id, object.len())?;
         let mut canonical = Map::new();
         for (key, value) in object {
             match schema.attribute(&key) {
@@ -214,14 +218,13 @@ impl Parser<'_> {
                     }
                 }
                 None => {
-                    if let Some(value) = coerce::free(value) {
+                    if let Some(value) = coerce::free(&key, value)? {
                         object::insert(&mut canonical, &key, value);
                     }
                 }
             }
         }
-        self.merge_extension(&schema.id, canonical);
-        Ok(())
+        self.merge_extension(&schema.id, canonical)
     }
 
     fn in_extension(
@@ -234,25 +237,23 @@ impl Parser<'_> {
             return Ok(());
         }
         if let Some(value) = self.coercion.value(attribute, value)? {
-            self.merge_extension(urn, Map::from_iter([(attribute.name.clone(), value)]));
+            return self.merge_extension(urn, Map::from_iter([(attribute.name.clone(), value)]));
         }
         Ok(())
     }
 
-    fn merge_extension(&mut self, urn: &str, attributes: Map<String, Value>) {
+    fn merge_extension(&mut self, urn: &str, attributes: Map<String, Value>) -> Result<(), Error> {
         if attributes.is_empty() {
-            return;
+            return Ok(());
         }
-        match object::get_mut(&mut self.parsed.resource.0, urn) {
-            Some(Value::Object(known)) => {
-                for (key, value) in attributes {
-                    object::insert(known, &key, value);
-                }
+        if let Some(Value::Object(known)) = object::get_mut(&mut self.parsed.resource.0, urn) {
+            for (key, value) in attributes {
+                object::insert(known, &key, value);
             }
-            _ => {
-                self.parsed.resource.0.insert(urn.to_owned(), Value::Object(attributes));
-            }
+            return bounds::check_attributes(urn, known.len());
         }
+        self.parsed.resource.0.insert(urn.to_owned(), Value::Object(attributes));
+        Ok(())
     }
 
     fn finish(mut self) -> Result<Parsed, Error> {

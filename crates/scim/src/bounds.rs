@@ -1,0 +1,107 @@
+//! How much one value may be.
+//!
+//! Names are found in any case, so that a look-up in a free-form object may have to scan it: the
+//! bounds here keep the work of one request in proportion to its size.
+
+use crate::elements::VALUES_MAX;
+use crate::error::Error;
+
+/// The most attributes of one object: a resource, an extension, a complex value. Far above what
+/// IdPs send.
+pub const ATTRIBUTES_MAX: usize = 1_000;
+
+/// Refuses an object of more than [`ATTRIBUTES_MAX`] attributes.
+pub(crate) fn check_attributes(name: &str, count: usize) -> Result<(), Error> {
+    if count <= ATTRIBUTES_MAX {
+        return Ok(());
+    }
+    let detail = format!("'{name}' has {count} attributes, more than {ATTRIBUTES_MAX}");
+    Err(Error::invalid_value(detail))
+}
+
+/// Refuses a list of more than [`VALUES_MAX`] values.
+pub(crate) fn check_values(name: &str, count: usize) -> Result<(), Error> {
+    if count <= VALUES_MAX {
+        return Ok(());
+    }
+    Err(Error::invalid_value(format!("'{name}' has {count} values, more than {VALUES_MAX}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::patch::{Options, Request};
+    use crate::{Catalogue, Kind, Resource};
+
+    const URN: &str = "urn:a:b:2.0:User";
+
+    fn parsed(kind: Kind, body: Value) -> Result<Resource, String> {
+        let parsed = Resource::parse(kind, body, Catalogue::standard());
+        parsed.map(|parsed| parsed.resource).map_err(|error| error.detail)
+    }
+
+    /// What PATCH says to these operations on a user with an extension that is full.
+    fn patched(operations: &Value) -> String {
+        let body = json!({"userName": "w", URN: object(0..ATTRIBUTES_MAX)});
+        let mut user = parsed(Kind::User, body).unwrap();
+        Request::parse(json!({"Operations": operations}), Kind::User, Catalogue::standard())
+            .and_then(|it| {
+                it.apply(&mut user, Kind::User, Catalogue::standard(), &Options::LENIENT)
+            })
+            .unwrap_err()
+            .detail
+    }
+
+    fn object(range: std::ops::Range<usize>) -> Map<String, Value> {
+        range.map(|n| (format!("k{n}"), json!(n))).collect()
+    }
+
+    #[test]
+    fn no_object_has_more_attributes_than_the_limit() {
+        let large = || object(0..300_000);
+        for (body, named) in [
+            (json!({"userName": "w", URN: large()}), URN),
+            (json!({"userName": "w", URN: {"deep": [large()]}}), "deep"),
+            (json!({"userName": "w", "name": large()}), "name"),
+            (json!({"userName": "w", "emails": [large()]}), "emails"),
+            (
+                json!({"userName": "w", crate::urn::ENTERPRISE_USER: large()}),
+                crate::urn::ENTERPRISE_USER,
+            ),
+            (json!({"userName": "w", crate::urn::CORE_USER: large()}), crate::urn::CORE_USER),
+            (Value::Object(large()), "User"),
+        ] {
+            let said = format!("'{named}' has 300000 attributes, more than 1000");
+            assert_eq!(parsed(Kind::User, body).unwrap_err(), said);
+        }
+        let halves = json!({
+            "userName": "w", URN: object(0..600), URN.to_uppercase(): object(600..1200)
+        });
+        let said = parsed(Kind::User, halves).unwrap_err();
+        assert!(said.ends_with("has 1200 attributes, more than 1000"), "{said}");
+    }
+
+    #[test]
+    fn patch_lets_none_grow_beyond_the_limit() {
+        let path = format!("{URN}:more");
+        for (operation, said) in [
+            (json!({"path": path, "value": 1}), "1001 attributes"),
+            (json!({"value": {URN: {"more": 1}}}), "1001 attributes"),
+            (json!({"value": {URN: object(0..1001)}}), "1001 attributes"),
+            (json!({"value": object(0..1001)}), "1001 attributes"),
+            (json!({"path": URN, "value": object(0..1001)}), "1001 attributes"),
+            (json!({"path": format!("{URN}:k1"), "value": object(0..1001)}), "1001 attributes"),
+            (json!({"path": format!("{URN}:k1"), "value": vec![1; 1001]}), "1001 values"),
+        ] {
+            let mut operation = operation;
+            operation["op"] = json!("add");
+            let found = patched(&json!([operation]));
+            assert!(found.contains(said), "{operation}: {found}");
+        }
+        let many = json!({"op": "add", "value": {URN: object(0..ATTRIBUTES_MAX)}});
+        let found = patched(&Value::from(vec![many; 11]));
+        assert_eq!(found, "the operations change more than 10000 attributes");
+    }
+}
