@@ -77,7 +77,9 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::Unauthorized(_) => 401,
-            Self::Paused | Self::Overloaded | Self::ReadOnly | Self::Stale(_) => 503,
+            Self::Paused | Self::Overloaded | Self::Stopping | Self::ReadOnly | Self::Stale(_) => {
+                503
+            }
             Self::NotFound(_) => 404,
             Self::Scim(error) => error.status,
             Self::Taken(_) | Self::State(_) => 409,
