@@ -1,8 +1,20 @@
 //! `muster serve`: the server.
 
-use std::{net::TcpListener, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::TcpListener,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use actix_web::{App as HttpApp, HttpServer};
+use actix_web::{
+    App as HttpApp, HttpServer,
+    dev::{Service, ServiceRequest, ServiceResponse},
+    http::ConnectionType,
+};
 use admin::Probes;
 use anyhow::Context;
 use app::App;
@@ -55,7 +67,14 @@ impl Server {
         let app = Arc::clone(&self.node.app);
         let log = Arc::clone(&self.node.log);
         let probes = Probes::new(Arc::clone(&app)).with_log(move || log.stats());
-        let mut http = HttpServer::new(move || HttpApp::new().configure(routes(&app, &probes)))
+        let ending = Arc::new(AtomicBool::new(false));
+        let last = Arc::clone(&ending);
+        let service = move || {
+            let last = Arc::clone(&last);
+            let around = move |request, service: &_| answer(request, service, Arc::clone(&last));
+            HttpApp::new().wrap_fn(around).configure(routes(&app, &probes))
+        };
+        let mut http = HttpServer::new(service)
             .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
             .client_request_timeout(Duration::from_secs(HEAD_SECONDS))
             .shutdown_timeout(SHUTDOWN_SECONDS);
@@ -69,6 +88,7 @@ impl Server {
         let handle = server.handle();
         let stop = tokio::spawn(async move {
             let gracefully = signals.asked().await;
+            ending.store(true, Ordering::Relaxed);
             handle.stop(gracefully).await;
         });
         say(&format!("listening on {}", self.url));
@@ -76,6 +96,26 @@ impl Server {
         stop.abort();
         self.node.stop();
         served.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+/// Answers a request. While the server ends, each answer is the last one of its connection: a client
+/// that goes on sending would otherwise hold the end up until it is cut off in the middle.
+fn answer<S, B>(
+    request: ServiceRequest,
+    service: &S,
+    ending: Arc<AtomicBool>,
+) -> impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+{
+    let answer = service.call(request);
+    async move {
+        let mut answer = answer.await?;
+        if ending.load(Ordering::Relaxed) {
+            answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
+        Ok(answer)
     }
 }
 
