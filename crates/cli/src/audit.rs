@@ -3,13 +3,18 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use admin::Event;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use event_log::{EventLog, Verdict, WorkspaceId};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use crate::{node, options, output::say, remote::Remote};
+use crate::{
+    node,
+    options::{self, Misused},
+    output::say,
+    remote::Remote,
+};
 
 /// How many events are asked for at a time.
 const PAGE: usize = 1_000;
@@ -85,6 +90,7 @@ async fn log(options: LogOptions) -> anyhow::Result<ExitCode> {
     let workspace = WorkspaceId::parse(&options.workspace)?;
     match options.offline.open()? {
         Some(log) => {
+            anyhow::ensure!(log.head(&workspace) > 0, "there is no workspace {workspace}");
             let mut after = options.after;
             loop {
                 let events = log.read(&workspace, after, PAGE).await?;
@@ -130,7 +136,9 @@ fn show(event: &Value, json: bool) -> anyhow::Result<()> {
 
 async fn verify(options: VerifyOptions) -> anyhow::Result<ExitCode> {
     let log = options.offline.open()?;
-    let log = log.context("say which data directory: --data-dir DIR, with its server stopped")?;
+    let log = log.ok_or_else(|| {
+        Misused(anyhow!("say which data directory: --data-dir DIR, with its server stopped"))
+    })?;
     let mut workspaces: Vec<_> = log.heads().into_iter().map(|(workspace, _)| workspace).collect();
     workspaces.sort();
     if let Some(only) = &options.workspace {

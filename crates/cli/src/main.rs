@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             output::complain(&format!("muster: {error:#}"));
-            ExitCode::FAILURE
+            if error.is::<options::Misused>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

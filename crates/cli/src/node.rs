@@ -27,8 +27,6 @@ pub(crate) fn open_log(
     data_dir: &Path,
     master_key: Option<[u8; 32]>,
 ) -> anyhow::Result<Arc<SqliteLog>> {
-    std::fs::create_dir_all(data_dir)
-        .with_context(|| format!("making the data directory {}", data_dir.display()))?;
     let options = SqliteOptions { master_key, ..SqliteOptions::new(data_dir) };
     SqliteLog::open(options, Arc::new(SystemClock))
         .with_context(|| format!("opening the log in {}", data_dir.display()))

@@ -42,6 +42,11 @@ pub(crate) struct ServerOptions {
     config: Option<PathBuf>,
 }
 
+/// The command was not understood: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub(crate) struct Misused(pub(crate) anyhow::Error);
+
 /// The settings, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -56,7 +61,14 @@ pub(crate) struct Settings {
 
 impl ServerOptions {
     /// Completes and checks the settings.
-    pub(crate) fn settle(self) -> anyhow::Result<Settings> {
+    ///
+    /// # Errors
+    /// [`Misused`], since what was asked for makes no sense.
+    pub(crate) fn settle(self) -> Result<Settings, Misused> {
+        self.complete().map_err(Misused)
+    }
+
+    fn complete(self) -> anyhow::Result<Settings> {
         let file = match &self.config {
             Some(path) => read(path)?,
             None => Self::default(),

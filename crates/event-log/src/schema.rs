@@ -145,6 +145,7 @@ impl Format {
             return Err(OpenError::SqliteTooOld(rusqlite::version()));
         }
         let failed = |error| OpenError::Failure(Failure::storage("opening a database")(error));
+        make_private(path).map_err(Failure::storage("making a database"))?;
         let conn = Connection::open(path).map_err(failed)?;
         let found = self.prepare(&conn).map_err(failed)?;
         if found > self.version {
@@ -176,6 +177,16 @@ impl Format {
     }
 }
 
+/// Makes an empty file that only its owner can read: whoever has the keys can read everything. SQLite
+/// gives the files beside it the same rights.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::File::options();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
 /// Opens a file that is already there for reading only.
 pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -193,6 +204,20 @@ mod tests {
     #[test]
     fn the_linked_sqlite_does_not_have_the_fault() {
         assert!(rusqlite::version_number() >= SQLITE_MIN);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_the_files() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.db");
+        let conn = KEYS.open(&path).unwrap();
+        for name in ["keys.db", "keys.db-wal"] {
+            let mode = std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        drop(conn);
     }
 
     #[test]

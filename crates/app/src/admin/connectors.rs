@@ -58,6 +58,15 @@ pub struct FreshToken {
     pub expires: Micros,
 }
 
+impl FreshToken {
+    /// Takes over the time at which it was recorded.
+    fn recorded(&mut self, connector: &Connector) {
+        if let Some(known) = connector.tokens.get(&self.id) {
+            self.created = known.created;
+        }
+    }
+}
+
 impl std::fmt::Debug for FreshToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FreshToken").field("id", &self.id).finish_non_exhaustive()
@@ -77,7 +86,7 @@ impl App {
         asked: EnableScim,
     ) -> Result<Enabled, Refusal> {
         let name = self.connector_name(workspace, portal, asked.name.as_deref()).await?;
-        let (fresh, token) = self.fresh_token(None)?;
+        let (mut fresh, token) = self.fresh_token(None)?;
         let command = WorkspaceCommand::EnableScim {
             portal,
             connector: name.clone(),
@@ -89,6 +98,7 @@ impl App {
         let connector = done.es.state.connectors.get(&name).cloned();
         let connector = connector.ok_or_else(|| WorkspaceRefusal::NoConnector(name.clone()))?;
         let base_url = self.base_url(workspace, &name);
+        fresh.recorded(&connector);
         Ok(Enabled { name, connector, base_url, token: fresh })
     }
 
@@ -196,9 +206,10 @@ impl App {
         name: &ConnectorName,
         expires: Option<Micros>,
     ) -> Result<FreshToken, Refusal> {
-        let (fresh, token) = self.fresh_token(expires)?;
+        let (mut fresh, token) = self.fresh_token(expires)?;
         let command = WorkspaceCommand::IssueToken { connector: name.clone(), token };
         self.on_workspace(workspace, command, person.meta()).await?;
+        fresh.recorded(&self.connector(workspace, name).await?);
         Ok(fresh)
     }
 
