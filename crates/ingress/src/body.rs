@@ -22,6 +22,8 @@ use crate::{caller::Caller, error::Refused, messages::Message, quirks};
 
 /// The largest body, in bytes. A group of 50,000 members in one PUT is about 5 MB.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
+/// The largest body about a user, in bytes.
+pub const USER_BODY_BYTES_MAX: usize = 1 << 20;
 /// How long a client may take to send a body, in seconds.
 pub const BODY_SECONDS_MAX: u64 = 60;
 /// The most levels of lists and objects in a body. SCIM itself needs five.
@@ -44,11 +46,14 @@ impl<T: Message> FromRequest for ScimJson<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let idp = Caller::of(request).map(|caller| caller.idp);
-        let length = check_head(request.headers());
+        let length = check_head(request.headers(), T::BYTES_MAX);
         let payload = payload.take();
         Box::pin(async move {
             let (idp, length) = (idp?, length?);
-            let body = timeout(Duration::from_secs(BODY_SECONDS_MAX), collect(payload, length));
+            let body = timeout(
+                Duration::from_secs(BODY_SECONDS_MAX),
+                collect(payload, length, T::BYTES_MAX),
+            );
             let body = body.await.map_err(|_elapsed| too_slow())??;
             if body.len() < ASIDE_BYTES_MIN {
                 return Ok(Self(read(&body, idp)?));
@@ -67,7 +72,7 @@ fn read<T: Message>(body: &[u8], idp: Idp) -> Result<T, scim::Error> {
 }
 
 /// What the head says about the body: whether we can read it, and how long it is.
-fn check_head(headers: &HeaderMap) -> Result<Option<usize>, scim::Error> {
+fn check_head(headers: &HeaderMap, bytes_max: usize) -> Result<Option<usize>, scim::Error> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let media_type =
         text(CONTENT_TYPE).map(|value| value.split(';').next().unwrap_or(value).trim());
@@ -85,18 +90,22 @@ fn check_head(headers: &HeaderMap) -> Result<Option<usize>, scim::Error> {
         return Err(scim::Error::unsupported_media_type("the body must not be compressed"));
     }
     let length = text(CONTENT_LENGTH).and_then(|value| value.parse().ok());
-    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(too_large());
+    if length.is_some_and(|length| length > bytes_max) {
+        return Err(too_large(bytes_max));
     }
     Ok(length)
 }
 
-async fn collect(mut payload: Payload, length: Option<usize>) -> Result<Bytes, scim::Error> {
+async fn collect(
+    mut payload: Payload,
+    length: Option<usize>,
+    bytes_max: usize,
+) -> Result<Bytes, scim::Error> {
     let mut body = BytesMut::with_capacity(length.unwrap_or(0).min(CAPACITY_BYTES_MAX));
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| broken(&error))?;
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(too_large());
+        let chunk = chunk.map_err(|error| broken(&error, bytes_max))?;
+        if body.len() + chunk.len() > bytes_max {
+            return Err(too_large(bytes_max));
         }
         body.extend_from_slice(&chunk);
     }
@@ -144,17 +153,17 @@ fn check_size(body: &[u8]) -> Result<(), scim::Error> {
     Ok(())
 }
 
-fn too_large() -> scim::Error {
-    scim::Error::payload_too_large(format!("the body is larger than {BODY_BYTES_MAX} bytes"))
+fn too_large(bytes_max: usize) -> scim::Error {
+    scim::Error::payload_too_large(format!("the body is larger than {bytes_max} bytes"))
 }
 
 fn too_slow() -> scim::Error {
     scim::Error::new(408, format!("the body did not come within {BODY_SECONDS_MAX} seconds"))
 }
 
-fn broken(error: &PayloadError) -> scim::Error {
+fn broken(error: &PayloadError, bytes_max: usize) -> scim::Error {
     match error {
-        PayloadError::Overflow => too_large(),
+        PayloadError::Overflow => too_large(bytes_max),
         _ => scim::Error::invalid_syntax("the body could not be received"),
     }
 }
@@ -172,7 +181,7 @@ mod tests {
     fn head(name: HeaderName, value: &'static str) -> Result<Option<usize>, u16> {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_static(value));
-        check_head(&headers).map_err(|error| error.status)
+        check_head(&headers, BODY_BYTES_MAX).map_err(|error| error.status)
     }
 
     #[test]
@@ -216,7 +225,7 @@ mod tests {
         for bad in ["text/plain", "application/xml", "json", "application/scim+jsonx"] {
             assert_eq!(head(CONTENT_TYPE, bad), Err(415), "{bad}");
         }
-        assert_eq!(check_head(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(check_head(&HeaderMap::new(), BODY_BYTES_MAX).unwrap(), None);
         assert_eq!(head(CONTENT_ENCODING, "gzip"), Err(415));
         assert_eq!(head(CONTENT_ENCODING, "identity"), Ok(None));
     }

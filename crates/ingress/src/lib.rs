@@ -42,7 +42,7 @@ use actix_web::{
 };
 use app::App;
 
-pub use body::{BODY_BYTES_MAX, BODY_SECONDS_MAX, DEPTH_MAX, VALUES_MAX};
+pub use body::{BODY_BYTES_MAX, BODY_SECONDS_MAX, DEPTH_MAX, USER_BODY_BYTES_MAX, VALUES_MAX};
 pub use query::{COUNT_DEFAULT, COUNT_MAX};
 pub use quirks::names as quirk_names;
 

@@ -3,12 +3,24 @@
 //! Names are found in any case, so that a look-up in a free-form object may have to scan it: the
 //! bounds here keep the work of one request in proportion to its size.
 
+use std::fmt::Display;
+
 use crate::elements::VALUES_MAX;
 use crate::error::Error;
 
 /// The most attributes of one object: a resource, an extension, a complex value. Far above what
 /// IdPs send.
 pub const ATTRIBUTES_MAX: usize = 1_000;
+
+/// The longest text, in bytes.
+pub const TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// The longest name of a resource or of a member, in characters: `userName`, `displayName`,
+/// `externalId`, and the `value` of a member.
+pub const NAME_CHARS_MAX: usize = 1_024;
+
+/// The attributes that name a resource.
+const NAMES: [&str; 3] = ["userName", "displayName", "externalId"];
 
 /// Refuses an object of more than [`ATTRIBUTES_MAX`] attributes.
 pub(crate) fn check_attributes(name: &str, count: usize) -> Result<(), Error> {
@@ -25,6 +37,29 @@ pub(crate) fn check_values(name: &str, count: usize) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::invalid_value(format!("'{name}' has {count} values, more than {VALUES_MAX}")))
+}
+
+/// Refuses a text of more than [`TEXT_BYTES_MAX`] bytes, and for the attributes that name a
+/// resource one of more than [`NAME_CHARS_MAX`] characters.
+pub(crate) fn check_text(name: &str, text: &str) -> Result<(), Error> {
+    if NAMES.contains(&name) {
+        return check_name(format_args!("'{name}'"), text);
+    }
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(());
+    }
+    let length = text.len();
+    let detail = format!("'{name}' is {length} bytes long, longer than {TEXT_BYTES_MAX}");
+    Err(Error::invalid_value(detail))
+}
+
+/// Refuses a name of more than [`NAME_CHARS_MAX`] characters.
+pub(crate) fn check_name(what: impl Display, text: &str) -> Result<(), Error> {
+    if text.len() <= NAME_CHARS_MAX || text.chars().count() <= NAME_CHARS_MAX {
+        return Ok(());
+    }
+    let detail = format!("{what} is longer than {NAME_CHARS_MAX} characters");
+    Err(Error::invalid_value(detail))
 }
 
 #[cfg(test)]
@@ -103,5 +138,41 @@ mod tests {
         let many = json!({"op": "add", "value": {URN: object(0..ATTRIBUTES_MAX)}});
         let found = patched(&Value::from(vec![many; 11]));
         assert_eq!(found, "the operations change more than 10000 attributes");
+    }
+
+    #[test]
+    fn no_text_is_longer_than_the_limit() {
+        let long = |bytes: usize| "x".repeat(bytes);
+        let user = |name: &str, value: Value| {
+            let mut body = json!({"userName": "w"});
+            body[name] = value;
+            parsed(Kind::User, body).map(drop)
+        };
+        for name in ["userName", "displayName", "externalId"] {
+            assert_eq!(user(name, json!("ü".repeat(1024))), Ok(()), "{name}");
+            let said = format!("'{name}' is longer than 1024 characters");
+            assert_eq!(user(name, json!("ü".repeat(1025))), Err(said));
+        }
+        let (good, bad) = (long(TEXT_BYTES_MAX), long(TEXT_BYTES_MAX + 1));
+        let said = "is 65537 bytes long, longer than 65536";
+        assert_eq!(user("title", json!(good)), Ok(()));
+        assert_eq!(user(URN, json!({"k": [good]})), Ok(()));
+        assert_eq!(user("title", json!(bad)), Err(format!("'title' {said}")));
+        assert_eq!(user(URN, json!({"k": [bad]})), Err(format!("'k' {said}")));
+        assert_eq!(
+            user("emails", json!([{"value": bad}])),
+            Err(format!("'emails': 'value' {said}"))
+        );
+        let found = patched(&json!([{"op": "add", "path": "emails.display", "value": bad}]));
+        assert!(found.ends_with(&format!("'display' {said}")), "{found}");
+        let found = patched(&json!([{"op": "add", "path": format!("{URN}:k1"), "value": bad}]));
+        assert!(found.ends_with(&format!("'k1' {said}")), "{found}");
+        let group = |value: &str| {
+            parsed(Kind::Group, json!({"displayName": "g", "members": [{"value": value}]}))
+                .map(drop)
+        };
+        assert_eq!(group(&long(1024)), Ok(()));
+        let said = "'members' entry 1 is longer than 1024 characters";
+        assert_eq!(group(&long(1025)), Err(said.to_owned()));
     }
 }

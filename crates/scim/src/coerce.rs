@@ -195,6 +195,10 @@ pub(crate) fn free(name: &str, value: Value) -> Canonical {
             Value::Array(items.filter_map(Result::transpose).collect::<Result<_, _>>()?)
         }
         Value::Object(object) => Value::Object(free_object(name, object)?),
+        Value::String(text) => {
+            bounds::check_text(name, &text)?;
+            Value::String(text)
+        }
         value => value,
     };
     Ok((!object::is_empty(&value)).then_some(value))
@@ -222,7 +226,10 @@ pub(crate) fn spelling(attribute: &Attribute, key: String) -> String {
 
 fn text(attribute: &Attribute, value: Value, lenient: bool) -> Canonical {
     match value {
-        Value::String(_) => Ok(Some(value)),
+        Value::String(text) => {
+            bounds::check_text(&attribute.name, &text)?;
+            Ok(Some(Value::String(text)))
+        }
         Value::Number(number) if lenient => Ok(Some(Value::String(number.to_string()))),
         Value::Bool(flag) if lenient => Ok(Some(Value::String(flag.to_string()))),
         value => Err(mismatch(attribute, "a string", &value)),

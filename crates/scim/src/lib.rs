@@ -33,7 +33,7 @@ mod elements;
 mod object;
 mod syntax;
 
-pub use bounds::ATTRIBUTES_MAX;
+pub use bounds::{ATTRIBUTES_MAX, NAME_CHARS_MAX, TEXT_BYTES_MAX};
 pub use coerce::Leniency;
 pub use elements::VALUES_MAX;
 pub use error::{Error, ErrorType};

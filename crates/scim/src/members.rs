@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use crate::bounds;
 use crate::coerce::Leniency;
 use crate::error::Error;
 use crate::filter::{Filter, Matcher};
@@ -165,7 +166,9 @@ pub(crate) fn values(value: Value) -> Result<Vec<MemberValue>, Error> {
     let mut members = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         let no_value = || format!("'members' entry {} has no value", index + 1);
-        members.push(member(item).ok_or_else(|| Error::invalid_value(no_value()))?);
+        let member = member(item).ok_or_else(|| Error::invalid_value(no_value()))?;
+        bounds::check_name(format_args!("'members' entry {}", index + 1), &member.value)?;
+        members.push(member);
     }
     let mut seen = HashSet::with_capacity(members.len());
     let is_new: Vec<_> = members.iter().map(|member| seen.insert(member.value.as_str())).collect();

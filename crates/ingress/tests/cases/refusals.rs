@@ -15,9 +15,13 @@ async fn case_59_what_http_refuses_is_scim_json_too() {
     let generic = server.client(Idp::Generic).await;
     let head = server.head();
     let body = |text: &str| Some(text.as_bytes().to_vec());
-    let large = format!("{{\"userName\": \"{}\"}}", "x".repeat(ingress::BODY_BYTES_MAX));
+    let large = format!("{{\"userName\": \"{}\"}}", "x".repeat(ingress::USER_BODY_BYTES_MAX));
+    let huge = format!("{{\"displayName\": \"{}\"}}", "x".repeat(ingress::BODY_BYTES_MAX));
     for (method, path, sent, status) in [
         (Method::POST, "/Users", body(&large), 413),
+        (Method::PATCH, "/Users/0190f5e0-0000-7000-8000-00000000abcd", body(&large), 413),
+        (Method::POST, "/Groups", body(&large.replace("userName", "displayName")), 400),
+        (Method::POST, "/Groups", body(&huge), 413),
         (Method::GET, "/Nope", None, 404),
         (Method::GET, "/Users/1/2", None, 404),
         (Method::PATCH, "/Schemas", body("{}"), 405),
@@ -41,7 +45,7 @@ async fn case_59_what_http_refuses_is_scim_json_too() {
     }
     let large = generic.with("content-length", "99999999").post("/Users", json!({})).await;
     assert_eq!(large.error(), (413, None));
-    assert!(large.body["detail"].to_string().contains("16777216"), "{large:?}");
+    assert!(large.body["detail"].to_string().contains("1048576"), "{large:?}");
     assert_eq!(server.head(), head);
 }
 
