@@ -40,9 +40,13 @@ pub(crate) fn check_values(name: &str, count: usize) -> Result<(), Error> {
 }
 
 /// Refuses a text of more than [`TEXT_BYTES_MAX`] bytes, and for the attributes that name a
-/// resource one of more than [`NAME_CHARS_MAX`] characters.
+/// resource one of more than [`NAME_CHARS_MAX`] characters or with control characters.
 pub(crate) fn check_text(name: &str, text: &str) -> Result<(), Error> {
     if NAMES.contains(&name) {
+        if text.chars().any(|c| c.is_ascii_control()) {
+            let detail = format!("'{name}' must not have control characters");
+            return Err(Error::invalid_value(detail));
+        }
         return check_name(format_args!("'{name}'"), text);
     }
     if text.len() <= TEXT_BYTES_MAX {
@@ -152,6 +156,10 @@ mod tests {
             assert_eq!(user(name, json!("ü".repeat(1024))), Ok(()), "{name}");
             let said = format!("'{name}' is longer than 1024 characters");
             assert_eq!(user(name, json!("ü".repeat(1025))), Err(said));
+            for control in ["\0", "\n", "\u{1b}", "\u{7f}"] {
+                let said = format!("'{name}' must not have control characters");
+                assert_eq!(user(name, json!(format!("a{control}b"))), Err(said));
+            }
         }
         let (good, bad) = (long(TEXT_BYTES_MAX), long(TEXT_BYTES_MAX + 1));
         let said = "is 65537 bytes long, longer than 65536";

@@ -81,7 +81,12 @@ impl Coercion {
     pub(crate) fn element(&mut self, attribute: &Attribute, value: Value) -> Canonical {
         let value = match value {
             value if object::is_empty(&value) => return Ok(None),
-            Value::Array(mut items) if self.leniency == Leniency::Lenient && items.len() == 1 => {
+            // A text in a list is a list of texts, which is not what was asked for.
+            Value::Array(mut items)
+                if self.leniency == Leniency::Lenient
+                    && items.len() == 1
+                    && !is_text(attribute) =>
+            {
                 return self.element(attribute, items.remove(0));
             }
             value => value,
@@ -224,6 +229,11 @@ pub(crate) fn spelling(attribute: &Attribute, key: String) -> String {
     if key == attribute.name { key } else { attribute.name.clone() }
 }
 
+/// Whether the values of an attribute are JSON strings.
+fn is_text(attribute: &Attribute) -> bool {
+    matches!(attribute.data_type, Type::String | Type::Reference | Type::DateTime | Type::Binary)
+}
+
 fn text(attribute: &Attribute, value: Value, lenient: bool) -> Canonical {
     match value {
         Value::String(text) => {
@@ -231,7 +241,6 @@ fn text(attribute: &Attribute, value: Value, lenient: bool) -> Canonical {
             Ok(Some(Value::String(text)))
         }
         Value::Number(number) if lenient => Ok(Some(Value::String(number.to_string()))),
-        Value::Bool(flag) if lenient => Ok(Some(Value::String(flag.to_string()))),
         value => Err(mismatch(attribute, "a string", &value)),
     }
 }

@@ -352,7 +352,7 @@ mod tests {
     fn types_are_what_the_schema_says() {
         check(
             user(json!({
-                "userName": 17, "active": "True", "title": true, "locale": ["de"],
+                "userName": 17, "active": "True", "title": 7, "locale": "de",
                 "emails": {"value": "a@x", "primary": "FALSE"}, "phoneNumbers": "123",
                 "roles": [{"primary": "True", "value": "a"}, "b", {"value": "c", "primary": true}],
                 ENTERPRISE: {"employeeNumber": 701, "manager": [{"value": 5}]}
@@ -363,7 +363,7 @@ mod tests {
                 locale: "de"
                 phoneNumbers: [{"value":"123"}]
                 roles: [{"primary":true,"value":"a"},{"value":"b"},{"primary":false,"value":"c"}]
-                title: "true"
+                title: "7"
                 urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: {"employeeNumber":"701","manager":{"value":"5"}}
                 userName: "17""#]],
         );
@@ -465,6 +465,10 @@ mod tests {
             json!({"userName": "a", "name": "Ada"}),
             json!({"userName": "a", "emails": [{"primary": "x"}]}),
             json!({"userName": "a", "emails": [["a", "b"]]}),
+            json!({"userName": true}),
+            json!({"userName": ["a"]}),
+            json!({"userName": "a", "name": {"givenName": [true]}}),
+            json!({"userName": "a", "emails": [{"value": ["a@x"]}]}),
             json!({"userName": "a", "urn:company:2.0:User": "x"}),
             json!({"userName": "a", "roles": vec!["x"; VALUES_MAX + 1]}),
         ];
@@ -478,6 +482,10 @@ mod tests {
             invalidValue 'name' must be an object, not a string
             invalidValue 'emails': 'primary' must be a boolean, not a string
             invalidValue 'emails' must be an object, not a list
+            invalidValue 'userName' must be a string, not a boolean
+            invalidValue 'userName' must be a string, not a list
+            invalidValue 'name': 'givenName' must be a string, not a list
+            invalidValue 'emails': 'value' must be a string, not a list
             invalidValue 'urn:company:2.0:User' must be an object
             invalidValue 'roles' has 1001 values, more than 1000"#]]
         .assert_eq(&bodies.map(|body| show(user(body))).join("\n"));
