@@ -17,14 +17,20 @@ impl FromRequest for Id {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = parse(request.match_info().query("id"));
-        ready(id.map(Self).ok_or_else(|| scim::Error::not_found("resource not found").into()))
+        ready(id.map(Self).ok_or_else(|| scim::Error::not_found("no resource has this id").into()))
     }
 }
 
-/// One spelling of an id, hyphenated; its case is forgiven, because clients print GUIDs in capitals.
+/// The one spelling of an id, hyphenated and in lower case.
+///
+/// # Source
+/// RFC 7643 §3.1: `id` has "caseExact" as "true".
 fn parse(text: &str) -> Option<Uuid> {
-    let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
-    if hyphenated { Uuid::try_parse(text).ok() } else { None }
+    let is_canonical = |id: &Uuid| {
+        let mut buffer = Uuid::encode_buffer();
+        *id.hyphenated().encode_lower(&mut buffer) == *text
+    };
+    Uuid::try_parse(text).ok().filter(is_canonical)
 }
 
 #[cfg(test)]
@@ -35,8 +41,10 @@ mod tests {
     fn an_id_has_one_spelling() {
         let id = "0190f5e0-0000-7000-8000-00000000abcd";
         assert_eq!(parse(id).map(|id| id.to_string()).as_deref(), Some(id));
-        assert_eq!(parse(&id.to_uppercase()), parse(id));
-        for other in ["", "7", &id.replace('-', ""), &format!("{{{id}}}"), "urn:uuid:x", &id[1..]] {
+        let capitals = id.to_uppercase();
+        for other in
+            ["", &capitals, "7", &id.replace('-', ""), &format!("{{{id}}}"), "urn:uuid:x", &id[1..]]
+        {
             assert_eq!(parse(other), None, "{other}");
         }
     }

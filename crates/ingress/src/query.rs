@@ -20,6 +20,9 @@ pub const COUNT_DEFAULT: u64 = 100;
 /// How many resources a page has at most.
 pub const COUNT_MAX: u64 = 1_000;
 
+/// The largest integer that answers repeat: many clients read them into 64 bits with a sign.
+const INTEGER_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// The parameters of a request, by lower-case names.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -86,8 +89,9 @@ impl Query {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(scim::Error::invalid_value(format!("'{name}' must be an integer")));
         }
-        // What does not fit is larger than anything that can be counted here.
-        Ok(if negative { 0 } else { digits.parse().unwrap_or(u64::MAX) })
+        // What does not fit is larger than anything that can be counted here; the answer repeats
+        // it as a number that clients can read.
+        Ok(if negative { 0 } else { digits.parse().unwrap_or(INTEGER_MAX).min(INTEGER_MAX) })
     }
 }
 
@@ -162,7 +166,8 @@ mod tests {
             ("startindex=0&COUNT=0", (1, 0)),
             ("startIndex=7&count=5", (7, 5)),
             ("count=1000000", (1, COUNT_MAX)),
-            ("startIndex=99999999999999999999999", (u64::MAX, COUNT_DEFAULT)),
+            ("startIndex=18446744073709551615", (INTEGER_MAX, COUNT_DEFAULT)),
+            ("startIndex=99999999999999999999999", (INTEGER_MAX, COUNT_DEFAULT)),
             ("count=+5", (1, 5)),
         ] {
             assert_eq!(page(text), expected, "{text}");

@@ -180,3 +180,19 @@ async fn a_client_gets_its_request_id_back() {
     assert_eq!(events[0].meta.correlation, "from-the-idp");
     assert!(events[0].meta.actor.starts_with("connector:store/"));
 }
+
+#[actix_web::test]
+async fn an_id_in_another_spelling_is_not_found() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let id = generic.user("ada").await;
+    assert_eq!(generic.get(&format!("/Users/{id}")).await.status, 200);
+    let braced = format!("%7B{id}%7D");
+    // Ids that are counted may have no letters to print in capitals.
+    let capitals = "0190F5E0-0000-7000-8000-00000000ABCD".to_owned();
+    for other in [capitals, id.replace('-', ""), braced, format!("urn:uuid:{id}"), "7".to_owned()] {
+        let reply = generic.get(&format!("/Users/{other}")).await;
+        assert_eq!(reply.error(), (404, None), "{other}");
+        assert_eq!(reply.body["detail"], json!("no resource has this id"), "{other}");
+    }
+}
