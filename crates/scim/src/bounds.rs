@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use crate::elements::VALUES_MAX;
-use crate::error::Error;
+use crate::error::{Echo, Error};
 
 /// The most attributes of one object: a resource, an extension, a complex value. Far above what
 /// IdPs send.
@@ -27,7 +27,7 @@ pub(crate) fn check_attributes(name: &str, count: usize) -> Result<(), Error> {
     if count <= ATTRIBUTES_MAX {
         return Ok(());
     }
-    let detail = format!("'{name}' has {count} attributes, more than {ATTRIBUTES_MAX}");
+    let detail = format!("'{}' has {count} attributes, more than {ATTRIBUTES_MAX}", Echo(name));
     Err(Error::invalid_value(detail))
 }
 
@@ -36,7 +36,10 @@ pub(crate) fn check_values(name: &str, count: usize) -> Result<(), Error> {
     if count <= VALUES_MAX {
         return Ok(());
     }
-    Err(Error::invalid_value(format!("'{name}' has {count} values, more than {VALUES_MAX}")))
+    Err(Error::invalid_value(format!(
+        "'{}' has {count} values, more than {VALUES_MAX}",
+        Echo(name)
+    )))
 }
 
 /// Refuses a text of more than [`TEXT_BYTES_MAX`] bytes, and for the attributes that name a
@@ -53,7 +56,7 @@ pub(crate) fn check_text(name: &str, text: &str) -> Result<(), Error> {
         return Ok(());
     }
     let length = text.len();
-    let detail = format!("'{name}' is {length} bytes long, longer than {TEXT_BYTES_MAX}");
+    let detail = format!("'{}' is {length} bytes long, longer than {TEXT_BYTES_MAX}", Echo(name));
     Err(Error::invalid_value(detail))
 }
 

@@ -5,6 +5,8 @@
 //! wants to match (a filter's syntax), there is an error of its own that becomes one of these at
 //! the edge. RFC 7644 §3.12.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
 use crate::urn;
@@ -205,7 +207,7 @@ impl Error {
 
     /// The same error with words before its detail that say where it happened.
     #[must_use]
-    pub fn at(mut self, place: impl std::fmt::Display) -> Self {
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
         self.detail = format!("{place}: {}", self.detail);
         self
     }
@@ -226,9 +228,62 @@ impl Error {
     }
 }
 
+/// The most characters of a client's text that a detail repeats.
+const ECHO_CHARS_MAX: usize = 200;
+
+/// A client's text as a detail repeats it: the beginning of it, where it is long.
+pub(crate) struct Echo<T>(pub(crate) T);
+
+impl<T: fmt::Display> fmt::Display for Echo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        match text.char_indices().nth(ECHO_CHARS_MAX) {
+            Some((end, _)) => write!(f, "{}…", &text[..end]),
+            None => f.write_str(&text),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Catalogue, Kind, filter::Filter, patch};
+
+    #[test]
+    fn a_detail_repeats_no_more_than_the_beginning_of_a_long_text() {
+        assert_eq!(Echo("ü".repeat(200)).to_string(), "ü".repeat(200));
+        assert_eq!(Echo("ü".repeat(201)).to_string(), format!("{}…", "ü".repeat(200)));
+        let long = "x".repeat(10_000);
+        let filtered =
+            |text: String| Filter::parse(&text)?.check(Kind::User, Catalogue::standard());
+        let patched = |path: String, value: Value| {
+            let body = json!({"Operations": [{"op": "add", "path": path, "value": value}]});
+            let request = patch::Request::parse(body, Kind::User, Catalogue::standard())?;
+            let options = patch::Options::LENIENT;
+            request.apply(
+                &mut crate::Resource::default(),
+                Kind::User,
+                Catalogue::standard(),
+                &options,
+            )
+        };
+        let urn = format!("urn:{long}:User");
+        for refused in [
+            filtered(format!("{long}! eq 1")),
+            filtered(format!("userName {long} 1")),
+            filtered(format!("active eq \"{long}\"")),
+            patched(format!("{long}!"), json!(1)),
+            patched(long.clone(), json!(1)),
+            patched(format!("userName.{long}"), json!(1)),
+            patched(format!("emails[type eq \"{long}\"].x"), json!(1)),
+            patched(urn.clone(), json!("x")),
+            patched(format!("{urn}:k"), json!({long.clone(): vec![1; 1001]})),
+        ] {
+            let error = refused.unwrap_err();
+            assert!(error.detail.chars().count() < 700, "{error}");
+            assert!(error.detail.contains('…'), "{error}");
+        }
+    }
 
     #[test]
     fn section_3_12_the_status_is_a_string_and_absent_members_are_left_out() {

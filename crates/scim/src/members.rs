@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::bounds;
 use crate::coerce::Leniency;
-use crate::error::Error;
+use crate::error::{Echo, Error};
 use crate::filter::{Filter, Matcher};
 use crate::object;
 use crate::patch::{Change, Op};
@@ -78,8 +78,9 @@ pub fn of_with(change: &Change, leniency: Leniency) -> Result<Option<MemberChang
     if leniency == Leniency::Strict && change.op == Op::Remove && is_whole {
         return Ok(Some(MemberChange::RemoveAll));
     }
-    let place =
-        || format!("operation {} ({} {})", change.operation_index + 1, change.op, change.path);
+    let place = || {
+        format!("operation {} ({} {})", change.operation_index + 1, change.op, Echo(&change.path))
+    };
     read(change).map(Some).map_err(|error| error.at(place()))
 }
 

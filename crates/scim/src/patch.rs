@@ -12,7 +12,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::coerce::Leniency;
-use crate::error::Error;
+use crate::error::{Echo, Error};
 use crate::path::Path;
 use crate::resource::Resource;
 use crate::schema::{Catalogue, Kind};
@@ -170,6 +170,6 @@ pub fn apply(
 ) -> Result<(), Error> {
     apply::apply(resource, change, kind, catalogue, *options).map_err(|error| {
         let Change { operation_index, op, path, .. } = change;
-        error.at(format_args!("operation {} ({op} {path})", operation_index + 1))
+        error.at(format_args!("operation {} ({op} {})", operation_index + 1, Echo(path)))
     })
 }

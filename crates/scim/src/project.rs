@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::error::Error;
+use crate::error::{Echo, Error};
 use crate::object;
 use crate::path::{AttributePath, Path};
 use crate::schema::{Attribute, Catalogue, Kind, Place, Returned};
@@ -183,7 +183,7 @@ fn paths(parameter: &str, list: &str) -> Result<Vec<AttributePath>, Error> {
         .filter(|part| !part.is_empty())
         .map(|part| {
             let path = Path::parse(part).map_err(|error| {
-                Error::invalid_value(format!("'{parameter}', '{part}': {error}"))
+                Error::invalid_value(format!("'{parameter}', '{}': {error}", Echo(part)))
             })?;
             Ok(match path.sub {
                 Some(sub) => path.attribute.with_sub(sub),

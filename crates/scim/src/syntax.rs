@@ -3,7 +3,7 @@
 //! They say where: an administrator sees a filter only in a mapping dialog or a log, and the
 //! offset is what turns "invalid filter" into something to correct.
 
-use crate::error::{Error, ErrorType};
+use crate::error::{Echo, Error, ErrorType};
 
 /// Why a filter or a path does not parse, and at which byte of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,13 +45,13 @@ pub enum Problem {
     #[error("expected {0}")]
     Expected(&'static str),
     /// Not an attribute name.
-    #[error("'{0}' is not an attribute name")]
+    #[error("'{}' is not an attribute name", Echo(.0))]
     Name(String),
     /// Not an operator.
-    #[error("the operator '{0}' is not supported")]
+    #[error("the operator '{}' is not supported", Echo(.0))]
     Operator(String),
     /// Not a JSON value.
-    #[error("'{0}' is not a value")]
+    #[error("'{}' is not a value", Echo(.0))]
     Value(String),
     /// A value path inside the brackets of another one.
     #[error("a value filter cannot hold another one")]

@@ -11,7 +11,7 @@ use serde_json::{Number, Value};
 use super::Operator;
 use crate::coerce::parse_boolean;
 use crate::datetime;
-use crate::error::Error;
+use crate::error::{Echo, Error};
 use crate::fold;
 use crate::schema::{Attribute, Type};
 
@@ -178,7 +178,7 @@ fn typed(attribute: &Attribute, operator: Operator, literal: &Value) -> Result<O
         Err(Error::invalid_filter(format!("'{operator}' cannot be used on '{name}', a {kind}")))
     };
     let mistyped = |what: &str| {
-        let name = &attribute.name;
+        let (name, literal) = (&attribute.name, Echo(literal));
         Error::invalid_filter(format!("'{name}' can only be compared with {what}, not {literal}"))
     };
     let text =

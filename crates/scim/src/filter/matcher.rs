@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::compare::Test;
 use super::{Filter, Operator};
-use crate::error::Error;
+use crate::error::{Echo, Error};
 use crate::object;
 use crate::path::AttributePath;
 use crate::schema::{Attribute, Catalogue, Kind, Named};
@@ -115,7 +115,7 @@ impl<'a> Scope<'a> {
                     (extension, Some(Named { name, .. })) => (extension, Cow::Borrowed(name)),
                     (Some(urn), None) => (None, urn), // The extension object itself.
                     (None, None) => {
-                        let detail = format!("'{path}' is a schema, not an attribute");
+                        let detail = format!("'{}' is a schema, not an attribute", Echo(path));
                         return Err(Error::invalid_filter(detail));
                     }
                 };

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{Change, Op, Options};
 use crate::bounds;
 use crate::coerce::{self, Coercion};
-use crate::error::Error;
+use crate::error::{Echo, Error};
 use crate::filter::Filter;
 use crate::object;
 use crate::resource::Resource;
@@ -25,7 +25,10 @@ pub(super) fn apply(
 ) -> Result<(), Error> {
     let path = &change.path;
     let Some(mut place) = catalogue.locate(kind, &path.attribute) else {
-        return Err(Error::invalid_path(format!("there is no attribute '{}'", path.attribute)));
+        return Err(Error::invalid_path(format!(
+            "there is no attribute '{}'",
+            Echo(&path.attribute)
+        )));
     };
     // `urn:company:hr` reads as an attribute `hr` unless there is such an extension.
     if place.definition().is_none() && place.attribute.is_some() && path.sub().is_none() {
@@ -84,7 +87,7 @@ fn sub<'a>(place: &Place<'a>, change: &'a Change) -> Result<Option<Named<'a>>, E
     };
     match attribute.sub(name) {
         Some(sub) => Ok(Some(Named { name: &sub.name, definition: Some(sub) })),
-        None => Err(Error::invalid_path(format!("'{}' has no '{name}'", attribute.name))),
+        None => Err(Error::invalid_path(format!("'{}' has no '{}'", attribute.name, Echo(name)))),
     }
 }
 
@@ -110,7 +113,7 @@ fn extension(
         return Err(Error::invalid_path("the core schema is not an attribute"));
     };
     if change.path.filter.is_some() {
-        return Err(Error::invalid_path(format!("'{urn}' has no values to select from")));
+        return Err(Error::invalid_path(format!("'{}' has no values to select from", Echo(urn))));
     }
     match (&change.value, change.op) {
         (_, Op::Remove) => {
@@ -129,7 +132,7 @@ fn extension(
         (Some(value), _) if object::is_empty(value) => {
             object::remove(&mut resource.0, urn);
         }
-        _ => return Err(Error::invalid_value(format!("'{urn}' must be an object"))),
+        _ => return Err(Error::invalid_value(format!("'{}' must be an object", Echo(urn)))),
     }
     Ok(())
 }

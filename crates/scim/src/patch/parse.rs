@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{CHANGES_MAX, Change, OPERATIONS_MAX, Op, Request};
 use crate::bounds;
 use crate::coerce::Leniency;
-use crate::error::Error;
+use crate::error::{Echo, Error};
 use crate::object;
 use crate::path::{AttributePath, Path};
 use crate::schema::{Attribute, Catalogue, Kind};
@@ -201,7 +201,8 @@ fn op(op: Option<&Value>, leniency: Leniency) -> Result<Op, Error> {
         () if is("remove") => Ok(Op::Remove),
         () if is("replace") => Ok(Op::Replace),
         () => {
-            let detail = format!("the operation '{text}' is not 'add', 'remove' or 'replace'");
+            let detail =
+                format!("the operation '{}' is not 'add', 'remove' or 'replace'", Echo(text));
             Err(Error::invalid_syntax(detail))
         }
     }

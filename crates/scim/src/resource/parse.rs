@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Resource;
 use crate::bounds;
 use crate::coerce::{self, Coercion, Leniency};
-use crate::error::Error;
+use crate::error::{Echo, Error};
 use crate::members::{self, MemberValue};
 use crate::object;
 use crate::path::AttributePath;
@@ -190,7 +190,7 @@ impl Parser<'_> {
             return Ok(());
         };
         match (place.extension, place.attribute) {
-            (_, None) => Err(Error::invalid_value(format!("'{key}' must be an object"))),
+            (_, None) => Err(Error::invalid_value(format!("'{}' must be an object", Echo(key)))),
             (None, Some(named)) => match named.definition {
                 Some(attribute) => self.core(attribute, attribute.name.clone(), value),
                 None => Ok(()),
