@@ -143,8 +143,8 @@ async fn twenty_kills_lose_nothing_and_leave_nothing_half_done() {
 #[tokio::test]
 async fn a_stop_under_load_ends_in_time_and_loses_nothing() {
     let mut scene = Scene::set().await;
-    let mut workers: Vec<_> =
-        (0..WORKERS).map(|index| Worker::new(index, scene.groups.clone())).collect();
+    let worker = |index| Worker::new(index, scene.groups.clone()).at_a_server_that_stops();
+    let mut workers: Vec<_> = (0..WORKERS).map(worker).collect();
     for _ in 0..STOPS {
         workers = scene.work_until(End::Stop, workers, REQUESTS.1).await;
         scene.restart(&mut workers).await;

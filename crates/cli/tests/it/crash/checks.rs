@@ -63,6 +63,8 @@ fn actions(record: &Record) -> anyhow::Result<()> {
     let requested: BTreeSet<_> = actions.keys().copied().collect();
     ensure!(planned == requested, "planned {planned:?}, requested {requested:?}");
 
+    offboardings(record)?;
+
     // The effect stands beside its confirmation, in the same append.
     for confirmed in record.of("device.action_confirmed") {
         let after = record
@@ -75,6 +77,29 @@ fn actions(record: &Record) -> anyhow::Result<()> {
     }
     let effects = record.of("device.unassigned").count() + record.of("device.removed").count();
     ensure!(effects == actions.len(), "{effects} effects of {} actions", actions.len());
+    Ok(())
+}
+
+/// An offboarding is completed after the last of its actions, and all of it has the correlation id of
+/// the request that opened it.
+fn offboardings(record: &Record) -> anyhow::Result<()> {
+    let by_id = |kind| {
+        let events = record.of(kind).map(|event| (event.data("offboarding"), event));
+        events.collect::<BTreeMap<_, _>>()
+    };
+    let started = by_id("user.offboarding_started");
+    let completed = by_id("user.offboarding_completed");
+    for requested in record.of("device.action_requested") {
+        let (action, offboarding) = (requested.data("action"), requested.data("offboarding"));
+        let completed = completed.get(offboarding).context("it is not completed")?;
+        let of_action = |event: &&Event| event.data("action") == action;
+        for event in record.of("device.action_*").filter(of_action) {
+            ensure!(event.position < completed.position, "{completed:?} is before {event:?}");
+            let began = started.get(offboarding).context("it was not started")?;
+            let same = event.text("correlation") == began.text("correlation");
+            ensure!(same, "{event:?} is not correlated with {began:?}");
+        }
+    }
     Ok(())
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Worker {
     members: Vec<BTreeSet<String>>,
     /// Sent, and not answered.
     doubt: Option<Request>,
+    /// Whether the server may say that it is stopping.
+    may_stop: bool,
 }
 
 impl Worker {
@@ -79,7 +81,13 @@ impl Worker {
             groups,
             people: Vec::new(),
             doubt: None,
+            may_stop: false,
         }
+    }
+
+    /// A worker that knows that the server will be asked to stop.
+    pub(super) fn at_a_server_that_stops(self) -> Self {
+        Self { may_stop: true, ..self }
     }
 
     /// Sends one request after the other until one is not answered.
@@ -135,14 +143,18 @@ impl Worker {
         Request::Members { place, add, remove }
     }
 
-    /// Sends a request. The outer error is that there was no answer, the inner that it was wrong.
+    /// Sends a request. The outer error is that there was no answer, or that the server is stopping and
+    /// does not know what will become of it; the inner one is that the answer was wrong.
     async fn send(
         &self,
         request: &Request,
         clients: &mut Clients,
     ) -> anyhow::Result<anyhow::Result<Value>> {
-        let expect = |answer: Answer, status| answer.expect(status);
-        Ok(match request {
+        let expect = |answer: Answer, status| {
+            ensure!(!(self.may_stop && answer.status == 503), "the server is stopping");
+            Ok(answer.expect(status))
+        };
+        match request {
             Request::Create { place, user_name, title } => {
                 let mut user = scim::user(user_name);
                 user["externalId"] = json!(title);
@@ -181,7 +193,7 @@ impl Worker {
                 let (place, path) = self.path(*person);
                 expect(clients.scim[place].delete(&path).await?, 204)
             }
-        })
+        }
     }
 
     fn path(&self, person: usize) -> (Place, String) {
