@@ -3,7 +3,10 @@
 //! Names are found in any case, so that a look-up in a free-form object may have to scan it: the
 //! bounds here keep the work of one request in proportion to its size.
 
+use std::collections::HashSet;
 use std::fmt::Display;
+
+use serde_json::{Map, Value};
 
 use crate::elements::VALUES_MAX;
 use crate::error::{Echo, Error};
@@ -29,6 +32,20 @@ pub(crate) fn check_attributes(name: &str, count: usize) -> Result<(), Error> {
     }
     let detail = format!("'{}' has {count} attributes, more than {ATTRIBUTES_MAX}", Echo(name));
     Err(Error::invalid_value(detail))
+}
+
+/// Refuses an object of more than [`ATTRIBUTES_MAX`] attributes, and one that has a name twice, in
+/// different case: nobody can say which one was meant.
+pub(crate) fn check_object(name: &str, object: &Map<String, Value>) -> Result<(), Error> {
+    check_attributes(name, object.len())?;
+    let mut seen = HashSet::with_capacity(object.len());
+    match object.keys().find(|key| !seen.insert(key.to_ascii_lowercase())) {
+        Some(key) => {
+            let detail = format!("'{}' is there twice, in different case", Echo(key));
+            Err(Error::invalid_syntax(detail))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses a list of more than [`VALUES_MAX`] values.
@@ -71,7 +88,7 @@ pub(crate) fn check_name(what: impl Display, text: &str) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::patch::{Options, Request};
@@ -118,11 +135,10 @@ mod tests {
             let said = format!("'{named}' has 300000 attributes, more than 1000");
             assert_eq!(parsed(Kind::User, body).unwrap_err(), said);
         }
-        let halves = json!({
-            "userName": "w", URN: object(0..600), URN.to_uppercase(): object(600..1200)
-        });
-        let said = parsed(Kind::User, halves).unwrap_err();
-        assert!(said.ends_with("has 1200 attributes, more than 1000"), "{said}");
+        let more = format!("{URN}:more");
+        let body = json!({"userName": "w", URN: object(0..ATTRIBUTES_MAX), more: 1});
+        let said = parsed(Kind::User, body).unwrap_err();
+        assert!(said.ends_with("has 1001 attributes, more than 1000"), "{said}");
     }
 
     #[test]
@@ -185,5 +201,29 @@ mod tests {
         assert_eq!(group(&long(1024)), Ok(()));
         let said = "'members' entry 1 is longer than 1024 characters";
         assert_eq!(group(&long(1025)), Err(said.to_owned()));
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_in_different_case_is_refused() {
+        for (body, named) in [
+            (json!({"USERNAME": "w", "userName": "v"}), "userName"),
+            (json!({"userName": "w", "name": {"GivenName": "a", "givenName": "b"}}), "givenName"),
+            (json!({"userName": "w", "emails": [{"VALUE": "a", "value": "b"}]}), "value"),
+            (json!({"userName": "w", URN: {"K": 1, "k": 2}}), "k"),
+            (json!({"userName": "w", URN: {"deep": {"K": 1, "k": 2}}}), "k"),
+        ] {
+            let error = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap_err();
+            assert_eq!(error.scim_type, Some(crate::ErrorType::InvalidSyntax));
+            assert_eq!(error.detail, format!("'{named}' is there twice, in different case"));
+        }
+        for operation in [
+            json!({"OP": "add", "op": "add", "path": "title", "value": "x"}),
+            json!({"op": "add", "value": {"TITLE": "x", "title": "y"}}),
+            json!({"op": "add", "value": {URN: {"TITLE": "x", "title": "y"}}}),
+            json!({"op": "add", "path": URN, "value": {"TITLE": "x", "title": "y"}}),
+        ] {
+            let found = patched(&json!([operation]));
+            assert!(found.ends_with("is there twice, in different case"), "{operation}: {found}");
+        }
     }
 }

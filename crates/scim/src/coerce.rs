@@ -151,7 +151,7 @@ impl Coercion {
             }
             value => return Err(mismatch(attribute, "an object", &value)),
         };
-        bounds::check_attributes(&attribute.name, object.len())?;
+        bounds::check_object(&attribute.name, &object)?;
         let mut values = Vec::with_capacity(object.len());
         for (key, value) in object {
             let Some(sub) = attribute.sub(&key) else {
@@ -209,12 +209,12 @@ pub(crate) fn free(name: &str, value: Value) -> Canonical {
     Ok((!object::is_empty(&value)).then_some(value))
 }
 
-/// The canonical form of a free-form object; of two spellings of one name the last one stays.
+/// The canonical form of a free-form object.
 pub(crate) fn free_object(
     name: &str,
     object: Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
-    bounds::check_attributes(name, object.len())?;
+    bounds::check_object(name, &object)?;
     let mut canonical = Map::new();
     for (key, value) in object {
         if let Some(value) = free(&key, value)? {

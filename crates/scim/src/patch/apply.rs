@@ -120,7 +120,7 @@ fn extension(
             object::remove(&mut resource.0, urn);
         }
         (Some(Value::Object(object)), _) if !object.is_empty() => {
-            bounds::check_attributes(urn, object.len())?;
+            bounds::check_object(urn, object)?;
             for (key, value) in object {
                 let path = crate::path::AttributePath::new(key).in_schema(urn);
                 let path = crate::path::Path::new(path);
@@ -246,7 +246,7 @@ impl<'a> Engine<'a> {
             return match (definition, value) {
                 (Some(attribute), Some(value)) => self.coercion.sub_values(attribute, value),
                 (None, Some(Value::Object(object))) => {
-                    bounds::check_attributes(self.name, object.len())?;
+                    bounds::check_object(self.name, &object)?;
                     let free = |(key, value): (String, Value)| {
                         let value = coerce::free(&key, value)?;
                         Ok((key, value))

@@ -20,6 +20,7 @@ pub(super) fn request(
     let Value::Object(mut body) = body else {
         return Err(Error::invalid_syntax("a PATCH request must be a JSON object"));
     };
+    bounds::check_object("PatchOp", &body)?;
     check_schemas(object::get(&body, "schemas"), leniency)?;
     let operations = match object::remove(&mut body, "Operations") {
         Some(Value::Array(operations)) => operations,
@@ -78,6 +79,7 @@ impl Parser<'_> {
         let Value::Object(mut operation) = operation else {
             return Err(Error::invalid_syntax("an operation must be an object"));
         };
+        bounds::check_object("Operations", &operation)?;
         self.op = op(object::get(&operation, "op"), self.leniency)?;
         let value = object::remove(&mut operation, "value");
         let path = match object::remove(&mut operation, "path") {
@@ -114,7 +116,7 @@ impl Parser<'_> {
 
     /// The attributes of a value without a path, one change each.
     fn attributes(&mut self, object: Map<String, Value>) -> Result<(), Error> {
-        bounds::check_attributes("value", object.len())?;
+        bounds::check_object("value", &object)?;
         for (key, value) in object {
             match value {
                 Value::Object(object) if key.eq_ignore_ascii_case(self.kind.schema()) => {
@@ -149,7 +151,7 @@ impl Parser<'_> {
     /// The attributes under an extension's URN. Their names are taken as they are, because those
     /// of free-form extensions may be anything.
     fn extension(&mut self, urn: &str, object: Map<String, Value>) -> Result<(), Error> {
-        bounds::check_attributes(urn, object.len())?;
+        bounds::check_object(urn, &object)?;
         let schema = self.catalogue.extension(self.kind, urn);
         for (key, value) in object {
             let attribute = schema.and_then(|schema| schema.attribute(&key));

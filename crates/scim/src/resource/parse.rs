@@ -81,7 +81,7 @@ impl Resource {
         let Value::Object(body) = body else {
             return Err(Error::invalid_syntax(format!("a {} must be a JSON object", kind.name())));
         };
-        bounds::check_attributes(kind.name(), body.len())?;
+        bounds::check_object(kind.name(), &body)?;
         if leniency == Leniency::Strict {
             check_schemas(kind, object::get(&body, "schemas"))?;
         }
@@ -159,7 +159,7 @@ impl Parser<'_> {
     fn uri(&mut self, key: &str, value: Value) -> Result<(), Error> {
         match value {
             Value::Object(object) if key.eq_ignore_ascii_case(self.kind.schema()) => {
-                bounds::check_attributes(key, object.len())?;
+                bounds::check_object(key, &object)?;
                 self.nested = Some(object);
                 Ok(())
             }
@@ -207,7 +207,7 @@ impl Parser<'_> {
     }
 
     fn extension(&mut self, schema: &Schema, object: Map<String, Value>) -> Result<(), Error> {
-        bounds::check_attributes(&schema.id, object.len())?;
+        bounds::check_object(&schema.id, &object)?;
         let mut canonical = Map::new();
         for (key, value) in object {
             match schema.attribute(&key) {
@@ -389,7 +389,7 @@ mod tests {
         check(
             user(json!({
                 "userName": "ada",
-                "urn:company:2.0:User": {"costCode": 7, "a": null, "b": [], "c": {"d": ""}, "E": "1", "e": "2"},
+                "urn:company:2.0:User": {"costCode": 7, "a": null, "b": [], "c": {"d": ""}, "E": "2"},
                 "urn:ietf:params:scim:schemas:extension:appspace:2.0:User": {"x": true},
                 "urn:ietf:params:scim:schemas:extension:enterprise:2.0User": {"department": "typo"},
                 "urn:empty:User": {}, "urn:null:User": null,
