@@ -220,6 +220,8 @@ impl User {
                     user_name: user_name.clone(),
                     email: email.clone(),
                 };
+                // A person wants them here again, whatever the IdP says.
+                self.offboarding = None;
             }
             UserEvent::AccountAdopted { .. } => self.account.source = Source::Scim,
             UserEvent::AccountSuspended {} => self.account.state = AccountState::Suspended,

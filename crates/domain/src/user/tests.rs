@@ -350,6 +350,27 @@ fn scim_adopts_an_account_made_by_hand_and_keeps_its_role() {
 }
 
 #[test]
+fn an_account_made_again_by_hand_owes_nothing_to_the_offboarding_before_it() {
+    let removed = [
+        added(Portal::Mdm),
+        granted(),
+        UserEvent::EntryDeactivated { connector: okta() },
+        started(OnDeactivate::RemoveUserAndDevices),
+        UserEvent::AccountSuspended {},
+        UserEvent::AccountRemoved {},
+        UserEvent::OffboardingCompleted { offboarding: OFFBOARDING },
+    ];
+    assert!(state(removed.clone()).offboarding.is_some(), "a late device gets the rule as well");
+    let invited = UserEvent::AccountInvited {
+        portal: Portal::Mdm,
+        user_name: "ada@acme.example".into(),
+        email: None,
+        role: None,
+    };
+    assert_eq!(state(removed.into_iter().chain([invited])).offboarding, None);
+}
+
+#[test]
 fn completing_is_done_once_and_not_after_a_reactivation() {
     let complete = || UserCommand::CompleteOffboarding { offboarding: OFFBOARDING };
     let open = vec![
