@@ -297,3 +297,20 @@ async fn a_pending_member_is_one_when_somebody_arrives_whom_it_names() {
     let user = client.get(&format!("/Users/{ada}")).await.unwrap().expect(200).unwrap();
     assert_eq!(user["groups"][0]["value"], group.as_str());
 }
+
+#[tokio::test]
+async fn somebody_whose_account_was_made_again_by_hand_keeps_the_device_they_get() {
+    let (_server, mut api, connector) = mdm("remove_user_and_devices").await;
+    let mut client = connector.client().unwrap();
+    let id = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    client.patch(&format!("/Users/{id}"), scim::active(false)).await.unwrap().expect(200).unwrap();
+    all_ended(&mut api, WORKSPACE).await.unwrap();
+    let path = format!("/workspaces/{WORKSPACE}/mdm/users");
+    let invited = json!({ "user_name": "ada@acme.example" });
+    assert_eq!(api.post(&path, invited).await.unwrap().made().unwrap(), id);
+
+    let device = setup::device(&mut api, WORKSPACE, "new", Some(&id)).await.unwrap();
+    all_ended(&mut api, WORKSPACE).await.unwrap();
+    let device = get(&mut api, &format!("/mdm/devices/{device}")).await;
+    assert_eq!((&device["state"], &device["user"]), (&json!("enrolled"), &json!(id)));
+}
