@@ -132,7 +132,7 @@ impl Request {
     /// Applies all changes in order, and checks that nothing required is missing in the end.
     ///
     /// # Errors
-    /// The first one's, see [`apply`], or that of [`Resource::check`]; the resource is then half
+    /// The first one's, see [`apply()`], or that of [`Resource::check`]; the resource is then half
     /// changed and of no use.
     pub fn apply(
         &self,
