@@ -79,7 +79,7 @@ impl<T: FromStr> FromRequest for Id<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = segment(request, "id").parse().map(Self);
-        std::future::ready(id.map_err(|_| not_found("that id")))
+        std::future::ready(id.map_err(|_| not_found("an object with that id")))
     }
 }
 
