@@ -1,4 +1,4 @@
-//! The planner over a real log, heard in orders that a crash or a busy server may bring.
+//! The planner and the deliverer over a real log, in orders that a crash or a busy server may bring.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
@@ -11,7 +11,7 @@ use app::{
 };
 use domain::{
     Event,
-    device::DeviceCommand,
+    device::{ActionState, DeviceCommand},
     ids::{DeviceId, EntryId},
     portal::Portal,
     rule::{OnCreate, OnDeactivate, Provisioning},
@@ -20,7 +20,10 @@ use domain::{
 };
 use event_log::{EventLog, ManualClock, Meta, SqliteLog, WorkspaceId};
 use projections::{ReadModels, Recorded};
-use reactor::Planner;
+use reactor::{
+    Planner, deliverer,
+    service::{BoxFuture, DeviceOrder, Mdm, MdmError, Standing},
+};
 use scim::{
     resource::Resource,
     schema::{Catalogue, Kind},
@@ -92,9 +95,9 @@ impl Scene {
         self.app.enrol_device(&person(), &self.workspace, enrolment).await.unwrap().id
     }
 
-    async fn deactivate(&self) {
+    async fn set_active(&self, active: bool) {
         let change =
-            json!({ "Operations": [{ "op": "replace", "path": "active", "value": false }] });
+            json!({ "Operations": [{ "op": "replace", "path": "active", "value": active }] });
         let request =
             scim::patch::Request::parse(change, Kind::User, Catalogue::standard()).unwrap();
         let options = scim::patch::Options::default();
@@ -165,7 +168,7 @@ impl Scene {
 async fn what_was_assigned_before_an_offboarding_is_left_to_its_plan() {
     let scene = Scene::set(OnDeactivate::RemoveUserAndDevices).await;
     scene.give("first").await;
-    scene.deactivate().await;
+    scene.set_active(false).await;
     // The assignment is heard late: by now the person is being offboarded.
     assert_eq!(scene.hears("device.enrolled").await, [""; 0]);
     assert_eq!(scene.hears("user.offboarding_started").await, ["plan 1", "request"]);
@@ -176,7 +179,7 @@ async fn an_offboarding_is_not_complete_before_every_device_is_planned_for() {
     let scene = Scene::set(OnDeactivate::RemoveUserAndDevices).await;
     scene.give("first").await;
     scene.give("second").await;
-    scene.deactivate().await;
+    scene.set_active(false).await;
     // Assigned later, and carried out first, as after a crash.
     let late = scene.give("late").await;
     assert_eq!(scene.hears("device.enrolled").await, ["plan 1", "request"]);
@@ -191,4 +194,43 @@ async fn an_offboarding_is_not_complete_before_every_device_is_planned_for() {
         scene.deliver(planned.device).await;
     }
     assert_eq!(scene.hears("device.action_confirmed").await, ["complete"]);
+}
+
+/// An MDM service that is not to be called.
+struct Nobody;
+
+impl Mdm for Nobody {
+    fn name(&self) -> &'static str {
+        "nobody"
+    }
+
+    fn send<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>> {
+        unreachable!("an order was sent for somebody who is active: {order:?}")
+    }
+
+    fn standing<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<Standing, MdmError>> {
+        unreachable!("nothing was sent that could be asked about: {order:?}")
+    }
+}
+
+#[tokio::test]
+async fn what_was_requested_is_not_sent_once_the_person_is_active_again() {
+    let scene = Scene::set(OnDeactivate::RemoveUserAndDevices).await;
+    let id = scene.give("first").await;
+    scene.set_active(false).await;
+    scene.hears("user.offboarding_started").await;
+    // The policy that takes the request back has not heard of it yet.
+    scene.set_active(true).await;
+    let deliverer = tokio::spawn(deliverer::run(Arc::clone(&scene.app), Arc::new(Nobody)));
+    loop {
+        let device = scene.app.devices().load(&scene.workspace, id.0).await.unwrap();
+        let state = device.state.actions.values().next().unwrap().state;
+        if state == ActionState::Cancelled {
+            break;
+        }
+        assert_eq!(state, ActionState::Requested);
+        assert!(!deliverer.is_finished(), "the deliverer has ended");
+        tokio::task::yield_now().await;
+    }
+    deliverer.abort();
 }
