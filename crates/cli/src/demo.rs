@@ -11,6 +11,7 @@ use app::{
     App, Person, Refusal, RequestIds, SystemIds,
     admin::{connectors::EnableScim, devices::Enrolment},
 };
+use clap::Args;
 use domain::{
     ids::ConnectorName,
     portal::{Portal, Role},
@@ -18,6 +19,8 @@ use domain::{
     workspace::{Connector, Idp, Login, Plan, Saml},
 };
 use event_log::WorkspaceId;
+use serde::Serialize;
+use serde_json::json;
 
 use crate::{options::ServerOptions, output::say, serve::Server};
 
@@ -38,7 +41,18 @@ const DEVICES: [(&str, &str, &str); 4] = [
 /// The names of the policies.
 const POLICIES: [&str; 2] = ["Standard", "Locked down"];
 
+/// The server's settings, and how to print what was made.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// Print addresses and tokens as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// A portal's connector, as it is printed.
+#[derive(Serialize)]
 struct Line {
     portal: Portal,
     idp: Idp,
@@ -46,8 +60,8 @@ struct Line {
     token: String,
 }
 
-pub(crate) async fn run(options: ServerOptions) -> anyhow::Result<ExitCode> {
-    let mut settings = options.settle()?;
+pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let mut settings = options.server.settle()?;
     let admin_token = match settings.admin_token.clone() {
         Some(token) => token,
         None => app::make_admin_token(&SystemIds).context("making a token")?,
@@ -56,7 +70,15 @@ pub(crate) async fn run(options: ServerOptions) -> anyhow::Result<ExitCode> {
     let server = Server::open(settings)?;
     let demo = Demo { app: &server.node.app, person: person() };
     let lines = demo.prepare().await.context("preparing the demo workspace")?;
-    print(&server.url, &admin_token, &lines);
+    if options.json {
+        let api = format!("{}/api/v1", server.url);
+        let made = json!({
+            "workspace": SLUG, "connectors": lines, "api": api, "admin_token": admin_token,
+        });
+        say(&made.to_string());
+    } else {
+        print(&server.url, &admin_token, &lines);
+    }
     server.run().await
 }
 

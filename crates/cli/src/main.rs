@@ -33,7 +33,7 @@ enum Command {
     /// Run the server.
     Serve(options::ServerOptions),
     /// Run the server with a workspace to play with, and print its addresses and tokens.
-    Demo(options::ServerOptions),
+    Demo(demo::Options),
     /// Speak to a SCIM server as an identity provider does.
     Simulate(simulate::Options),
     /// Read and check the record.
