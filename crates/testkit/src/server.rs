@@ -17,6 +17,9 @@ use crate::Client;
 /// The owner's token of every test server.
 pub const ADMIN_TOKEN: &str = "test-admin-token-0123456789";
 
+/// How often it is looked whether a killed process has ended. It takes milliseconds.
+const REAPED_AFTER_MAX: usize = 1_000_000;
+
 /// A running server. Dropping it kills the process.
 pub struct Server {
     binary: PathBuf,
@@ -154,7 +157,16 @@ fn log_file(data: &Path) -> PathBuf {
 }
 
 impl Drop for Server {
+    /// The process goes first, and all the way: it would still write into the directory while that is
+    /// being removed.
     fn drop(&mut self) {
+        drop(self.process.child.start_kill());
+        for _ in 0..REAPED_AFTER_MAX {
+            if !matches!(self.process.child.try_wait(), Ok(None)) {
+                break;
+            }
+            std::thread::yield_now();
+        }
         drop(std::fs::remove_file(log_file(self.data.path())));
     }
 }
