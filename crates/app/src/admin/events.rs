@@ -89,7 +89,9 @@ impl EventQuery {
 }
 
 impl App {
-    /// A part of a workspace's record.
+    /// A part of a workspace's record. Like every read it waits for policies, so that whoever asks
+    /// right after a request sees what followed; unlike others it is answered without them as well,
+    /// since the record is what one looks at when they are stuck.
     ///
     /// # Errors
     /// [`Refusal::Malformed`] for a stream that cannot be, or when the log cannot be read.
@@ -98,6 +100,7 @@ impl App {
         workspace: &WorkspaceId,
         query: &EventQuery,
     ) -> Result<EventPart, Refusal> {
+        drop(self.settle(workspace).await);
         let stream = match &query.stream {
             Some(stream) => Some(self.stream(workspace, stream).await?),
             None => None,
