@@ -212,7 +212,8 @@ impl User {
                 self.account.source = Source::Scim;
                 self.account.role = *role;
             }
-            UserEvent::AccountInvited { user_name, email, role, .. } => {
+            UserEvent::AccountInvited { portal, user_name, email, role } => {
+                self.portal = *portal;
                 self.account = Account {
                     state: AccountState::Active,
                     source: Source::Hand,

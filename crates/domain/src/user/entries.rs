@@ -152,7 +152,8 @@ impl User {
 
     pub(super) fn evolve_entries(&mut self, event: &UserEvent, stamp: &Stamp) {
         match event {
-            UserEvent::EntryAdded { connector, entry, resource, .. } => {
+            UserEvent::EntryAdded { portal, connector, entry, resource } => {
+                self.portal = *portal;
                 if stamp.version == 1 {
                     self.first = Some(*entry);
                 }

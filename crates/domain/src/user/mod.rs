@@ -94,26 +94,6 @@ impl Decider for User {
     }
 
     fn evolve(&mut self, event: &UserEvent, stamp: &Stamp) {
-        match event {
-            UserEvent::EntryAdded { portal, .. } | UserEvent::AccountInvited { portal, .. } => {
-                self.portal = *portal;
-            }
-            UserEvent::EntryChanged { .. }
-            | UserEvent::EntryDeactivated { .. }
-            | UserEvent::EntryReactivated { .. }
-            | UserEvent::EntryRemoved { .. }
-            | UserEvent::AccountGranted { .. }
-            | UserEvent::AccountAdopted { .. }
-            | UserEvent::AccountSuspended {}
-            | UserEvent::AccountRestored {}
-            | UserEvent::AccountRemoved {}
-            | UserEvent::RoleChanged { .. }
-            | UserEvent::OffboardingStarted { .. }
-            | UserEvent::OffboardingHeld { .. }
-            | UserEvent::OffboardingPlanned { .. }
-            | UserEvent::OffboardingCompleted { .. }
-            | UserEvent::OffboardingCancelled { .. } => {}
-        }
         self.evolve_entries(event, stamp);
         self.evolve_account(event, stamp);
     }
