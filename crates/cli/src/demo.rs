@@ -212,7 +212,8 @@ fn print(url: &str, admin_token: &str, lines: &[Line]) {
     if let Some(mdm) = lines.iter().find(|line| line.portal == Portal::Mdm) {
         say("Try it in another terminal:");
         say(&format!("  export SCIM={} SCIM_TOKEN={}", mdm.base_url, mdm.token));
-        say(&format!("  export API={url}/api/v1/workspaces/{SLUG} MUSTER_TOKEN={admin_token}"));
+        say(&format!("  export API={url}/api/v1/workspaces/{SLUG}"));
+        say(&format!("  export MUSTER_URL={url} MUSTER_TOKEN={admin_token}"));
         say("  curl -s $SCIM/Users -H \"Authorization: Bearer $SCIM_TOKEN\" \\");
         say(
             "    -H 'Content-Type: application/scim+json' -d '{\"userName\":\"ada@acme.example\"}'",
