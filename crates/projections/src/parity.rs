@@ -224,7 +224,7 @@ fn groups_that_are(story: &Story) -> BTreeMap<Uuid, Group1> {
             living.modified,
             serde_json::to_string(&living.resource).unwrap(),
             living.members.iter().map(|member| member.0).collect(),
-            living.pending,
+            living.pending.iter().map(|(at, value)| (at, value.to_owned())).collect(),
             living.members.len(),
         )
     };

@@ -1,12 +1,12 @@
 //! Membership: a draft on which the operations of one request act in order, and the facts in what
 //! became of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use imbl::OrdSet;
 use serde_json::json;
 
-use super::{Group, GroupEvent, Living, MemberOp, MemberRef};
+use super::{Group, GroupEvent, Living, MemberOp, MemberRef, PendingMembers};
 use crate::ids::MemberId;
 
 /// What members and pending values would be after some operations, and what differs from before.
@@ -14,7 +14,7 @@ pub(super) struct Draft {
     members: OrdSet<MemberId>,
     added: BTreeSet<MemberId>,
     removed: BTreeSet<MemberId>,
-    pending: BTreeMap<u64, String>,
+    pending: PendingMembers,
     dropped: BTreeSet<u64>,
     awaited: BTreeSet<String>,
 }
@@ -50,7 +50,7 @@ impl Draft {
                     self.members.iter().filter(|id| matching(&id.to_string())).copied().collect();
                 gone.into_iter().for_each(|member| self.take_out(member));
                 let gone: Vec<_> =
-                    self.pending.iter().filter(|(_, v)| matching(v)).map(|(&at, _)| at).collect();
+                    self.pending.iter().filter(|(_, v)| matching(v)).map(|(at, _)| at).collect();
                 gone.into_iter().for_each(|at| self.drop_pending(at));
                 self.awaited.retain(|value| !matching(value));
             }
@@ -68,7 +68,7 @@ impl Draft {
             }
             Some(_) => {}
             None => {
-                if !self.pending.values().any(|value| *value == member.value) {
+                if self.pending.event_of(&member.value).is_none() {
                     self.awaited.insert(member.value.clone());
                 }
             }
@@ -80,13 +80,9 @@ impl Draft {
             self.take_out(id);
         }
         self.awaited.remove(&member.value);
-        let gone: Vec<_> = self
-            .pending
-            .iter()
-            .filter(|(_, value)| **value == member.value)
-            .map(|(&at, _)| at)
-            .collect();
-        gone.into_iter().for_each(|at| self.drop_pending(at));
+        if let Some(at) = self.pending.event_of(&member.value) {
+            self.drop_pending(at);
+        }
     }
 
     fn keep_only(&mut self, members: &[MemberRef]) {
@@ -97,8 +93,8 @@ impl Draft {
         let gone: Vec<_> = self
             .pending
             .iter()
-            .filter(|(_, value)| !values.contains(value.as_str()))
-            .map(|(&at, _)| at)
+            .filter(|(_, value)| !values.contains(value))
+            .map(|(at, _)| at)
             .collect();
         gone.into_iter().for_each(|at| self.drop_pending(at));
         self.awaited.retain(|value| values.contains(value.as_str()));
@@ -111,7 +107,7 @@ impl Draft {
     }
 
     fn drop_pending(&mut self, at: u64) {
-        if self.pending.remove(&at).is_some() {
+        if self.pending.remove(at) {
             self.dropped.insert(at);
         }
     }
@@ -142,7 +138,7 @@ impl Group {
         let Some(living) = &self.0 else { return vec![] };
         pending
             .iter()
-            .filter(|at| living.pending.contains_key(at))
+            .filter(|at| living.pending.contains(**at))
             .map(|&pending| GroupEvent::PendingResolved { pending, member })
             .collect()
     }

@@ -11,10 +11,9 @@
 mod command;
 mod event;
 mod members;
+mod pending;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeMap;
 
 use imbl::OrdSet;
 use scim::{
@@ -26,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::{GroupCommand, GroupRefusal, MemberOp, MemberRef, Operation};
 pub use event::GroupEvent;
+pub use pending::PendingMembers;
 
 use crate::{
     Claim, Decider, Micros, Stamp,
@@ -33,6 +33,9 @@ use crate::{
     portal::Portal,
     weight,
 };
+
+/// About what a pending value keeps in memory: an address, twice, and the trees that hold it.
+const PENDING_BYTES: usize = 160;
 
 /// A group that exists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +49,7 @@ pub struct Living {
     /// The members that are known.
     pub members: OrdSet<MemberId>,
     /// The values that name nobody yet, by the version of the event that brought them.
-    pub pending: BTreeMap<u64, String>,
+    pub pending: PendingMembers,
     /// When it was created.
     pub created: Micros,
     /// When it last changed.
@@ -148,7 +151,7 @@ impl Decider for Group {
                 connector: connector.clone(),
                 resource: resource.clone(),
                 members: OrdSet::new(),
-                pending: BTreeMap::new(),
+                pending: PendingMembers::default(),
                 created: stamp.at,
                 modified: stamp.at,
             });
@@ -175,7 +178,7 @@ impl Decider for Group {
         // A member costs its 16 bytes, and about as much again for the tree that holds it.
         256 + self.0.as_ref().map_or(0, |living| {
             living.members.len() * 32
-                + living.pending.values().map(|value| value.len() + 48).sum::<usize>()
+                + living.pending.len() * PENDING_BYTES
                 + weight::of(&living.resource)
         })
     }
@@ -197,11 +200,11 @@ impl Living {
                 self.pending.insert(stamp.version, value.clone());
             }
             GroupEvent::PendingResolved { pending, member } => {
-                self.pending.remove(pending);
+                self.pending.remove(*pending);
                 self.members.insert(*member);
             }
             GroupEvent::PendingDropped { pending } => {
-                self.pending.remove(pending);
+                self.pending.remove(*pending);
             }
         }
     }

@@ -166,3 +166,15 @@ fn another_connector_finds_no_group() {
         .when(Attempt { command: Arc::new(GroupCommand::Delete { connector }), now: 0 })
         .then_expect_error_message("this connector has no group with that id");
 }
+
+/// Values are found by what they are called; none is looked for by looking at all of them.
+#[test]
+fn a_request_with_many_pending_members_is_compared_value_by_value() {
+    let many: Vec<_> = (0..20_000).map(|number| unknown(&format!("nobody-{number:05}"))).collect();
+    let pending = many.iter().map(|it| GroupEvent::MemberPending { value: it.value.clone() });
+    let given: Vec<_> = [created()].into_iter().chain(pending).collect();
+    check(given.clone(), put(Some(many.clone())), []);
+    check(given.clone(), members([MemberOp::Add(many.clone())]), []);
+    let dropped = (2..20_002).map(|pending| GroupEvent::PendingDropped { pending });
+    check(given, members([MemberOp::Remove(many)]), dropped);
+}

@@ -6,11 +6,9 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use std::collections::BTreeMap;
-
 use domain::{
     Decider,
-    group::{Group, GroupEvent, Living},
+    group::{Group, GroupEvent, Living, PendingMembers},
     ids::{ConnectorName, MemberId},
     portal::Portal,
 };
@@ -123,7 +121,7 @@ fn change(
                 connector: word(row, 1, ConnectorName::parse)?,
                 resource: json(row, 2)?,
                 members: imbl::OrdSet::new(),
-                pending: BTreeMap::new(),
+                pending: PendingMembers::default(),
                 created: row.get(3)?,
                 modified: row.get(4)?,
             })

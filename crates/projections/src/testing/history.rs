@@ -154,7 +154,7 @@ impl History {
             (13, _) => patch(MemberOp::Add(members)),
             (14, _) => patch(MemberOp::Remove(members)),
             (15, Some(living)) => GroupCommand::Resolve {
-                pending: living.pending.keys().copied().collect(),
+                pending: living.pending.iter().map(|(event, _)| event).collect(),
                 member: MemberId(id(u128::from(how % 8))),
             },
             (_, Some(_)) if how.is_multiple_of(4) => GroupCommand::Delete { connector: okta },
