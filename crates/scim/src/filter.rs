@@ -15,6 +15,7 @@ use crate::schema::{Catalogue, Kind};
 pub use crate::syntax::{Language, ParseError, Problem};
 pub use matcher::Matcher;
 
+mod check;
 mod compare;
 mod matcher;
 mod parse;
@@ -155,18 +156,22 @@ impl Filter {
     ///
     /// # Errors
     /// `invalidFilter` for comparisons that the attribute's type does not have (`active gt true`,
-    /// `meta.created gt "soon"`, `name eq "x"`). An attribute that is not in the schema is no
-    /// error: it has no value.
+    /// `meta.created gt "soon"`, `name eq "x"`), for a name that no schema has (`userNme`,
+    /// `name.givenNam`), and for what is never returned: a comparison would tell what it is. An
+    /// attribute of another kind, or one under a URN that nobody declared, is no error: it has no
+    /// value.
     ///
     /// # Source
-    /// RFC 7644 §3.4.2.2, Table 3: "Boolean and Binary attributes SHALL cause a failed response".
+    /// RFC 7644 §3.4.2.2, Table 3: "Boolean and Binary attributes SHALL cause a failed response";
+    /// §3.4.2.1 for attributes of other kinds.
     pub fn check(&self, kind: Kind, catalogue: &Catalogue) -> Result<(), Error> {
+        check::names(self, kind, catalogue).map_err(Error::invalid_filter)?;
         Matcher::new(self, kind, catalogue).map(drop)
     }
 
     /// Tells whether a whole SCIM document of this kind matches.
     ///
-    /// A filter that [`Filter::check`] refuses matches nothing. Use a [`Matcher`] for many
+    /// A filter that [`Matcher::new`] refuses matches nothing. Use a [`Matcher`] for many
     /// documents: it looks names up once.
     pub fn matches(&self, document: &Value, kind: Kind, catalogue: &Catalogue) -> bool {
         Matcher::new(self, kind, catalogue).is_ok_and(|matcher| matcher.matches(document))

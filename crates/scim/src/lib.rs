@@ -16,6 +16,7 @@ pub mod attributes;
 pub mod coerce;
 pub mod discovery;
 pub mod error;
+pub mod etag;
 pub mod filter;
 pub mod fold;
 pub mod list;
@@ -23,13 +24,16 @@ pub mod members;
 pub mod patch;
 pub mod path;
 pub mod project;
+pub mod query;
 pub mod resource;
 pub mod schema;
+pub mod sort;
 pub mod urn;
 
 mod bounds;
 mod datetime;
 mod elements;
+mod envelope;
 mod object;
 mod syntax;
 

@@ -262,7 +262,7 @@ impl FromStr for Path {
 }
 
 /// RFC 7643 §2.1, and `$ref`, which the same RFC uses although its grammar has no place for it.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'$' | b'_'))
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'-' | b'_'))

@@ -12,6 +12,10 @@ use crate::path::{AttributePath, Path};
 use crate::schema::{Attribute, Catalogue, Kind, Place, Returned};
 use crate::urn;
 
+/// The most names in `attributes` or `excludedAttributes`: all that the schemas have, and more. Each
+/// is looked for in every document of a page.
+pub const PATHS_MAX: usize = 500;
+
 /// Which attributes of a resource a response has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Projection(Selection);
@@ -33,7 +37,8 @@ impl Projection {
     /// A value filter in a path is dropped: `emails[type eq "work"].value` means `emails.value`.
     ///
     /// # Errors
-    /// `invalidValue` if both are given, or if one holds what is no attribute path.
+    /// `invalidValue` if both are given, or if one holds what is no attribute path or more than
+    /// [`PATHS_MAX`] of them.
     ///
     /// # Source
     /// RFC 7644 §3.9: the two are "mutually exclusive".
@@ -118,6 +123,9 @@ fn stays<'a>(
     named: impl Iterator<Item = &'a Place<'a>>,
     value: &mut Value,
 ) -> bool {
+    if attribute.is_some_and(Attribute::is_hidden) {
+        return false;
+    }
     let returned = attribute.map_or(Returned::Default, |attribute| attribute.returned);
     let mut named = named.peekable();
     match returned {
@@ -178,19 +186,25 @@ fn named<'a>(
 }
 
 fn paths(parameter: &str, list: &str) -> Result<Vec<AttributePath>, Error> {
-    split(list)
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let path = Path::parse(part).map_err(|error| {
-                Error::invalid_value(format!("'{parameter}', '{}': {error}", Echo(part)))
-            })?;
-            Ok(match path.sub {
-                Some(sub) => path.attribute.with_sub(sub),
-                None => path.attribute,
-            })
-        })
-        .collect()
+    let names = split(list).map(str::trim).filter(|name| !name.is_empty());
+    let paths: Vec<_> =
+        names.take(PATHS_MAX + 1).map(|name| path(parameter, name)).collect::<Result<_, _>>()?;
+    if paths.len() > PATHS_MAX {
+        let detail = format!("'{parameter}' has more than {PATHS_MAX} names");
+        return Err(Error::invalid_value(detail));
+    }
+    Ok(paths)
+}
+
+/// The attribute path in a parameter. A value filter in it is dropped.
+pub(crate) fn path(parameter: &str, text: &str) -> Result<AttributePath, Error> {
+    let path = Path::parse(text).map_err(|error| {
+        Error::invalid_value(format!("'{parameter}', '{}': {error}", Echo(text)))
+    })?;
+    Ok(match path.sub {
+        Some(sub) => path.attribute.with_sub(sub),
+        None => path.attribute,
+    })
 }
 
 /// Splits at the commas that are not inside brackets.
@@ -302,6 +316,12 @@ mod tests {
             )
         );
         assert!(Projection::parse(Some(""), Some("b")).is_ok());
+        let names = |count: usize| vec!["a"; count].join(",");
+        assert!(Projection::parse(Some(&names(PATHS_MAX)), None).is_ok());
+        assert_eq!(
+            Projection::parse(Some(&names(PATHS_MAX + 1)), None).unwrap_err().detail,
+            "'attributes' has more than 500 names"
+        );
     }
 
     #[test]

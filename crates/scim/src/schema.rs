@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use catalogue::{Catalogue, Named, Place};
 
 mod catalogue;
+pub(crate) mod known;
 
 use crate::urn;
 
@@ -135,9 +136,23 @@ impl Attribute {
         find(&self.sub_attributes, name)
     }
 
+    /// The names of the sub-attributes, for people.
+    pub(crate) fn sub_names(&self) -> String {
+        let names: Vec<_> = self.sub_attributes.iter().map(|sub| &*sub.name).collect();
+        names.join(", ")
+    }
+
     /// Whether clients may not write it.
     pub fn is_read_only(&self) -> bool {
         self.mutability == Mutability::ReadOnly
+    }
+
+    /// Whether clients never read it, neither in a response nor by what a filter or an order tells.
+    ///
+    /// # Source
+    /// RFC 7643 §7: `returned: never`; of `writeOnly`, "Attribute values SHALL NOT be returned".
+    pub fn is_hidden(&self) -> bool {
+        self.returned == Returned::Never || self.mutability == Mutability::WriteOnly
     }
 
     /// Whether it has sub-attributes.

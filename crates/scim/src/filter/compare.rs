@@ -202,8 +202,7 @@ fn typed(attribute: &Attribute, operator: Operator, literal: &Value) -> Result<O
         }
         Type::Complex => {
             let name = &attribute.name;
-            let subs: Vec<_> = attribute.sub_attributes.iter().map(|sub| &*sub.name).collect();
-            let subs = subs.join(", ");
+            let subs = attribute.sub_names();
             let detail = format!("'{name}' is complex: name one of its sub-attributes ({subs})");
             Err(Error::invalid_filter(detail))
         }

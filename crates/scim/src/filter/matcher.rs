@@ -48,10 +48,10 @@ enum Scope<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    /// Binds a filter to the schema of a kind.
+    /// Binds a filter to the schema of a kind. A name that no schema has is one without a value.
     ///
     /// # Errors
-    /// As [`Filter::check`].
+    /// `invalidFilter` for comparisons that the attribute's type does not have.
     pub fn new(filter: &'a Filter, kind: Kind, catalogue: &'a Catalogue) -> Result<Self, Error> {
         bind(filter, Scope::Resource(kind, catalogue)).map(Self)
     }
@@ -60,7 +60,7 @@ impl<'a> Matcher<'a> {
     /// for a free-form one.
     ///
     /// # Errors
-    /// As [`Filter::check`].
+    /// As [`Matcher::new`].
     pub fn element(filter: &'a Filter, attribute: Option<&'a Attribute>) -> Result<Self, Error> {
         bind(filter, Scope::Element(attribute)).map(Self)
     }
@@ -239,9 +239,7 @@ mod tests {
 
     fn matches(filter: &str) -> bool {
         let filter = Filter::parse(filter).unwrap();
-        let catalogue = Catalogue::standard();
-        filter.check(Kind::User, catalogue).unwrap();
-        filter.matches(&user(), Kind::User, catalogue)
+        Matcher::new(&filter, Kind::User, Catalogue::standard()).unwrap().matches(&user())
     }
 
     #[track_caller]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{CHANGES_MAX, Change, OPERATIONS_MAX, Op, Request};
 use crate::bounds;
 use crate::coerce::Leniency;
+use crate::envelope;
 use crate::error::{Echo, Error};
 use crate::object;
 use crate::path::{AttributePath, Path};
@@ -21,7 +22,7 @@ pub(super) fn request(
         return Err(Error::invalid_syntax("a PATCH request must be a JSON object"));
     };
     bounds::check_object("PatchOp", &body)?;
-    check_schemas(object::get(&body, "schemas"), leniency)?;
+    envelope::check_schemas(object::get(&body, "schemas"), urn::PATCH_OP, leniency)?;
     let operations = match object::remove(&mut body, "Operations") {
         Some(Value::Array(operations)) => operations,
         Some(operation @ Value::Object(_)) => vec![operation],
@@ -47,22 +48,6 @@ pub(super) fn request(
         }
     }
     Ok(parser.request)
-}
-
-/// The RFC demands the URN; clients that forget it are many, those that name another one err.
-fn check_schemas(schemas: Option<&Value>, leniency: Leniency) -> Result<(), Error> {
-    let is_patch =
-        |urn: &Value| urn.as_str().is_some_and(|u| u.eq_ignore_ascii_case(urn::PATCH_OP));
-    match schemas {
-        Some(Value::Array(urns)) if urns.iter().any(is_patch) => Ok(()),
-        schemas
-            if leniency == Leniency::Lenient
-                && schemas.is_none_or(|value| object::is_empty(value) || is_patch(value)) =>
-        {
-            Ok(())
-        }
-        _ => Err(Error::invalid_syntax(format!("'schemas' must be '{}'", urn::PATCH_OP))),
-    }
 }
 
 struct Parser<'a> {
