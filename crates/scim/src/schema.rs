@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use catalogue::{Catalogue, Named, Place};
 
 mod catalogue;
+mod extension;
 pub(crate) mod known;
 
 use crate::urn;
