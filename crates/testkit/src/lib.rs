@@ -10,6 +10,7 @@
 //! - [`record`] reads a workspace's events
 //! - [`until`] asks again until an answer is there, [`all_ended`] until nothing is under way;
 //!   [`together`] lets many ask at once
+//! - [`transcript`] plays dialogues that are written down as text
 //! - [`Random`] makes choices that a seed repeats
 
 mod client;
@@ -18,6 +19,7 @@ pub mod record;
 pub mod scim;
 mod server;
 pub mod setup;
+pub mod transcript;
 mod waiting;
 
 pub use client::{Answer, Client};
