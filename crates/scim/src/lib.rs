@@ -13,6 +13,7 @@
 //! Invariant: no parser panics, whatever it is given, and each has bounds.
 
 pub mod attributes;
+pub mod bulk;
 pub mod coerce;
 pub mod discovery;
 pub mod error;

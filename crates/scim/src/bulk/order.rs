@@ -1,0 +1,172 @@
+//! The order in which operations can be carried out.
+//!
+//! As given, except that an operation waits for the creation of what it refers to. What the client
+//! does to one resource keeps its order in any case.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+
+use super::{Method, Operation, Request};
+
+impl Request {
+    /// The places of all operations, bad ones too, in an order in which what is referred to by its
+    /// `bulkId` comes first. Otherwise the order is as given, and operations on the same resource
+    /// are never swapped. In a circle of references, the first one given comes first.
+    ///
+    /// # Source
+    /// RFC 7644 §3.7: "the service provider MUST ensure that the client's intent is preserved";
+    /// §3.7.1 for circles.
+    pub fn order(&self) -> Vec<usize> {
+        let mut waits = Waits::of(&self.operations);
+        let count = self.operations.len();
+        let mut ready: BinaryHeap<_> =
+            (0..count).filter(|index| waits.fors[*index].is_empty()).map(Reverse).collect();
+        let mut order = Vec::with_capacity(count);
+        let mut done = vec![false; count];
+        while order.len() < count {
+            let Some(Reverse(next)) = ready.pop() else {
+                ready.push(Reverse(waits.break_circle(&done)));
+                continue;
+            };
+            if std::mem::replace(&mut done[next], true) {
+                continue;
+            }
+            order.push(next);
+            for waiting in std::mem::take(&mut waits.held_up[next]) {
+                waits.fors[waiting].remove(&next);
+                if waits.fors[waiting].is_empty() && !done[waiting] {
+                    ready.push(Reverse(waiting));
+                }
+            }
+        }
+        order
+    }
+}
+
+/// Which operations wait for which.
+struct Waits {
+    /// By operation, those that have to come before it and have not.
+    fors: Vec<BTreeSet<usize>>,
+    /// By operation, those that wait for it.
+    held_up: Vec<Vec<usize>>,
+}
+
+impl Waits {
+    fn of<E>(operations: &[Result<Operation, E>]) -> Self {
+        let count = operations.len();
+        let mut waits =
+            Self { fors: vec![BTreeSet::new(); count], held_up: vec![Vec::new(); count] };
+        let good = || {
+            operations.iter().enumerate().filter_map(|(index, it)| Some((index, it.as_ref().ok()?)))
+        };
+        let creations: HashMap<&str, usize> = good()
+            .filter(|(_, operation)| operation.method == Method::Post)
+            .filter_map(|(index, operation)| Some((operation.bulk_id.as_deref()?, index)))
+            .collect();
+        let mut latest = HashMap::new();
+        for (index, operation) in good() {
+            for name in operation.references() {
+                let creation = creations.get(name.as_str()).filter(|creation| **creation != index);
+                creation.into_iter().for_each(|creation| waits.add(index, *creation));
+            }
+            if let Some(id) = operation.id.as_deref()
+                && let Some(before) = latest.insert((operation.kind, id), index)
+            {
+                waits.add(index, before);
+            }
+        }
+        waits
+    }
+
+    fn add(&mut self, index: usize, before: usize) {
+        if self.fors[index].insert(before) {
+            self.held_up[before].push(index);
+        }
+    }
+
+    /// The first operation of a circle, if all that are left wait for others.
+    ///
+    /// Following what they wait for leads into a circle. Only creations are referred to, so all in
+    /// it are creations, and no order of operations on one resource is broken.
+    fn break_circle(&self, done: &[bool]) -> usize {
+        let next = |index: usize| self.fors[index].first().copied().unwrap_or(index);
+        let mut index = done.iter().position(|done| !done).unwrap_or_default();
+        for _ in 0..done.len() {
+            index = next(index);
+        }
+        let mut first = index;
+        for _ in 0..done.len() {
+            index = next(index);
+            first = first.min(index);
+        }
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::coerce::Leniency;
+
+    #[expect(clippy::needless_pass_by_value, reason = "a `json!` is written where it is used")]
+    fn order(operations: Value) -> Vec<usize> {
+        let body = json!({"Operations": operations});
+        Request::parse(body, Leniency::Lenient).unwrap().order()
+    }
+
+    fn post(bulk_id: &str, refers_to: &[&str]) -> Value {
+        let members: Vec<_> =
+            refers_to.iter().map(|name| json!({"value": format!("bulkId:{name}")})).collect();
+        json!({"method": "POST", "path": "/Groups", "bulkId": bulk_id, "data": {"members": members}})
+    }
+
+    fn patch(id: &str, refers_to: &[&str]) -> Value {
+        let data = post("", refers_to)["data"].clone();
+        let data = json!({"Operations": [{"op": "add", "value": data}]});
+        json!({"method": "PATCH", "path": format!("/Groups/{id}"), "data": data})
+    }
+
+    #[test]
+    fn what_is_referred_to_comes_first_and_the_rest_stays() {
+        assert_eq!(order(json!([post("a", &[]), post("b", &["a"]), 5])), [0, 1, 2]);
+        assert_eq!(
+            order(json!([post("b", &["a"]), 5, post("a", &[]), post("c", &[])])),
+            [1, 2, 0, 3]
+        );
+        assert_eq!(order(json!([post("c", &["b"]), post("b", &["a"]), post("a", &[])])), [2, 1, 0]);
+        assert_eq!(order(json!([patch("bulkId:a", &[]), post("a", &[])])), [1, 0]);
+        assert_eq!(order(json!([post("b", &["nobody"]), post("a", &[])])), [0, 1]);
+    }
+
+    #[test]
+    fn operations_on_one_resource_keep_their_order() {
+        let delete = json!({"method": "DELETE", "path": "/Groups/g"});
+        let operations = [patch("g", &["a"]), delete, patch("h", &[]), post("a", &[])];
+        assert_eq!(order(json!(operations)), [2, 3, 0, 1]);
+        let operations =
+            [patch("bulkId:a", &["b"]), patch("bulkId:a", &[]), post("a", &[]), post("b", &[])];
+        assert_eq!(order(json!(operations)), [2, 3, 0, 1]);
+    }
+
+    #[test]
+    fn section_3_7_1_a_circle_begins_with_the_first_of_it() {
+        assert_eq!(order(json!([post("a", &["b"]), post("b", &["a"])])), [0, 1]);
+        assert_eq!(order(json!([post("a", &["a"])])), [0]);
+        // What waits for a circle is not in it.
+        let operations = [post("x", &["b"]), post("b", &["c"]), post("c", &["b"])];
+        assert_eq!(order(json!(operations)), [1, 0, 2]);
+        let operations =
+            [patch("g", &["b"]), post("c", &["b"]), post("b", &["c"]), patch("g", &[])];
+        assert_eq!(order(json!(operations)), [1, 2, 0, 3]);
+    }
+
+    #[test]
+    fn operations_that_all_refer_to_each_other_are_done_as_given() {
+        let names: Vec<_> = (0..200).map(|n| n.to_string()).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let all = names.iter().map(|name| post(name, &names)).collect();
+        assert_eq!(order(all), (0..200).collect::<Vec<_>>());
+    }
+}
