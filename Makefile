@@ -9,10 +9,10 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build test check fmt clippy doc bless bench deny clean setup-build setup-test
+.PHONY: help run build test check fmt clippy doc bless bench conformance deny clean setup-build setup-test
 
 help: ## Show this list.
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
 
 run: build ## Run Muster with a demo workspace; prints addresses and tokens. DATA_DIR=, LISTEN=
 	cargo run --locked --release --bin muster -- demo --data-dir $(DATA_DIR) --listen $(LISTEN)
@@ -41,6 +41,9 @@ bless: ## Write what the tests see now into their expectations; review the diff.
 
 bench: build ## Measure the release build against its yardsticks. ARGS=
 	cargo run --locked --release --bin bench -- $(ARGS)
+
+conformance: ## Run the conformance suites of others, and compare with their libraries. MUSTER_BIN=
+	scripts/conformance
 
 deny: ## Check licences, sources and duplicates of dependencies (needs cargo-deny).
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
