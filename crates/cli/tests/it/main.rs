@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod crash;
+mod hostile;
 mod hot_group;
 mod lanes;
 mod lifecycle;
