@@ -22,6 +22,14 @@ pub const TEXT_BYTES_MAX: usize = 64 << 10;
 /// `externalId`, and the `value` of a member.
 pub const NAME_CHARS_MAX: usize = 1_024;
 
+/// The largest resource, in bytes of JSON as they are estimated. No request that IdPs send comes
+/// near it; PATCH could otherwise write a long text into each element of a list.
+pub const RESOURCE_BYTES_MAX: usize = 1 << 20;
+
+/// Up to how many names of an object are compared with each other, without allocation: a large
+/// group has a small object for each member.
+const SCANNED_MAX: usize = 8;
+
 /// The attributes that name a resource.
 const NAMES: [&str; 3] = ["userName", "displayName", "externalId"];
 
@@ -38,14 +46,26 @@ pub(crate) fn check_attributes(name: &str, count: usize) -> Result<(), Error> {
 /// different case: nobody can say which one was meant.
 pub(crate) fn check_object(name: &str, object: &Map<String, Value>) -> Result<(), Error> {
     check_attributes(name, object.len())?;
-    let mut seen = HashSet::with_capacity(object.len());
-    match object.keys().find(|key| !seen.insert(key.to_ascii_lowercase())) {
+    match repeated(object) {
         Some(key) => {
             let detail = format!("'{}' is there twice, in different case", Echo(key));
             Err(Error::invalid_syntax(detail))
         }
         None => Ok(()),
     }
+}
+
+/// A name that is there twice, in different case.
+fn repeated(object: &Map<String, Value>) -> Option<&String> {
+    if object.len() <= SCANNED_MAX {
+        let is_before = |index: usize, key: &String| {
+            object.keys().take(index).any(|before| before.eq_ignore_ascii_case(key))
+        };
+        let mut keys = object.keys().enumerate();
+        return keys.find(|(index, key)| is_before(*index, key)).map(|(_, key)| key);
+    }
+    let mut seen = HashSet::with_capacity(object.len());
+    object.keys().find(|key| !seen.insert(key.to_ascii_lowercase()))
 }
 
 /// Refuses a list of more than [`VALUES_MAX`] values.
@@ -75,6 +95,44 @@ pub(crate) fn check_text(name: &str, text: &str) -> Result<(), Error> {
     let length = text.len();
     let detail = format!("'{}' is {length} bytes long, longer than {TEXT_BYTES_MAX}", Echo(name));
     Err(Error::invalid_value(detail))
+}
+
+/// Refuses a resource, or a part of one, of more than [`RESOURCE_BYTES_MAX`] bytes.
+///
+/// 400 and not 413: a request can be small and what comes of it too large.
+pub(crate) fn check_bytes(name: &str, bytes: usize) -> Result<(), Error> {
+    if bytes <= RESOURCE_BYTES_MAX {
+        return Ok(());
+    }
+    let name = Echo(name);
+    let detail = format!("'{name}' would be larger than {RESOURCE_BYTES_MAX} bytes of JSON");
+    Err(Error::invalid_value(detail))
+}
+
+/// How many bytes of JSON a value is, numbers being taken for long ones.
+pub(crate) fn bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 20,
+        Value::String(text) => text_bytes(text),
+        Value::Array(items) => items.iter().map(|item| bytes(item) + 1).sum::<usize>() + 2,
+        Value::Object(object) => object_bytes(object),
+    }
+}
+
+/// The same for an object.
+pub(crate) fn object_bytes(object: &Map<String, Value>) -> usize {
+    let members = object.iter().map(|(name, value)| text_bytes(name) + bytes(value) + 2);
+    members.sum::<usize>() + 2
+}
+
+fn text_bytes(text: &str) -> usize {
+    let escaped = text.bytes().map(|byte| match byte {
+        0..=0x1f => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    });
+    escaped.sum::<usize>() + 2
 }
 
 /// Refuses a name of more than [`NAME_CHARS_MAX`] characters.
@@ -164,6 +222,42 @@ mod tests {
     }
 
     #[test]
+    fn no_resource_is_larger_than_the_limit() {
+        for value in [
+            json!({"a": [1, true, null, "x\"\\\n"], "b": {}, "ü": []}),
+            json!([[], {}, [0.5, -7], "", "\u{0}"]),
+        ] {
+            let (counted, real) = (bytes(&value), value.to_string().len());
+            assert!((real..real * 4).contains(&counted), "{counted} {real}");
+        }
+        let text = "x".repeat(TEXT_BYTES_MAX);
+        let body = |count| {
+            let texts = (0..count).map(|n| (format!("k{n}"), json!(text))).collect();
+            json!({"userName": "w", URN: Value::Object(texts)})
+        };
+        assert!(parsed(Kind::User, body(15)).is_ok());
+        let said = "'User' would be larger than 1048576 bytes of JSON";
+        assert_eq!(parsed(Kind::User, body(16)).unwrap_err(), said);
+        let emails: Vec<_> = (0..20).map(|n| json!({"value": n.to_string()})).collect();
+        let operations = |path| {
+            json!([
+                {"op": "add", "path": "emails", "value": emails},
+                {"op": "add", "path": path, "value": text}
+            ])
+        };
+        for path in ["emails.display", "emails[value pr].display"] {
+            let said = "'emails' would be larger than 1048576 bytes of JSON";
+            let found = patched(&operations(path));
+            assert!(found.ends_with(said), "{found}");
+        }
+        let elements: Vec<_> = (0..20).map(|n| json!({"a": n})).collect();
+        let list = json!({"op": "add", "path": format!("{URN}:k1"), "value": elements});
+        let long = json!({"op": "add", "path": format!("{URN}:k1[a pr].b"), "value": text});
+        let found = patched(&json!([list, long]));
+        assert!(found.ends_with("'k1' would be larger than 1048576 bytes of JSON"), "{found}");
+    }
+
+    #[test]
     fn no_text_is_longer_than_the_limit() {
         let long = |bytes: usize| "x".repeat(bytes);
         let user = |name: &str, value: Value| {
@@ -211,11 +305,20 @@ mod tests {
             (json!({"userName": "w", "emails": [{"VALUE": "a", "value": "b"}]}), "value"),
             (json!({"userName": "w", URN: {"K": 1, "k": 2}}), "k"),
             (json!({"userName": "w", URN: {"deep": {"K": 1, "k": 2}}}), "k"),
+            (
+                json!({"userName": "w", URN: {
+                    "A": 1, "B": 1, "C": 1, "D": 1, "E": 1, "F": 1, "G": 1, "H": 1, "a": 1
+                }}),
+                "a",
+            ),
         ] {
             let error = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap_err();
             assert_eq!(error.scim_type, Some(crate::ErrorType::InvalidSyntax));
             assert_eq!(error.detail, format!("'{named}' is there twice, in different case"));
         }
+        let members = json!({"displayName": "g", "members": [{"value": "u", "VALUE": "v"}]});
+        let said = "'value' is there twice, in different case";
+        assert_eq!(parsed(Kind::Group, members).unwrap_err(), said);
         for operation in [
             json!({"OP": "add", "op": "add", "path": "title", "value": "x"}),
             json!({"op": "add", "value": {"TITLE": "x", "title": "y"}}),

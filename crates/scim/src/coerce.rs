@@ -270,6 +270,7 @@ pub(crate) fn parse_boolean(text: &str) -> Option<bool> {
 fn integer(attribute: &Attribute, value: &Value, lenient: bool) -> Canonical {
     let parsed = match value {
         Value::Number(number) if !number.is_f64() => Some(number.clone()),
+        Value::Number(number) if lenient => number.as_f64().and_then(whole).map(Number::from),
         Value::String(text) if lenient => text.trim().parse::<i64>().ok().map(Number::from),
         _ => None,
     };
@@ -277,6 +278,13 @@ fn integer(attribute: &Attribute, value: &Value, lenient: bool) -> Canonical {
         Some(number) => Ok(Some(Value::Number(number))),
         None => Err(mismatch(attribute, "an integer", value)),
     }
+}
+
+/// A number written with a point that is whole all the same, as some JSON writers do.
+#[expect(clippy::cast_possible_truncation, reason = "whole numbers in this range are exact")]
+fn whole(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
 }
 
 fn decimal(attribute: &Attribute, value: &Value, lenient: bool) -> Canonical {

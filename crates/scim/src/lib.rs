@@ -35,10 +35,11 @@ mod bounds;
 mod datetime;
 mod elements;
 mod envelope;
+mod immutable;
 mod object;
 mod syntax;
 
-pub use bounds::{ATTRIBUTES_MAX, NAME_CHARS_MAX, TEXT_BYTES_MAX};
+pub use bounds::{ATTRIBUTES_MAX, NAME_CHARS_MAX, RESOURCE_BYTES_MAX, TEXT_BYTES_MAX};
 pub use coerce::Leniency;
 pub use elements::VALUES_MAX;
 pub use error::{Error, ErrorType};

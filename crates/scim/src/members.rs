@@ -167,6 +167,9 @@ pub(crate) fn values(value: Value) -> Result<Vec<MemberValue>, Error> {
     let mut members = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         let no_value = || format!("'members' entry {} has no value", index + 1);
+        if let Value::Object(object) = &item {
+            bounds::check_object("members", object)?;
+        }
         let member = member(item).ok_or_else(|| Error::invalid_value(no_value()))?;
         bounds::check_name(format_args!("'members' entry {}", index + 1), &member.value)?;
         members.push(member);

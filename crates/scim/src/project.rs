@@ -95,19 +95,20 @@ impl Projection {
         let places: Vec<_> = paths.iter().filter_map(|path| catalogue.locate(kind, path)).collect();
         let definition = |name: &str| catalogue.core_attribute(kind, name);
         document.retain(|name, value| {
-            let extension = urn::is_uri(name);
-            if extension && !places.iter().any(|place| is_whole(place, name)) {
+            if urn::is_uri(name) {
                 let schema = catalogue.extension(kind, name);
-                let Value::Object(attributes) = value else { return !is_only };
+                let is_whole = places.iter().any(|place| is_whole(place, name));
+                let Value::Object(attributes) = value else { return is_whole == is_only };
                 attributes.retain(|name_inside, value| {
                     let attribute = schema.and_then(|schema| schema.attribute(name_inside));
                     let of = places.iter().filter(|place| is_in(place, Some(name)));
-                    stays(attribute, is_only, named(of, name_inside), value)
+                    let mut named = named(of, name_inside).peekable();
+                    if is_whole && named.peek().is_none() {
+                        return stays_in_whole(attribute, is_only, value);
+                    }
+                    stays(attribute, is_only, named, value)
                 });
                 return !attributes.is_empty();
-            }
-            if extension {
-                return is_only;
             }
             let of = places.iter().filter(|place| is_in(place, None));
             stays(definition(name), is_only, named(of, name), value)
@@ -123,43 +124,70 @@ fn stays<'a>(
     named: impl Iterator<Item = &'a Place<'a>>,
     value: &mut Value,
 ) -> bool {
-    if attribute.is_some_and(Attribute::is_hidden) {
-        return false;
-    }
-    let returned = attribute.map_or(Returned::Default, |attribute| attribute.returned);
-    let mut named = named.peekable();
-    match returned {
-        Returned::Always => return true,
-        Returned::Never => return false,
-        Returned::Request if !is_only => return false,
-        Returned::Default | Returned::Request => {}
-    }
-    if named.peek().is_none() {
-        return !is_only;
-    }
     let mut subs = Vec::new();
+    let (mut is_named, mut is_whole) = (false, false);
     for place in named {
+        is_named = true;
         match place.sub {
             Some(sub) => subs.push(sub.name),
-            None => return is_only,
+            None => is_whole = true,
         }
     }
-    cut(value, &subs, is_only);
-    !object::is_empty(value)
+    let returned = attribute.map_or(Returned::Default, |attribute| attribute.returned);
+    match returned {
+        _ if attribute.is_some_and(Attribute::is_hidden) => return false,
+        Returned::Always => is_whole |= is_only,
+        Returned::Request if !is_only => return false,
+        _ if is_whole && !is_only => return false,
+        _ if is_only && !is_named => return false,
+        _ => {}
+    }
+    cut(value, attribute, &subs, is_only, is_whole && is_only);
+    returned == Returned::Always || !object::is_empty(value)
 }
 
-/// Leaves (`keep`) or takes out sub-attributes, of an object or of each element.
-fn cut(value: &mut Value, subs: &[&str], keep: bool) {
+/// The same for an attribute of an extension that is named as a whole, and not by itself.
+fn stays_in_whole(attribute: Option<&Attribute>, is_only: bool, value: &mut Value) -> bool {
+    match attribute {
+        Some(attribute) if attribute.is_hidden() => false,
+        Some(attribute) if attribute.returned == Returned::Request => false,
+        Some(attribute) if attribute.returned == Returned::Always => {
+            cut(value, Some(attribute), &[], false, true);
+            true
+        }
+        attribute => {
+            cut(value, attribute, &[], false, true);
+            is_only && !object::is_empty(value)
+        }
+    }
+}
+
+/// Leaves sub-attributes, of an object or of each element: of those that are returned by default
+/// the named ones (`is_only`) or the others, or all of them (`is_whole`).
+fn cut(
+    value: &mut Value,
+    attribute: Option<&Attribute>,
+    subs: &[&str],
+    is_only: bool,
+    is_whole: bool,
+) {
     match value {
         Value::Array(elements) => {
             for element in elements.iter_mut() {
-                cut(element, subs, keep);
+                cut(element, attribute, subs, is_only, is_whole);
             }
             elements.retain(|element| !object::is_empty(element));
         }
-        Value::Object(object) => {
-            object.retain(|name, _| subs.iter().any(|sub| sub.eq_ignore_ascii_case(name)) == keep);
-        }
+        Value::Object(object) => object.retain(|name, _| {
+            let is_named = subs.iter().any(|sub| sub.eq_ignore_ascii_case(name));
+            let sub = attribute.and_then(|attribute| attribute.sub(name));
+            match sub.map_or(Returned::Default, |sub| sub.returned) {
+                _ if sub.is_some_and(Attribute::is_hidden) => false,
+                Returned::Always => true,
+                Returned::Request => is_only && is_named,
+                _ => is_whole || is_named == is_only,
+            }
+        }),
         _ => {}
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::elements;
+use crate::immutable;
 use crate::object;
 use crate::path::AttributePath;
 use crate::schema::Kind;
@@ -19,6 +20,7 @@ pub use parse::Parsed;
 
 mod document;
 mod parse;
+mod replace;
 
 /// The attributes that a client asserts about a user or a group.
 ///
@@ -122,7 +124,7 @@ impl Resource {
     pub fn diff(&self, desired: &Self) -> Changes {
         let mut changes = Changes::default();
         for (name, value) in &desired.0 {
-            if !self.0.get(name).is_some_and(|known| is_same(known, value)) {
+            if !self.0.get(name).is_some_and(|known| immutable::is_same(known, value)) {
                 changes.set.insert(name.clone(), value.clone());
             }
         }
@@ -149,13 +151,6 @@ impl Resource {
 
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Value::as_str)
-    }
-}
-
-fn is_same(known: &Value, desired: &Value) -> bool {
-    match (known, desired) {
-        (Value::Array(known), Value::Array(desired)) => elements::is_same_list(known, desired),
-        _ => known == desired,
     }
 }
 

@@ -12,9 +12,10 @@ use crate::bounds;
 use crate::coerce::{self, Coercion};
 use crate::error::{Echo, Error};
 use crate::filter::Filter;
+use crate::immutable;
 use crate::object;
 use crate::resource::Resource;
-use crate::schema::{Attribute, Catalogue, Kind, Mutability, Named, Place};
+use crate::schema::{Attribute, Catalogue, Kind, Mutability, Named, Place, Schema};
 
 pub(super) fn apply(
     resource: &mut Resource,
@@ -40,7 +41,7 @@ pub(super) fn apply(
     let Some(attribute) = place.attribute else {
         return extension(resource, change, kind, catalogue, options, place.extension.as_deref());
     };
-    if is_elsewhere(kind, attribute, change.op) {
+    if place.extension.is_none() && is_elsewhere(kind, attribute, change.op) {
         return Ok(());
     }
     let sub = sub(&place, change)?;
@@ -115,13 +116,14 @@ fn extension(
     if change.path.filter.is_some() {
         return Err(Error::invalid_path(format!("'{}' has no values to select from", Echo(urn))));
     }
+    let schema = catalogue.extension(kind, urn);
     match (&change.value, change.op) {
-        (_, Op::Remove) => {
-            object::remove(&mut resource.0, urn);
-        }
+        (_, Op::Remove) => remove(resource, urn, schema)?,
         (Some(Value::Object(object)), _) if !object.is_empty() => {
             bounds::check_object(urn, object)?;
-            for (key, value) in object {
+            let attribute = |key: &str| schema.and_then(|schema| schema.attribute(key));
+            let is_read_only = |key: &str| attribute(key).is_some_and(Attribute::is_read_only);
+            for (key, value) in object.iter().filter(|(key, _)| !is_read_only(key)) {
                 let path = crate::path::AttributePath::new(key).in_schema(urn);
                 let path = crate::path::Path::new(path);
                 let Change { operation_index, op, .. } = *change;
@@ -129,10 +131,18 @@ fn extension(
                 apply(resource, &inner, kind, catalogue, options)?;
             }
         }
-        (Some(value), _) if object::is_empty(value) => {
-            object::remove(&mut resource.0, urn);
-        }
+        (Some(value), _) if object::is_empty(value) => remove(resource, urn, schema)?,
         _ => return Err(Error::invalid_value(format!("'{}' must be an object", Echo(urn)))),
+    }
+    Ok(())
+}
+
+/// Removes an extension, unless something in it is immutable.
+fn remove(resource: &mut Resource, urn: &str, schema: Option<&Schema>) -> Result<(), Error> {
+    if let Some(Value::Object(extension)) = object::remove(&mut resource.0, urn) {
+        for attribute in schema.iter().flat_map(|schema| &schema.attributes) {
+            immutable::check(attribute, extension.get(&attribute.name), None)?;
+        }
     }
     Ok(())
 }
@@ -156,15 +166,23 @@ impl<'a> Engine<'a> {
     fn change(&mut self, object: &mut Map<String, Value>, named: Named<'a>) -> Result<(), Error> {
         let definition = named.definition;
         let current = object::get_mut(object, named.name).map(Value::take);
-        let is_immutable = |attribute: &Attribute| attribute.mutability == Mutability::Immutable;
-        let before = if definition.is_some_and(is_immutable) { current.clone() } else { None };
+        let is_guarded = definition.is_some_and(immutable::is_guarded);
+        let before = if is_guarded { current.clone() } else { None };
         let changed = match self.shape(definition, current.as_ref()) {
             Shape::List => self.list(definition, current)?,
             Shape::Object => self.object(definition, current)?,
             Shape::Simple => self.simple(definition)?,
         };
         if let Some(definition) = definition {
-            check_result(definition, before.as_ref(), changed.as_ref())?;
+            check_result(definition, changed.as_ref())?;
+            immutable::check(definition, before.as_ref(), changed.as_ref())?;
+            // Elements are replaced and removed as a whole, but added to.
+            let is_target = |sub: &Attribute| {
+                self.op == Op::Add || self.sub.is_some_and(|named| named.name == sub.name)
+            };
+            for sub in definition.sub_attributes.iter().filter(|sub| is_target(sub)) {
+                immutable::check_elements(definition, sub, before.as_ref(), changed.as_ref())?;
+            }
         } else if let Some(changed) = &changed {
             check_free(named.name, changed)?;
         }
@@ -323,12 +341,8 @@ pub(super) fn merge(
     !(object.is_empty() || (emptied && coerce::is_bare(object)))
 }
 
-/// Refuses to unassign what is required, to leave out what a complex value requires, and to change what is immutable and had a value `before`.
-fn check_result(
-    attribute: &Attribute,
-    before: Option<&Value>,
-    changed: Option<&Value>,
-) -> Result<(), Error> {
+/// Refuses to unassign what is required, and to leave out what a complex value requires.
+fn check_result(attribute: &Attribute, changed: Option<&Value>) -> Result<(), Error> {
     let name = &attribute.name;
     if attribute.required && changed.is_none() {
         return Err(Error::mutability(format!("'{name}' is required")));
@@ -346,9 +360,6 @@ fn check_result(
             }
         }
         _ => {}
-    }
-    if before.is_some() && before != changed {
-        return Err(Error::mutability(format!("'{name}' is immutable")));
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ impl Engine<'_> {
         if let Some(attribute) = definition {
             bounds::check_values(&attribute.name, list.len())?;
         }
+        bounds::check_bytes(self.name, list.iter().map(bounds::bytes).sum())?;
         Ok((!list.is_empty()).then_some(Value::Array(list)))
     }
 
@@ -69,6 +70,7 @@ impl Engine<'_> {
             current.push(Value::Object(Map::new()));
         }
         let all = (0..current.len()).collect::<Vec<_>>();
+        self.check_growth(all.len(), &given)?;
         Ok(merge_into(current, &all, &given, definition.is_some()))
     }
 
@@ -99,6 +101,7 @@ impl Engine<'_> {
             }
             _ => {
                 let given = self.given(definition, value)?;
+                self.check_growth(targets.len(), &given)?;
                 Ok(merge_into(current, &targets, &given, definition.is_some()))
             }
         }
@@ -123,6 +126,7 @@ impl Engine<'_> {
             None => coerce::free(self.name, value)?,
         };
         let Some(mut new) = new else { return Ok(without(current, targets)) };
+        bounds::check_bytes(self.name, bounds::bytes(&new) * targets.len())?;
         if let Value::Object(new) = &mut new {
             for (name, value) in self.compared(definition, filter).into_iter().flatten() {
                 if object::get(new, &name).is_none() {
@@ -208,6 +212,12 @@ impl Engine<'_> {
             compared.insert(name.clone(), value);
         }
         Some(compared)
+    }
+
+    /// Refuses to write into many elements what would make the list too large, before it is there.
+    fn check_growth(&self, count: usize, given: &[(String, Option<Value>)]) -> Result<(), Error> {
+        let written = given.iter().filter_map(|(_, value)| value.as_ref()).map(bounds::bytes);
+        bounds::check_bytes(self.name, written.sum::<usize>() * count)
     }
 
     fn elements(&mut self, definition: Option<&Attribute>, value: Option<Value>) -> Elements {

@@ -38,12 +38,13 @@ impl Resource {
         Self::parse_with(kind, body, catalogue, Leniency::Lenient)
     }
 
-    /// Checks that everything is there which the schemas require. [`Resource::parse`] and
-    /// [`crate::patch::Request::apply`] have done so.
+    /// Checks that everything is there which the schemas require, and that the whole is not too
+    /// large. [`Resource::parse`] and [`crate::patch::Request::apply`] have done so.
     ///
     /// # Errors
     /// `invalidValue` naming what is missing: `userName` of a user, `displayName` of a group, or a
-    /// required attribute of an extension that the resource has.
+    /// required attribute of an extension that the resource has; or saying that it is larger than
+    /// [`crate::RESOURCE_BYTES_MAX`].
     ///
     /// # Source
     /// RFC 7643 §4.1.1 and §4.2 for the two, §6 for extensions.
@@ -56,14 +57,17 @@ impl Resource {
         }
         for schema in catalogue.extensions(kind) {
             let Some(Value::Object(object)) = self.0.get(&schema.id) else { continue };
+            let is_blank =
+                |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
             let mut required = schema.attributes.iter().filter(|attribute| attribute.required);
-            if let Some(missing) = required.find(|attribute| !object.contains_key(&attribute.name))
+            if let Some(missing) =
+                required.find(|attribute| object.get(&attribute.name).is_none_or(is_blank))
             {
                 let detail = format!("'{}:{}' is required", schema.id, missing.name);
                 return Err(Error::invalid_value(detail));
             }
         }
-        Ok(())
+        bounds::check_bytes(kind.name(), bounds::object_bytes(&self.0))
     }
 
     /// Parses the body of a POST or PUT.
