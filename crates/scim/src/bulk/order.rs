@@ -23,9 +23,11 @@ impl Request {
             (0..count).filter(|index| waits.fors[*index].is_empty()).map(Reverse).collect();
         let mut order = Vec::with_capacity(count);
         let mut done = vec![false; count];
+        let mut reach = None;
         while order.len() < count {
             let Some(Reverse(next)) = ready.pop() else {
-                ready.push(Reverse(waits.break_circle(&done)));
+                let reach = reach.get_or_insert_with(|| Reach::of(&waits));
+                ready.push(Reverse(waits.circle(reach, &done)));
                 continue;
             };
             if std::mem::replace(&mut done[next], true) {
@@ -84,22 +86,48 @@ impl Waits {
         }
     }
 
-    /// The first operation of a circle, if all that are left wait for others.
-    ///
-    /// Following what they wait for leads into a circle. Only creations are referred to, so all in
-    /// it are creations, and no order of operations on one resource is broken.
-    fn break_circle(&self, done: &[bool]) -> usize {
-        let next = |index: usize| self.fors[index].first().copied().unwrap_or(index);
-        let mut index = done.iter().position(|done| !done).unwrap_or_default();
-        for _ in 0..done.len() {
-            index = next(index);
+    /// The first operation that waits for none but those that wait for it, when all that are left
+    /// wait for others. That is a creation: nothing else is referred to. So no order of operations
+    /// on one resource is broken.
+    fn circle(&self, reach: &Reach, done: &[bool]) -> usize {
+        let only_in_circles =
+            |index: &usize| self.fors[*index].iter().all(|before| reach.leads(*before, *index));
+        let mut left = (0..done.len()).filter(|index| !done[*index]);
+        left.find(only_in_circles).unwrap_or_else(|| {
+            unreachable!(
+                "following what they wait for ends in a circle that waits for nothing else"
+            )
+        })
+    }
+}
+
+/// Which operations wait for which, directly or not: a row of bits for each.
+struct Reach(Vec<Vec<u64>>);
+
+impl Reach {
+    /// Warshall's algorithm.
+    fn of(waits: &Waits) -> Self {
+        let count = waits.fors.len();
+        let mut rows = vec![vec![0_u64; count.div_ceil(64)]; count];
+        for (row, fors) in rows.iter_mut().zip(&waits.fors) {
+            for before in fors {
+                row[before / 64] |= 1 << (before % 64);
+            }
         }
-        let mut first = index;
-        for _ in 0..done.len() {
-            index = next(index);
-            first = first.min(index);
+        let mut reach = Self(rows);
+        for middle in 0..count {
+            let through = reach.0[middle].clone();
+            for index in 0..count {
+                if reach.leads(index, middle) {
+                    reach.0[index].iter_mut().zip(&through).for_each(|(bits, more)| *bits |= more);
+                }
+            }
         }
-        first
+        reach
+    }
+
+    fn leads(&self, from: usize, to: usize) -> bool {
+        self.0[from][to / 64] & (1 << (to % 64)) != 0
     }
 }
 
