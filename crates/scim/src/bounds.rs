@@ -22,7 +22,7 @@ pub const TEXT_BYTES_MAX: usize = 64 << 10;
 /// `externalId`, and the `value` of a member.
 pub const NAME_CHARS_MAX: usize = 1_024;
 
-/// The largest resource, in bytes of JSON as they are estimated. No request that IdPs send comes
+/// The largest resource, in bytes of JSON, escapes not counted. No request that IdPs send comes
 /// near it; PATCH could otherwise write a long text into each element of a list.
 pub const RESOURCE_BYTES_MAX: usize = 1 << 20;
 
@@ -109,12 +109,13 @@ pub(crate) fn check_bytes(name: &str, bytes: usize) -> Result<(), Error> {
     Err(Error::invalid_value(detail))
 }
 
-/// How many bytes of JSON a value is, numbers being taken for long ones.
+/// About how many bytes of JSON a value is: numbers are taken for long ones, and what has to be
+/// escaped is not looked for, so that no text is read. PATCH asks this after every change.
 pub(crate) fn bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
         Value::Number(_) => 20,
-        Value::String(text) => text_bytes(text),
+        Value::String(text) => text.len() + 2,
         Value::Array(items) => items.iter().map(|item| bytes(item) + 1).sum::<usize>() + 2,
         Value::Object(object) => object_bytes(object),
     }
@@ -122,17 +123,8 @@ pub(crate) fn bytes(value: &Value) -> usize {
 
 /// The same for an object.
 pub(crate) fn object_bytes(object: &Map<String, Value>) -> usize {
-    let members = object.iter().map(|(name, value)| text_bytes(name) + bytes(value) + 2);
+    let members = object.iter().map(|(name, value)| name.len() + bytes(value) + 4);
     members.sum::<usize>() + 2
-}
-
-fn text_bytes(text: &str) -> usize {
-    let escaped = text.bytes().map(|byte| match byte {
-        0..=0x1f => 6,
-        b'"' | b'\\' => 2,
-        _ => 1,
-    });
-    escaped.sum::<usize>() + 2
 }
 
 /// Refuses a name of more than [`NAME_CHARS_MAX`] characters.
@@ -223,10 +215,9 @@ mod tests {
 
     #[test]
     fn no_resource_is_larger_than_the_limit() {
-        for value in [
-            json!({"a": [1, true, null, "x\"\\\n"], "b": {}, "ü": []}),
-            json!([[], {}, [0.5, -7], "", "\u{0}"]),
-        ] {
+        for value in
+            [json!({"a": [1, true, null, "x"], "b": {}, "ü": []}), json!([[], {}, [0.5, -7], ""])]
+        {
             let (counted, real) = (bytes(&value), value.to_string().len());
             assert!((real..real * 4).contains(&counted), "{counted} {real}");
         }

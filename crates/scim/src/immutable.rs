@@ -3,6 +3,8 @@
 //! RFC 7643 §7: of `immutable`, "The attribute SHALL NOT be updated" once it has a value. PUT (RFC
 //! 7644 §3.5.1) and PATCH (§3.5.2) answer 400 `mutability`.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::elements;
@@ -39,21 +41,21 @@ pub(crate) fn check(
 
 /// Refuses a change of a sub-attribute in the elements of a list if it is immutable: every value
 /// that it had is still there.
-pub(crate) fn check_elements(
+pub(crate) fn check_elements<'v>(
     attribute: &Attribute,
     sub: &Attribute,
-    before: Option<&Value>,
-    after: Option<&Value>,
+    before: Option<&'v Value>,
+    after: Option<&'v Value>,
 ) -> Result<(), Error> {
-    let values = |list: Option<&Value>| -> Vec<Value> {
-        let elements = list.and_then(Value::as_array).into_iter().flatten();
-        elements.filter_map(|element| element.get(&sub.name)).cloned().collect()
-    };
     if !is_immutable(sub) {
         return Ok(());
     }
-    let after = values(after);
-    if values(before).iter().all(|value| after.contains(value)) {
+    let values = |list: Option<&'v Value>| {
+        let elements = list.and_then(Value::as_array).into_iter().flatten();
+        elements.filter_map(|element| element.get(&sub.name))
+    };
+    let after: HashSet<_> = values(after).collect();
+    if values(before).all(|value| after.contains(value)) {
         return Ok(());
     }
     Err(refused(attribute, sub))
