@@ -60,9 +60,13 @@ def judge(name, table, answers):
         elif listed and said == normal(listed["says"]):
             counts["differs"] += 1
         else:
-            wrong.append(f"{about}: {name} says {json.dumps(said)}, expected {json.dumps(expected)}")
+            wrong.append(f"{about}: {name} says {json.dumps(answer)}, expected {json.dumps(wanted(case))}")
     counts["failed"] = len(wrong)
     return counts, wrong
+
+
+def wanted(case):
+    return {name: case[name] for name in ("matches", "after", "error") if name in case}
 
 
 def reasons(listed, table):
