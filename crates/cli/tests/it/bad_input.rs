@@ -6,12 +6,8 @@ use testkit::{
     Client, Server, record, scim,
     setup::{self, Connector},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
-use crate::{WORKSPACE, start_with_workspace};
+use crate::{WORKSPACE, raw, start_with_workspace};
 
 /// An id that nobody has.
 const UNKNOWN: &str = "0190f5e0-0000-7000-8000-00000000abcd";
@@ -379,22 +375,7 @@ async fn announce(connector: &Connector, header: &str, body: &[u8]) -> anyhow::R
          Content-Type: application/scim+json\r\nConnection: close\r\n{header}\r\n\r\n",
         connector.token
     );
-    let mut stream = TcpStream::connect(authority).await?;
-    stream.write_all(head.as_bytes()).await?;
-    let (mut reader, mut writer) = stream.split();
-    let mut answer = Vec::new();
-    let write = async {
-        // The server may stop reading once it knows enough.
-        drop(writer.write_all(body).await);
-        std::future::pending::<()>().await;
-    };
-    let read = async {
-        // It may also reset what it does not read; what came before that counts.
-        drop(reader.read_to_end(&mut answer).await);
-    };
-    tokio::select! {
-        () = write => {}
-        () = read => {}
-    }
+    let request = [head.as_bytes(), body].concat();
+    let answer = raw::exchange(authority, &request).await?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }

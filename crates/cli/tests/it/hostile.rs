@@ -26,12 +26,8 @@ use testkit::{
     ADMIN_TOKEN, Client, Server, record, scim,
     setup::{self, Connector},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
-use crate::{WORKSPACE, start_with_workspace};
+use crate::{WORKSPACE, raw, start_with_workspace};
 
 /// How many requests the tables have at least.
 const ROWS_MIN: usize = 200;
@@ -212,23 +208,7 @@ impl Scene {
     /// Sends a request; the head and the body of the answer.
     async fn answer(&self, row: &Row<'_>) -> anyhow::Result<(String, String)> {
         let address = self.server.url().strip_prefix("http://").context("no http URL")?;
-        let mut stream = TcpStream::connect(address).await?;
-        let request = row.request(self)?;
-        let (mut reader, mut writer) = stream.split();
-        let mut answer = Vec::new();
-        let write = async {
-            // The server may stop reading once it knows enough.
-            drop(writer.write_all(&request).await);
-            std::future::pending::<()>().await;
-        };
-        let read = async {
-            // It may also reset what it does not read; what came before that counts.
-            drop(reader.read_to_end(&mut answer).await);
-        };
-        tokio::select! {
-            () = write => {}
-            () = read => {}
-        }
+        let answer = raw::exchange(address, &row.request(self)?).await?;
         let answer = String::from_utf8(answer).context("the answer is no text")?;
         let (head, body) = answer.split_once("\r\n\r\n").context("there is no answer")?;
         Ok((head.to_ascii_lowercase(), body.to_owned()))

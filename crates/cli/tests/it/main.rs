@@ -14,6 +14,7 @@ mod lifecycle;
 mod needle;
 mod operation;
 mod races;
+mod raw;
 mod rules_matrix;
 mod simulated_cycles;
 mod tampering;
