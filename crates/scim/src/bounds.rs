@@ -163,6 +163,13 @@ mod tests {
             .detail
     }
 
+    /// What the parser of PATCH says to these operations; nothing if it takes them.
+    fn refused(operations: &Value) -> String {
+        let request =
+            Request::parse(json!({"Operations": operations}), Kind::User, Catalogue::standard());
+        request.err().map(|error| error.detail).unwrap_or_default()
+    }
+
     fn object(range: std::ops::Range<usize>) -> Map<String, Value> {
         range.map(|n| (format!("k{n}"), json!(n))).collect()
     }
@@ -211,6 +218,16 @@ mod tests {
         let many = json!({"op": "add", "value": {URN: object(0..ATTRIBUTES_MAX)}});
         let found = patched(&Value::from(vec![many; 11]));
         assert_eq!(found, "the operations change more than 10000 attributes");
+        let said = "the operations look into lists more than 1000 times";
+        for sub in ["emails.display", "emails[type pr].display", "urn:x:y:list.sub"] {
+            let many = json!({"op": "add", "path": sub, "value": "x"});
+            let pair = json!({"op": "add", "value": {sub: "x", "name.givenName": "y"}});
+            assert!(!refused(&Value::from(vec![many.clone(); 1000])).contains(said));
+            let mut operations = vec![many; 999];
+            operations.push(json!({"op": "add", "value": {sub: "x", "emails.type": "y"}}));
+            assert_eq!(patched(&Value::from(operations)), said);
+            assert!(!refused(&Value::from(vec![pair; 1000])).contains(said));
+        }
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub const OPERATIONS_MAX: usize = 1_000;
 /// The most attributes that the operations of one request may speak of together.
 pub const CHANGES_MAX: usize = 10_000;
 
+/// The most of them that may look into each element of a list: those with a value filter, or with a
+/// sub-attribute of a list.
+pub const SELECTIONS_MAX: usize = 1_000;
+
 /// A PATCH request, expanded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
@@ -105,8 +109,8 @@ impl Request {
     /// is readOnly is skipped there, because clients send it as decoration.
     ///
     /// # Errors
-    /// `invalidSyntax` for the envelope, 413 for more than [`OPERATIONS_MAX`] operations
-    /// or [`CHANGES_MAX`] changes,
+    /// `invalidSyntax` for the envelope, 413 for more than [`OPERATIONS_MAX`] operations,
+    /// [`CHANGES_MAX`] changes or [`SELECTIONS_MAX`] of them that look into lists,
     /// `invalidPath` or `invalidFilter` for a path, `noTarget` for `remove` without one,
     /// `invalidValue` where a value is missing. The detail names the operation.
     ///

@@ -259,6 +259,11 @@ fn merge_into(
     given: &[(String, Option<Value>)],
     is_typed: bool,
 ) -> Vec<Value> {
+    // What tells elements apart stays: there is nothing to settle.
+    let stays = |name: &str| !matches!(name, "value" | "type" | "primary");
+    let are_told_apart = is_typed
+        && given.iter().all(|(name, _)| stays(name))
+        && targets.iter().all(|index| current[*index].get("value").is_some());
     for index in targets {
         let element = &mut current[*index];
         let mut object = match element.take() {
@@ -268,6 +273,9 @@ fn merge_into(
         if merge(&mut object, given.to_vec(), is_typed) {
             *element = Value::Object(object);
         }
+    }
+    if are_told_apart {
+        return current;
     }
     let sets_primary =
         given.iter().any(|(name, value)| name == "primary" && *value == Some(Value::Bool(true)));

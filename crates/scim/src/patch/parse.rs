@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{CHANGES_MAX, Change, OPERATIONS_MAX, Op, Request};
+use super::{CHANGES_MAX, Change, OPERATIONS_MAX, Op, Request, SELECTIONS_MAX};
 use crate::bounds;
 use crate::coerce::Leniency;
 use crate::envelope;
@@ -36,7 +36,8 @@ pub(super) fn request(
         return Err(Error::payload_too_large(detail));
     }
     let request = Request::default();
-    let mut parser = Parser { kind, catalogue, leniency, index: 0, op: Op::Add, request };
+    let mut parser =
+        Parser { kind, catalogue, leniency, index: 0, op: Op::Add, selections: 0, request };
     for (index, operation) in operations.into_iter().enumerate() {
         parser.index = index;
         parser
@@ -44,6 +45,10 @@ pub(super) fn request(
             .map_err(|error| error.at(format_args!("operation {}", index + 1)))?;
         if parser.request.changes.len() > CHANGES_MAX {
             let detail = format!("the operations change more than {CHANGES_MAX} attributes");
+            return Err(Error::payload_too_large(detail));
+        }
+        if parser.selections > SELECTIONS_MAX {
+            let detail = format!("the operations look into lists more than {SELECTIONS_MAX} times");
             return Err(Error::payload_too_large(detail));
         }
     }
@@ -56,6 +61,8 @@ struct Parser<'a> {
     leniency: Leniency,
     index: usize,
     op: Op,
+    /// How many changes look into each element of a list.
+    selections: usize,
     request: Request,
 }
 
@@ -157,7 +164,17 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, path: Path, value: Option<Value>) {
+        self.selections += usize::from(path.filter.is_some() || self.is_in_list(&path));
         self.request.changes.push(Change { operation_index: self.index, op: self.op, path, value });
+    }
+
+    /// Whether a path ends at a sub-attribute of what is a list, or may be one.
+    fn is_in_list(&self, path: &Path) -> bool {
+        let is_list = || {
+            let place = self.catalogue.locate(self.kind, &path.attribute)?;
+            Some(place.attribute?.definition.is_none_or(|attribute| attribute.multi_valued))
+        };
+        path.sub().is_some() && is_list().unwrap_or(false)
     }
 
     fn is_core_schema(&self, path: &Path) -> bool {
