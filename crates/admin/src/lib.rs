@@ -30,6 +30,7 @@ mod effects;
 mod endpoint;
 mod envelope;
 mod events;
+mod extensions;
 mod groups;
 mod moment;
 mod offboardings;
@@ -71,6 +72,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     scim::endpoints,
     connectors::endpoints,
     provisioning::endpoints,
+    extensions::endpoints,
     tokens::endpoints,
     accounts::endpoints,
     groups::endpoints,

@@ -12,6 +12,7 @@ use domain::{
     workspace::{Connector, Idp},
 };
 use event_log::{Meta, Micros, WorkspaceId};
+use scim::Catalogue;
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::{RequestIds, bearer};
@@ -31,6 +32,8 @@ pub struct Caller {
     pub token: TokenId,
     /// Its rule in force.
     pub rule: Arc<Rule>,
+    /// The schemas of its resources.
+    pub catalogue: Catalogue,
     /// Which request this is.
     pub ids: RequestIds,
 }

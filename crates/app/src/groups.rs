@@ -1,23 +1,25 @@
 //! SCIM Groups of the caller's connector.
 
 use domain::{
-    group::{Group, GroupCommand, GroupRefusal, Living, MemberOp, MemberRef, Operation},
+    group::{Group, GroupCommand, GroupRefusal, Living, MemberOp, MemberRef, Operation, Via},
     ids::GroupId,
 };
-use projections::directory::{GroupRow, MemberRow, Page};
+use projections::directory::{GroupRow, MemberRow};
 use scim::{
-    filter::Filter,
+    etag::EntityTags,
     members::{self, MemberChange},
     patch,
     resource::{Parsed, Resource},
 };
 
+use uuid::Uuid;
+
 use crate::{App, Caller, DispatchError, Done, Order, Refusal};
 
 /// How many members are read at a time.
-const MEMBERS_CHUNK: usize = 1_000;
+pub const MEMBERS_CHUNK: usize = 1_000;
 
-/// A SCIM Group to be shown.
+/// A SCIM Group to be shown, without its members.
 #[derive(Clone, Debug)]
 pub struct GroupView {
     /// The SCIM id.
@@ -30,8 +32,6 @@ pub struct GroupView {
     pub modified: i64,
     /// Its version: the ETag.
     pub version: u64,
-    /// Its members, unless they were not asked for.
-    pub members: Option<Vec<MemberRow>>,
 }
 
 impl GroupView {
@@ -42,7 +42,6 @@ impl GroupView {
             created: living.created,
             modified: living.modified,
             version,
-            members: None,
         }
     }
 }
@@ -50,7 +49,7 @@ impl GroupView {
 impl From<GroupRow> for GroupView {
     fn from(row: GroupRow) -> Self {
         let GroupRow { id, resource, created, modified, version, .. } = row;
-        Self { id, resource, created, modified, version, members: None }
+        Self { id, resource, created, modified, version }
     }
 }
 
@@ -62,9 +61,9 @@ impl App {
     pub async fn create_group(
         &self,
         caller: &Caller,
+        id: GroupId,
         parsed: Parsed,
     ) -> Result<GroupView, Refusal> {
-        let id = GroupId(self.fresh_id());
         let values = parsed.members.unwrap_or_default().into_iter().map(|it| it.value).collect();
         let command = GroupCommand::Create {
             portal: caller.portal,
@@ -73,19 +72,20 @@ impl App {
             members: self.resolve(caller, values).await?,
         };
         let done = self.on_group(caller, id, command).await?;
-        self.with_members(caller, id, &done).await
+        view(caller, id, &done)
     }
 
     /// PUT /Groups/{id}. A body that does not speak of members leaves them.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], or what is wrong with the resource.
+    /// [`Refusal::NotFound`], 412 for a version that is not among `if_match`, or what is wrong with
+    /// the resource.
     pub async fn replace_group(
         &self,
         caller: &Caller,
         id: GroupId,
         parsed: Parsed,
-        with_members: bool,
+        if_match: Option<EntityTags>,
     ) -> Result<GroupView, Refusal> {
         let members = match parsed.members {
             Some(members) => {
@@ -94,25 +94,24 @@ impl App {
             }
             None => None,
         };
-        let connector = caller.connector.clone();
-        let command = GroupCommand::Replace { connector, resource: parsed.resource, members };
+        let via = via(caller, if_match);
+        let command = GroupCommand::Replace { via, resource: parsed.resource, members };
         let done = self.on_group(caller, id, command).await?;
-        if with_members {
-            return self.with_members(caller, id, &done).await;
-        }
         view(caller, id, &done)
     }
 
     /// PATCH /Groups/{id}: all of it or nothing, at the price of what it changes.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], or which operation is wrong and how.
+    /// [`Refusal::NotFound`], 412 for a version that is not among `if_match`, or which operation is
+    /// wrong and how.
     pub async fn patch_group(
         &self,
         caller: &Caller,
         id: GroupId,
         request: patch::Request,
         options: patch::Options,
+        if_match: Option<EntityTags>,
     ) -> Result<GroupView, Refusal> {
         let mut operations = Vec::with_capacity(request.changes.len());
         for change in request.changes {
@@ -122,8 +121,7 @@ impl App {
             };
             operations.push(operation);
         }
-        let connector = caller.connector.clone();
-        let command = GroupCommand::Patch { connector, operations, options };
+        let command = GroupCommand::Patch { via: via(caller, if_match), operations, options };
         let done = self.on_group(caller, id, command).await?;
         view(caller, id, &done)
     }
@@ -131,10 +129,14 @@ impl App {
     /// DELETE /Groups/{id}. Its members stay who they are.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`].
-    pub async fn delete_group(&self, caller: &Caller, id: GroupId) -> Result<(), Refusal> {
-        let connector = caller.connector.clone();
-        self.on_group(caller, id, GroupCommand::Delete { connector }).await?;
+    /// [`Refusal::NotFound`], or 412 for a version that is not among `if_match`.
+    pub async fn delete_group(
+        &self,
+        caller: &Caller,
+        id: GroupId,
+        if_match: Option<EntityTags>,
+    ) -> Result<(), Refusal> {
+        self.on_group(caller, id, GroupCommand::Delete { via: via(caller, if_match) }).await?;
         Ok(())
     }
 
@@ -142,71 +144,25 @@ impl App {
     ///
     /// # Errors
     /// [`Refusal::NotFound`].
-    pub async fn group(
-        &self,
-        caller: &Caller,
-        id: GroupId,
-        with_members: bool,
-    ) -> Result<GroupView, Refusal> {
+    pub async fn group(&self, caller: &Caller, id: GroupId) -> Result<GroupView, Refusal> {
         let directory = self.directory(&caller.workspace).await?;
         let row = directory.group(&caller.workspace, &caller.connector, id)?;
-        let mut view: GroupView = row.ok_or_else(|| Refusal::NotFound("group".into()))?.into();
-        if with_members {
-            view.members = Some(self.members(caller, id).await?);
-        }
-        Ok(view)
+        Ok(row.ok_or_else(|| Refusal::NotFound("group".into()))?.into())
     }
 
-    /// GET /Groups: `start_index` counts from 1.
+    /// At most [`MEMBERS_CHUNK`] members of a group, by id, behind the member `after`; fewer are the
+    /// last. A group is read in such parts, so that no answer holds all the members of a large one.
     ///
     /// # Errors
     /// When a read model has stopped.
-    pub async fn list_groups(
-        &self,
-        caller: &Caller,
-        filter: Option<&Filter>,
-        start_index: u64,
-        count: u64,
-        with_members: bool,
-    ) -> Result<Page<GroupView>, Refusal> {
-        let directory = self.directory(&caller.workspace).await?;
-        let (workspace, connector) = (&caller.workspace, &caller.connector);
-        let page = directory.list_groups(workspace, connector, filter, start_index, count)?;
-        let mut rows = Vec::with_capacity(page.rows.len());
-        for row in page.rows {
-            let mut view = GroupView::from(row);
-            if with_members {
-                view.members = Some(self.members(caller, view.id).await?);
-            }
-            rows.push(view);
-        }
-        Ok(Page { total: page.total, rows })
-    }
-
-    /// The members of a group, in chunks: no read holds the whole of a large group's rows open.
-    async fn members(&self, caller: &Caller, id: GroupId) -> Result<Vec<MemberRow>, Refusal> {
-        let directory = self.directory(&caller.workspace).await?;
-        let mut members = Vec::new();
-        let mut after = None;
-        loop {
-            let chunk = directory.group_members(&caller.workspace, id, after, MEMBERS_CHUNK)?;
-            let last = chunk.len() < MEMBERS_CHUNK;
-            after = chunk.last().map(|row| row.value);
-            members.extend(chunk);
-            if last {
-                return Ok(members);
-            }
-        }
-    }
-
-    async fn with_members(
+    pub async fn group_members(
         &self,
         caller: &Caller,
         id: GroupId,
-        done: &Done<Group>,
-    ) -> Result<GroupView, Refusal> {
-        let members = Some(self.members(caller, id).await?);
-        Ok(GroupView { members, ..view(caller, id, done)? })
+        after: Option<Uuid>,
+    ) -> Result<Vec<MemberRow>, Refusal> {
+        let directory = self.directory(&caller.workspace).await?;
+        Ok(directory.group_members(&caller.workspace, id, after, MEMBERS_CHUNK)?)
     }
 
     async fn member_op(&self, caller: &Caller, change: MemberChange) -> Result<MemberOp, Refusal> {
@@ -243,6 +199,11 @@ impl App {
         let order = Order { workspace, id: id.0, command, meta };
         self.groups.dispatch(order).await
     }
+}
+
+fn via(caller: &Caller, if_match: Option<EntityTags>) -> Via {
+    let (connector, catalogue) = (caller.connector.clone(), caller.catalogue.clone());
+    Via { connector, catalogue, if_match }
 }
 
 fn view(caller: &Caller, id: GroupId, done: &Done<Group>) -> Result<GroupView, Refusal> {

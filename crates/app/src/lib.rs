@@ -4,7 +4,7 @@
 //! [`App`]. A write is dispatched to its aggregate's lane and answered from the aggregate's own new
 //! state; a read first catches up with the log, then answers from a read model.
 //!
-//! - `users`, `groups`: what SCIM does
+//! - `users`, `groups`, `lists`: what SCIM does
 //! - [`admin`]: what an administrator does
 //! - [`policies`]: what follows inside Muster from an event
 //! - `refusal`: the one place where a refusal becomes an error on the wire
@@ -15,8 +15,10 @@
 pub mod admin;
 mod bearer;
 mod caller;
+mod cursor;
 mod groups;
 mod ids;
+mod lists;
 pub mod policies;
 mod refusal;
 mod request_ids;
@@ -32,8 +34,10 @@ use uuid::Uuid;
 
 pub use bearer::TokenDigest;
 pub use caller::{Caller, Person, Unauthorized, bearer_token};
-pub use groups::GroupView;
+pub use cursor::CURSOR_SECONDS_MAX;
+pub use groups::{GroupView, MEMBERS_CHUNK};
 pub use ids::{CountedIds, Ids, SystemIds};
+pub use lists::{List, View};
 pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
 pub use request_ids::RequestIds;
 pub use users::UserView;
@@ -173,6 +177,7 @@ impl App {
             portal: connector.portal,
             idp: connector.idp,
             rule: Arc::clone(&connector.rule),
+            catalogue: connector.extensions.catalogue().clone(),
             connector: name,
             token,
             ids,

@@ -7,6 +7,7 @@ use domain::{
     device::DeviceRefusal, group::GroupRefusal, user::UserRefusal, workspace::WorkspaceRefusal,
 };
 use event_log::Failure;
+use projections::directory::ListError;
 use serde::Serialize;
 
 use crate::{Unauthorized, write::DispatchError};
@@ -158,6 +159,15 @@ impl From<projections::Failure> for Refusal {
     }
 }
 
+impl From<ListError> for Refusal {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Refused(error) => Self::Scim(error),
+            ListError::Failed(failure) => Self::Reading(failure),
+        }
+    }
+}
+
 impl From<projections::Stale> for Refusal {
     fn from(stale: projections::Stale) -> Self {
         Self::Stale(stale)
@@ -196,6 +206,9 @@ impl From<UserRefusal> for Refusal {
     fn from(refusal: UserRefusal) -> Self {
         match refusal {
             UserRefusal::NoEntry => Self::NotFound("user".into()),
+            UserRefusal::OtherVersion(_) => {
+                Self::Scim(scim::Error::precondition_failed(refusal.to_string()))
+            }
             UserRefusal::EntryExists => Self::Taken(taken("entry")),
             UserRefusal::Scim(error) => Self::Scim(error),
             UserRefusal::AccountExists | UserRefusal::NoAccount => Self::State(refusal.to_string()),
@@ -208,6 +221,9 @@ impl From<GroupRefusal> for Refusal {
     fn from(refusal: GroupRefusal) -> Self {
         match refusal {
             GroupRefusal::NoGroup => Self::NotFound("group".into()),
+            GroupRefusal::OtherVersion(_) => {
+                Self::Scim(scim::Error::precondition_failed(refusal.to_string()))
+            }
             GroupRefusal::Scim(error) => Self::Scim(error),
         }
     }
@@ -231,9 +247,10 @@ impl From<WorkspaceRefusal> for Refusal {
             WorkspaceRefusal::NoWorkspace => Self::NotFound("workspace".into()),
             WorkspaceRefusal::NoConnector(name) => Self::NotFound(format!("connector {name}")),
             WorkspaceRefusal::NoToken => Self::NotFound("token".into()),
-            WorkspaceRefusal::NoPolicy(_) | WorkspaceRefusal::BadProvisioning(_) => {
-                Self::Malformed(text)
-            }
+            WorkspaceRefusal::NoPolicy(_)
+            | WorkspaceRefusal::BadProvisioning(_)
+            | WorkspaceRefusal::TooManyExtensions(_)
+            | WorkspaceRefusal::ExtensionTwice(_) => Self::Malformed(text),
             WorkspaceRefusal::NoSaml(_) => Self::NotFound(text),
             WorkspaceRefusal::Exists
             | WorkspaceRefusal::NotEntitled

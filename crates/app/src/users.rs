@@ -7,8 +7,8 @@ use domain::{
     ids::{EntryId, OffboardingId, UserId},
     user::{Entry, User, UserCommand, UserRefusal, Via},
 };
-use projections::directory::{GroupRefRow, Page, UserRow};
-use scim::{filter::Filter, patch, resource::Parsed, resource::Resource};
+use projections::directory::{GroupRefRow, UserRow};
+use scim::{etag::EntityTags, patch, resource::Parsed, resource::Resource};
 
 use crate::{App, Caller, DispatchError, Done, Order, Refusal, write::decide::to_log};
 
@@ -53,18 +53,22 @@ impl From<UserRow> for UserView {
 }
 
 impl App {
-    /// POST /Users: an entry for somebody this connector has not had. They may be known to another
+    /// POST /Users: an entry, with a fresh id, for somebody this connector has not had. They may be known to another
     /// connector of the portal, or have an account that still stands; then it is the same person.
     ///
     /// # Errors
     /// [`Refusal::Taken`] when this connector has that userName.
-    pub async fn create_user(&self, caller: &Caller, parsed: Parsed) -> Result<UserView, Refusal> {
-        let entry = EntryId(self.fresh_id());
+    pub async fn create_user(
+        &self,
+        caller: &Caller,
+        entry: EntryId,
+        parsed: Parsed,
+    ) -> Result<UserView, Refusal> {
         let mut user = UserId(entry.0);
         for _ in 0..FOLLOW_MAX {
             let command = UserCommand::Provision {
                 portal: caller.portal,
-                via: self.via(caller),
+                via: self.via(caller, None),
                 entry,
                 resource: parsed.resource.clone(),
             };
@@ -94,14 +98,16 @@ impl App {
     /// PUT /Users/{id}.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], or what is wrong with the resource.
+    /// [`Refusal::NotFound`], 412 for a version that is not among `if_match`, or what is wrong with
+    /// the resource.
     pub async fn replace_user(
         &self,
         caller: &Caller,
         entry: EntryId,
         parsed: Parsed,
+        if_match: Option<EntityTags>,
     ) -> Result<UserView, Refusal> {
-        let via = self.via(caller);
+        let via = self.via(caller, if_match);
         let command = UserCommand::Replace { via, entry, resource: parsed.resource };
         self.change_user(caller, entry, command).await
     }
@@ -109,25 +115,32 @@ impl App {
     /// PATCH /Users/{id}: all of it or nothing.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], or which operation is wrong and how.
+    /// [`Refusal::NotFound`], 412 for a version that is not among `if_match`, or which operation is
+    /// wrong and how.
     pub async fn patch_user(
         &self,
         caller: &Caller,
         entry: EntryId,
         request: patch::Request,
         options: patch::Options,
+        if_match: Option<EntityTags>,
     ) -> Result<UserView, Refusal> {
-        let via = self.via(caller);
+        let via = self.via(caller, if_match);
         self.change_user(caller, entry, UserCommand::Patch { via, entry, request, options }).await
     }
 
     /// DELETE /Users/{id}.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`].
-    pub async fn delete_user(&self, caller: &Caller, entry: EntryId) -> Result<(), Refusal> {
+    /// [`Refusal::NotFound`], or 412 for a version that is not among `if_match`.
+    pub async fn delete_user(
+        &self,
+        caller: &Caller,
+        entry: EntryId,
+        if_match: Option<EntityTags>,
+    ) -> Result<(), Refusal> {
         let user = self.user_of(caller, entry).await?;
-        let command = UserCommand::RemoveEntry { via: self.via(caller), entry };
+        let command = UserCommand::RemoveEntry { via: self.via(caller, if_match), entry };
         self.on_user(caller, user, command).await?;
         Ok(())
     }
@@ -140,28 +153,6 @@ impl App {
         let directory = self.directory(&caller.workspace).await?;
         let row = directory.user(&caller.workspace, &caller.connector, entry)?;
         Ok(row.ok_or_else(|| Refusal::NotFound("user".into()))?.into())
-    }
-
-    /// GET /Users: `start_index` counts from 1.
-    ///
-    /// # Errors
-    /// When a read model has stopped.
-    pub async fn list_users(
-        &self,
-        caller: &Caller,
-        filter: Option<&Filter>,
-        start_index: u64,
-        count: u64,
-    ) -> Result<Page<UserView>, Refusal> {
-        let directory = self.directory(&caller.workspace).await?;
-        let page = directory.list_users(
-            &caller.workspace,
-            &caller.connector,
-            filter,
-            start_index,
-            count,
-        )?;
-        Ok(Page { total: page.total, rows: page.rows.into_iter().map(Into::into).collect() })
     }
 
     /// The directory, once it has caught up with the log.
@@ -211,11 +202,13 @@ impl App {
         self.users.dispatch(order).await
     }
 
-    fn via(&self, caller: &Caller) -> Via {
+    fn via(&self, caller: &Caller, if_match: Option<EntityTags>) -> Via {
         Via {
             connector: caller.connector.clone(),
             rule: Arc::clone(&caller.rule),
             offboarding: OffboardingId(self.fresh_id()),
+            catalogue: caller.catalogue.clone(),
+            if_match,
         }
     }
 }

@@ -59,7 +59,7 @@ fn add(number: u128) -> GroupCommand {
     let id = Uuid::from_u128(number);
     let member = MemberRef { value: id.to_string(), known: Some(MemberId(id)) };
     GroupCommand::Patch {
-        connector: okta(),
+        via: domain::group::Via::new(okta()),
         operations: vec![Operation::Members(MemberOp::Add(vec![member]))],
         options: patch::Options::default(),
     }
@@ -71,7 +71,7 @@ fn user(name: &str) -> Resource {
 }
 
 fn via() -> Via {
-    Via { connector: okta(), rule: Arc::default(), offboarding: OffboardingId::default() }
+    Via::new(okta(), Arc::default(), OffboardingId::default())
 }
 
 fn provision(id: u128, name: &str) -> UserCommand {

@@ -106,10 +106,9 @@ fn resource(name: u8, active: Option<bool>) -> Resource {
 
 fn command(act: &Act, rule: &Rule, step: usize, user: &User) -> UserCommand {
     let name = |connector: u8| ConnectorName::parse(["okta", "entra"][usize::from(connector)]);
-    let via = |connector: u8| Via {
-        connector: name(connector).unwrap(),
-        rule: Arc::new(rule.clone()),
-        offboarding: OffboardingId(Uuid::from_u128(1_000 + step as u128)),
+    let via = |connector: u8| {
+        let offboarding = OffboardingId(Uuid::from_u128(1_000 + step as u128));
+        Via::new(name(connector).unwrap(), Arc::new(rule.clone()), offboarding)
     };
     let known = |connector: u8| {
         user.entries.get(&name(connector).unwrap()).map_or(EntryId::default(), |entry| entry.id)
@@ -184,7 +183,7 @@ proptest! {
                 _ => { model = numbers.into_iter().collect(); MemberOp::Replace(members) }
             };
             let patch = GroupCommand::Patch {
-                connector: okta.clone(),
+                via: domain::group::Via::new(okta.clone()),
                 operations: vec![Operation::Members(change)],
                 options: patch::Options::default(),
             };

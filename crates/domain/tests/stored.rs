@@ -19,7 +19,7 @@ use domain::{
     rule::{OnCreate, OnDeactivate, Provisioning},
     stored::{Fact, decode, encode},
     user::{UserEvent, event::RoleReason},
-    workspace::{Idp, Paused, Plan, Saml, WorkspaceEvent},
+    workspace::{Extension, Idp, Paused, Plan, Saml, WorkspaceEvent},
 };
 use serde_json::{Value, from_value, json};
 use uuid::Uuid;
@@ -94,6 +94,25 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
             WorkspaceEvent::ConnectorResumed { connector: connector() },
             WorkspaceEvent::ConnectorIdpChanged { connector: connector(), idp: Idp::Entra },
             WorkspaceEvent::ProvisioningSet { connector: connector(), provisioning },
+            WorkspaceEvent::ExtensionsDeclared {
+                connector: connector(),
+                extensions: vec![Extension {
+                    resource_type: scim::Kind::User,
+                    schema: from_value(json!({
+                        "id": "urn:company:params:scim:schemas:extension:hr:2.0:User",
+                        "name": "HR",
+                        "description": "What HR knows",
+                        "attributes": [
+                            {"name": "costCode", "type": "integer", "required": true},
+                            {
+                                "name": "desk", "type": "complex", "mutability": "immutable",
+                                "subAttributes": [{"name": "floor", "caseExact": true}]
+                            }
+                        ]
+                    }))
+                    .unwrap(),
+                }],
+            },
             WorkspaceEvent::TokenIssued {
                 connector: connector(),
                 token: TokenId(id(1)),

@@ -14,11 +14,14 @@ use actix_web::{
     web,
 };
 use bytes::{Bytes, BytesMut};
-use domain::workspace::Idp;
 use futures_util::StreamExt;
 use serde_json::Value;
 
-use crate::{caller::Caller, error::Refused, messages::Message, quirks};
+use crate::{
+    caller::Caller,
+    error::Refused,
+    messages::{Message, Reader},
+};
 
 /// The largest body, in bytes. A group of 50,000 members in one PUT is about 5 MB.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
@@ -45,34 +48,25 @@ impl<T: Message> FromRequest for ScimJson<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let idp = Caller::of(request).map(|caller| caller.idp);
-        let length = check_head(request.headers(), T::BYTES_MAX);
+        let reader = Caller::of(request).map(|caller| Reader::of(&caller));
+        let length = check_head::<T>(request.headers());
         let payload = payload.take();
         Box::pin(async move {
-            let (idp, length) = (idp?, length?);
-            let body = timeout(
-                Duration::from_secs(BODY_SECONDS_MAX),
-                collect(payload, length, T::BYTES_MAX),
-            );
+            let (reader, length) = (reader?, length?);
+            let body =
+                timeout(Duration::from_secs(BODY_SECONDS_MAX), collect::<T>(payload, length));
             let body = body.await.map_err(|_elapsed| too_slow())??;
             if body.len() < ASIDE_BYTES_MIN {
-                return Ok(Self(read(&body, idp)?));
+                return Ok(Self(reader.read(parse(&body)?)?));
             }
-            let message = web::block(move || read(&body, idp)).await;
+            let message = web::block(move || reader.read(parse(&body)?)).await;
             Ok(Self(message.map_err(|error| Refused::from_status(error.status_code()))??))
         })
     }
 }
 
-/// Reads a message from the bytes of a body.
-fn read<T: Message>(body: &[u8], idp: Idp) -> Result<T, scim::Error> {
-    let mut body = parse(body)?;
-    quirks::undo(&mut body, T::REQUEST, idp);
-    T::read(body, quirks::leniency(idp))
-}
-
 /// What the head says about the body: whether we can read it, and how long it is.
-fn check_head(headers: &HeaderMap, bytes_max: usize) -> Result<Option<usize>, scim::Error> {
+fn check_head<T: Message>(headers: &HeaderMap) -> Result<Option<usize>, scim::Error> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let media_type =
         text(CONTENT_TYPE).map(|value| value.split(';').next().unwrap_or(value).trim());
@@ -90,22 +84,21 @@ fn check_head(headers: &HeaderMap, bytes_max: usize) -> Result<Option<usize>, sc
         return Err(scim::Error::unsupported_media_type("the body must not be compressed"));
     }
     let length = text(CONTENT_LENGTH).and_then(|value| value.parse().ok());
-    if length.is_some_and(|length| length > bytes_max) {
-        return Err(too_large(bytes_max));
+    if length.is_some_and(|length| length > T::BYTES_MAX) {
+        return Err(T::too_large());
     }
     Ok(length)
 }
 
-async fn collect(
+async fn collect<T: Message>(
     mut payload: Payload,
     length: Option<usize>,
-    bytes_max: usize,
 ) -> Result<Bytes, scim::Error> {
     let mut body = BytesMut::with_capacity(length.unwrap_or(0).min(CAPACITY_BYTES_MAX));
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| broken(&error, bytes_max))?;
-        if body.len() + chunk.len() > bytes_max {
-            return Err(too_large(bytes_max));
+        let chunk = chunk.map_err(|error| broken::<T>(&error))?;
+        if body.len() + chunk.len() > T::BYTES_MAX {
+            return Err(T::too_large());
         }
         body.extend_from_slice(&chunk);
     }
@@ -153,17 +146,13 @@ fn check_size(body: &[u8]) -> Result<(), scim::Error> {
     Ok(())
 }
 
-fn too_large(bytes_max: usize) -> scim::Error {
-    scim::Error::payload_too_large(format!("the body is larger than {bytes_max} bytes"))
-}
-
 fn too_slow() -> scim::Error {
     scim::Error::new(408, format!("the body did not come within {BODY_SECONDS_MAX} seconds"))
 }
 
-fn broken(error: &PayloadError, bytes_max: usize) -> scim::Error {
+fn broken<T: Message>(error: &PayloadError) -> scim::Error {
     match error {
-        PayloadError::Overflow => too_large(bytes_max),
+        PayloadError::Overflow => T::too_large(),
         _ => scim::Error::invalid_syntax("the body could not be received"),
     }
 }
@@ -173,6 +162,7 @@ mod tests {
     use actix_web::http::header::HeaderValue;
 
     use super::*;
+    use crate::messages::GroupBody;
 
     fn detail(body: impl AsRef<[u8]>) -> String {
         parse(body.as_ref()).unwrap_err().detail
@@ -181,7 +171,7 @@ mod tests {
     fn head(name: HeaderName, value: &'static str) -> Result<Option<usize>, u16> {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_static(value));
-        check_head(&headers, BODY_BYTES_MAX).map_err(|error| error.status)
+        check_head::<GroupBody>(&headers).map_err(|error| error.status)
     }
 
     #[test]
@@ -225,7 +215,7 @@ mod tests {
         for bad in ["text/plain", "application/xml", "json", "application/scim+jsonx"] {
             assert_eq!(head(CONTENT_TYPE, bad), Err(415), "{bad}");
         }
-        assert_eq!(check_head(&HeaderMap::new(), BODY_BYTES_MAX).unwrap(), None);
+        assert_eq!(check_head::<GroupBody>(&HeaderMap::new()).unwrap(), None);
         assert_eq!(head(CONTENT_ENCODING, "gzip"), Err(415));
         assert_eq!(head(CONTENT_ENCODING, "identity"), Ok(None));
     }

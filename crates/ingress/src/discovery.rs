@@ -8,19 +8,14 @@ use app::App;
 use domain::ids::ConnectorName;
 use event_log::WorkspaceId;
 use scim::{
-    Catalogue, Kind,
-    discovery::{self, Features},
+    Kind, bulk,
+    discovery::{self, Bulk, Cursor, Features},
     list::ListResponse,
+    query::{COUNT_DEFAULT, COUNT_MAX},
 };
 use serde_json::Value;
 
-use crate::{
-    caller::Caller,
-    error::Refused,
-    query::{COUNT_MAX, Query},
-    readable,
-    respond::ok,
-};
+use crate::{caller::Caller, error::Refused, query::Query, readable, respond::ok};
 
 type Answer = Result<HttpResponse, Refused>;
 
@@ -42,7 +37,23 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 /// What this server has of SCIM. It says only what is served.
 fn features() -> Features {
-    Features { filter_results_max: Some(COUNT_MAX), ..Features::default() }
+    Features {
+        patch: true,
+        bulk: Some(Bulk {
+            operations_max: bulk::OPERATIONS_MAX as u64,
+            payload_bytes_max: bulk::PAYLOAD_BYTES_MAX as u64,
+        }),
+        filter_results_max: Some(COUNT_MAX),
+        change_password: false,
+        sort: true,
+        etag: true,
+        cursor: Some(Cursor {
+            page_size_default: COUNT_DEFAULT,
+            page_size_max: COUNT_MAX,
+            timeout_seconds: Some(app::CURSOR_SECONDS_MAX),
+        }),
+        documentation_uri: None,
+    }
 }
 
 async fn service_provider_config(request: HttpRequest, app: Data<App>, query: Query) -> Answer {
@@ -56,7 +67,7 @@ async fn service_provider_config(request: HttpRequest, app: Data<App>, query: Qu
 
 async fn resource_types(caller: Caller, app: Data<App>, query: Query) -> Answer {
     refuse_filter(&query)?;
-    Ok(all(discovery::resource_types(&base_url(&app, &caller), Catalogue::standard())))
+    Ok(all(discovery::resource_types(&base_url(&app, &caller), &caller.catalogue)))
 }
 
 async fn resource_type(
@@ -69,18 +80,18 @@ async fn resource_type(
     let name = request.match_info().query("name");
     let kind = Kind::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
     let kind = kind.ok_or_else(|| unknown("resource type"))?;
-    Ok(ok(&discovery::resource_type(&base_url(&app, &caller), Catalogue::standard(), kind)))
+    Ok(ok(&discovery::resource_type(&base_url(&app, &caller), &caller.catalogue, kind)))
 }
 
 async fn schemas(caller: Caller, app: Data<App>, query: Query) -> Answer {
     refuse_filter(&query)?;
-    Ok(all(discovery::schemas(&base_url(&app, &caller), Catalogue::standard())))
+    Ok(all(discovery::schemas(&base_url(&app, &caller), &caller.catalogue)))
 }
 
 async fn schema(caller: Caller, app: Data<App>, query: Query, request: HttpRequest) -> Answer {
     refuse_filter(&query)?;
     let urn = request.match_info().query("urn");
-    let schema = discovery::schema(&base_url(&app, &caller), Catalogue::standard(), urn);
+    let schema = discovery::schema(&base_url(&app, &caller), &caller.catalogue, urn);
     Ok(ok(&schema.ok_or_else(|| unknown("schema"))?))
 }
 

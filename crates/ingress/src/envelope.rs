@@ -11,7 +11,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
-        header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+        header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
 };
@@ -35,6 +35,7 @@ pub(crate) async fn envelope(
     slashes::tidy(&mut request);
     let ids = request_ids(request.headers(), app.fresh_id().to_string());
     let echo = HeaderValue::from_str(&ids.correlation).ok();
+    let plain = wants_plain_json(request.headers());
     let mut line = Line::begin(&request, &ids);
     request.extensions_mut().insert(ids);
     let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
@@ -42,8 +43,12 @@ pub(crate) async fn envelope(
         Ok(Ok(response)) => {
             let mut response = in_scim(response);
             line.end(response.status(), || response.request().match_pattern());
+            let headers = response.headers_mut();
             if let Some(echo) = echo {
-                response.headers_mut().insert(REQUEST_ID, echo);
+                headers.insert(REQUEST_ID, echo);
+            }
+            if plain && headers.contains_key(CONTENT_TYPE) {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(respond::JSON));
             }
             return Ok(response);
         }
@@ -65,6 +70,21 @@ fn in_scim(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     }
     let (request, _) = response.into_parts();
     ServiceResponse::new(request, Refused::from_status(status).error_response())
+}
+
+/// Whether a client reads `application/json` and has not heard of SCIM's media type.
+///
+/// # Source
+/// RFC 7644 §3.8: both are supported; without a preference the answer is "application/scim+json".
+fn wants_plain_json(headers: &HeaderMap) -> bool {
+    let accepted = || {
+        let values = headers.get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+        let ranges = values.flat_map(|value| value.split(','));
+        ranges.map(|range| range.split(';').next().unwrap_or(range).trim())
+    };
+    let accepts = |range: &str| accepted().any(|found| found.eq_ignore_ascii_case(range));
+    accepts("application/json")
+        && !["application/scim+json", "application/*", "*/*"].into_iter().any(accepts)
 }
 
 /// The ids of a request.

@@ -1,20 +1,26 @@
 //! What is not there: unknown endpoints, other methods, parts of SCIM that this server does not have.
 
 use actix_web::{
-    HttpResponse, ResponseError,
-    http::header::ALLOW,
+    HttpResponse, ResponseError, Route,
+    http::{Method, header::ALLOW},
     web::{self, ServiceConfig},
 };
 
 use crate::error::Refused;
 
-/// Endpoints that SCIM has and we do not serve.
-const UNSERVED: &[&str] = &["", "/Me", "/Bulk", "/.search", "/Users/.search", "/Groups/.search"];
-
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    for path in UNSERVED {
-        config.service(web::resource(*path).to(not_implemented));
-    }
+    config.service(web::resource("/Me").to(not_implemented));
+}
+
+/// What a resource answers to the methods for which it has no route: 405 with those that it has,
+/// and to `OPTIONS` these alone.
+pub(crate) fn others(allow: &'static str) -> Route {
+    web::to(move |method: Method| async move {
+        if method == Method::OPTIONS {
+            return HttpResponse::NoContent().insert_header((ALLOW, allow)).finish();
+        }
+        method_not_allowed(allow)
+    })
 }
 
 /// 404: below a Base URL, but no endpoint.
@@ -29,7 +35,7 @@ pub(crate) async fn unknown_base() -> Result<HttpResponse, Refused> {
 }
 
 /// 405, with the methods that there are.
-pub(crate) fn method_not_allowed(allow: &'static str) -> HttpResponse {
+fn method_not_allowed(allow: &'static str) -> HttpResponse {
     let error = scim::Error::method_not_allowed(format!("only {allow} are possible here"));
     let mut response = Refused::from(error).error_response();
     response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static(allow));
@@ -38,5 +44,6 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> HttpResponse {
 
 /// 501. `/Me` has no meaning for a token that is nobody's (RFC 7644 §3.11).
 async fn not_implemented() -> Result<HttpResponse, Refused> {
-    Err(scim::Error::not_implemented("this server does not have this part of SCIM").into())
+    let detail = "/Me is nobody here: a token belongs to a connector, not to a user";
+    Err(scim::Error::not_implemented(detail).into())
 }

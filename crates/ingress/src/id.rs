@@ -16,9 +16,16 @@ impl FromRequest for Id {
     type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let id = parse(request.match_info().query("id"));
-        ready(id.map(Self).ok_or_else(|| scim::Error::not_found("no resource has this id").into()))
+        ready(named(request.match_info().query("id")).map(Self).map_err(Refused::from))
     }
+}
+
+/// The id that a text names.
+///
+/// # Errors
+/// 404.
+pub(crate) fn named(text: &str) -> Result<Uuid, scim::Error> {
+    parse(text).ok_or_else(|| scim::Error::not_found("no resource has this id"))
 }
 
 /// The one spelling of an id, hyphenated and in lower case.

@@ -18,8 +18,11 @@
 //! Invariant: nothing of a body, a query string or an `Authorization` header is ever logged.
 
 mod body;
+mod bulk;
 mod caller;
+mod conditions;
 mod discovery;
+mod document;
 mod envelope;
 mod error;
 mod fallback;
@@ -27,9 +30,11 @@ mod groups;
 mod id;
 mod members;
 mod messages;
+mod pieces;
 mod query;
 mod quirks;
 mod respond;
+mod search;
 mod slashes;
 mod users;
 
@@ -43,7 +48,6 @@ use actix_web::{
 use app::App;
 
 pub use body::{BODY_BYTES_MAX, BODY_SECONDS_MAX, DEPTH_MAX, USER_BODY_BYTES_MAX, VALUES_MAX};
-pub use query::{COUNT_DEFAULT, COUNT_MAX};
 pub use quirks::names as quirk_names;
 
 /// Under which path a connector's endpoints lie; [`App::base_url`] says the same with a host.
@@ -59,6 +63,8 @@ pub fn configure(app: Arc<App>) -> impl FnOnce(&mut ServiceConfig) {
                 caller::authenticate(Arc::clone(&inner), request, next)
             }))
             .configure(fallback::routes)
+            .configure(search::routes)
+            .configure(bulk::routes)
             .configure(users::routes)
             .configure(groups::routes)
             .configure(discovery::routes)
@@ -79,7 +85,7 @@ pub fn configure(app: Arc<App>) -> impl FnOnce(&mut ServiceConfig) {
     }
 }
 
-/// A resource that answers `GET` and `HEAD`, and 405 to what it is not given routes for.
+/// A resource that answers `GET`, `HEAD` and `OPTIONS`, and 405 to what it is not given routes for.
 fn readable<F, Args>(path: &str, get: F, allow: &'static str) -> Resource
 where
     F: Handler<Args>,
@@ -90,5 +96,5 @@ where
     web::resource(path)
         .route(web::get().to(get))
         .route(web::head().to(head))
-        .default_service(web::to(move || async move { fallback::method_not_allowed(allow) }))
+        .default_service(fallback::others(allow))
 }

@@ -1,16 +1,18 @@
 //! The members of a group, written as they are read: one value of JSON for each would cost ten times
-//! their memory, and a group may have a hundred thousand.
+//! their memory.
 
 use projections::directory::MemberRow;
-use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::respond::location;
+use crate::document::location;
 
-/// The members that an answer shows, and what of each.
+/// What most members fit into.
+const MEMBER_BYTES: usize = 256;
+
+/// How members are shown in an answer.
 pub(crate) struct Members {
-    rows: Vec<MemberRow>,
     base_url: String,
     wants: Wants,
 }
@@ -39,16 +41,30 @@ struct Member<'a> {
 
 impl Members {
     /// `left` is what a projection has left of [`Members::example`].
-    pub(crate) fn new(rows: Vec<MemberRow>, base_url: &str, left: &Value) -> Self {
+    pub(crate) fn new(base_url: &str, left: &Value) -> Self {
         let wants = |name| left.get(0).is_some_and(|member| member.get(name).is_some());
         let (value, reference) = (wants("value"), wants("$ref"));
         let wants = Wants { value, reference, kind: wants("type"), display: wants("display") };
-        Self { rows, base_url: base_url.to_owned(), wants }
+        Self { base_url: base_url.to_owned(), wants }
     }
 
     /// A list of one member that has every sub-attribute.
     pub(crate) fn example() -> Value {
         json!([{"value": "x", "$ref": "x", "type": "x", "display": "x"}])
+    }
+
+    /// Members with commas between them; `is_first` tells that none stands before them.
+    pub(crate) fn write(&self, rows: &[MemberRow], is_first: bool) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(rows.len() * MEMBER_BYTES);
+        for (index, row) in rows.iter().enumerate() {
+            if index > 0 || !is_first {
+                bytes.push(b',');
+            }
+            if let Err(error) = serde_json::to_writer(&mut bytes, &self.member(row)) {
+                unreachable!("a member is texts, written to memory: {error}")
+            }
+        }
+        bytes
     }
 
     fn member<'a>(&self, row: &'a MemberRow) -> Member<'a> {
@@ -59,16 +75,6 @@ impl Members {
             kind: kind.then_some(row.kind.name()),
             display: row.display.as_deref().filter(|_| display),
         }
-    }
-}
-
-impl Serialize for Members {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut seq = serializer.serialize_seq(Some(self.rows.len()))?;
-        for row in &self.rows {
-            seq.serialize_element(&self.member(row))?;
-        }
-        seq.end()
     }
 }
 
@@ -84,8 +90,11 @@ mod tests {
             display: display.map(str::to_owned),
             kind,
         };
-        let rows = vec![row(1, Some("Ada"), Kind::User), row(2, None, Kind::Group)];
-        serde_json::to_value(Members::new(rows, "https://x", left)).unwrap()
+        let rows = [row(1, Some("Ada"), Kind::User), row(2, None, Kind::Group)];
+        let members = Members::new("https://x", left);
+        let (one, other) = (members.write(&rows[..1], true), members.write(&rows[1..], false));
+        let text = String::from_utf8([one, other].concat()).unwrap();
+        serde_json::from_str(&format!("[{text}]")).unwrap()
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! What bodies say: a resource, or a PATCH, of a user or of a group.
+//! What bodies say: a resource, a PATCH of one, a search, or many of these.
 
+use domain::workspace::Idp;
 use scim::{
     Catalogue, Kind, Leniency, patch,
     resource::{Parsed, Resource},
@@ -8,7 +9,8 @@ use serde_json::Value;
 
 use crate::{
     body::{BODY_BYTES_MAX, USER_BODY_BYTES_MAX},
-    quirks::Request,
+    caller::Caller,
+    quirks::{self, Request},
 };
 
 /// What a body is read into. The request decides which quirks are looked for.
@@ -19,7 +21,34 @@ pub(crate) trait Message: Sized + Send + 'static {
     const BYTES_MAX: usize;
 
     /// Reads a body, its quirks undone.
-    fn read(body: Value, leniency: Leniency) -> Result<Self, scim::Error>;
+    fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error>;
+
+    /// The refusal of a body that is larger.
+    fn too_large() -> scim::Error {
+        let bytes_max = Self::BYTES_MAX;
+        scim::Error::payload_too_large(format!("the body is larger than {bytes_max} bytes"))
+    }
+}
+
+/// How the bodies of one caller are read.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    idp: Idp,
+    leniency: Leniency,
+    catalogue: Catalogue,
+}
+
+impl Reader {
+    pub(crate) fn of(caller: &Caller) -> Self {
+        let (idp, catalogue) = (caller.idp, caller.catalogue.clone());
+        Self { idp, leniency: quirks::leniency(idp), catalogue }
+    }
+
+    /// Reads a message, once the quirks of its body are undone.
+    pub(crate) fn read<T: Message>(&self, mut body: Value) -> Result<T, scim::Error> {
+        quirks::undo(&mut body, T::REQUEST, self.idp);
+        T::read(body, self)
+    }
 }
 
 /// The body of `POST` and `PUT /Users`.
@@ -31,12 +60,39 @@ pub(crate) struct UserPatch(pub(crate) patch::Request);
 /// The body of `PATCH /Groups`.
 pub(crate) struct GroupPatch(pub(crate) patch::Request);
 
+/// The body of `.search`.
+pub(crate) struct SearchBody(pub(crate) scim::query::Query);
+/// The body of `/Bulk`.
+pub(crate) struct BulkBody(pub(crate) scim::bulk::Request);
+
+impl Message for SearchBody {
+    const REQUEST: Request = Request::Search;
+    const BYTES_MAX: usize = USER_BODY_BYTES_MAX;
+
+    fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
+        scim::query::Query::from_body(body, reader.leniency).map(Self)
+    }
+}
+
+impl Message for BulkBody {
+    const REQUEST: Request = Request::Bulk;
+    const BYTES_MAX: usize = scim::bulk::PAYLOAD_BYTES_MAX;
+
+    fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
+        scim::bulk::Request::parse(body, reader.leniency).map(Self)
+    }
+
+    fn too_large() -> scim::Error {
+        scim::bulk::too_large()
+    }
+}
+
 impl Message for UserBody {
     const REQUEST: Request = Request::User;
     const BYTES_MAX: usize = USER_BODY_BYTES_MAX;
 
-    fn read(body: Value, leniency: Leniency) -> Result<Self, scim::Error> {
-        Resource::parse_with(Kind::User, body, Catalogue::standard(), leniency).map(Self)
+    fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
+        Resource::parse_with(Kind::User, body, &reader.catalogue, reader.leniency).map(Self)
     }
 }
 
@@ -44,8 +100,8 @@ impl Message for GroupBody {
     const REQUEST: Request = Request::Group;
     const BYTES_MAX: usize = BODY_BYTES_MAX;
 
-    fn read(body: Value, leniency: Leniency) -> Result<Self, scim::Error> {
-        Resource::parse_with(Kind::Group, body, Catalogue::standard(), leniency).map(Self)
+    fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
+        Resource::parse_with(Kind::Group, body, &reader.catalogue, reader.leniency).map(Self)
     }
 }
 
@@ -53,8 +109,8 @@ impl Message for UserPatch {
     const REQUEST: Request = Request::UserPatch;
     const BYTES_MAX: usize = USER_BODY_BYTES_MAX;
 
-    fn read(body: Value, leniency: Leniency) -> Result<Self, scim::Error> {
-        patch::Request::parse_with(body, Kind::User, Catalogue::standard(), leniency).map(Self)
+    fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
+        patch::Request::parse_with(body, Kind::User, &reader.catalogue, reader.leniency).map(Self)
     }
 }
 
@@ -62,7 +118,7 @@ impl Message for GroupPatch {
     const REQUEST: Request = Request::GroupPatch;
     const BYTES_MAX: usize = BODY_BYTES_MAX;
 
-    fn read(body: Value, leniency: Leniency) -> Result<Self, scim::Error> {
-        patch::Request::parse_with(body, Kind::Group, Catalogue::standard(), leniency).map(Self)
+    fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
+        patch::Request::parse_with(body, Kind::Group, &reader.catalogue, reader.leniency).map(Self)
     }
 }

@@ -148,7 +148,7 @@ fn entries_of(file: &Connection) -> BTreeSet<String> {
                 Uuid::from_bytes(row.get(2)?),
                 row.get::<_, String>(3)?,
                 row.get::<_, Option<String>>(4)?,
-                row.get::<_, bool>(5)?,
+                row.get::<_, Option<bool>>(5)?,
                 [row.get::<_, i64>(6)?, row.get(7)?, row.get(8)?],
                 row.get::<_, String>(9)?,
             )
@@ -172,7 +172,7 @@ fn entries_that_are(story: &Story) -> BTreeSet<String> {
                     user,
                     entry.user_name().to_owned(),
                     entry.resource.external_id().map(str::to_owned),
-                    entry.active(),
+                    entry.resource.active(),
                     [entry.created, entry.modified, entry.version.cast_signed()],
                     serde_json::to_string(&entry.resource).unwrap(),
                 )

@@ -80,7 +80,7 @@ impl Scene {
         let caller = app.authenticate("acme", "mdm", Some(&header), ids).await.unwrap();
         let body = json!({ "userName": "ada@acme.example" });
         let parsed = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap();
-        let user = app.create_user(&caller, parsed).await.unwrap().id;
+        let user = app.create_user(&caller, EntryId(app.fresh_id()), parsed).await.unwrap().id;
         Self { app, workspace, caller, user, _dir: dir }
     }
 
@@ -101,7 +101,7 @@ impl Scene {
         let request =
             scim::patch::Request::parse(change, Kind::User, Catalogue::standard()).unwrap();
         let options = scim::patch::Options::default();
-        self.app.patch_user(&self.caller, self.user, request, options).await.unwrap();
+        self.app.patch_user(&self.caller, self.user, request, options, None).await.unwrap();
     }
 
     /// The last event of a type.

@@ -1,6 +1,7 @@
 //! Groups as administrators see them (rules 16, 18 and 22).
 
 use app::Caller;
+use domain::ids::GroupId;
 use scim::{
     resource::Resource,
     schema::{Catalogue, Kind},
@@ -11,7 +12,13 @@ use crate::world::{World, saml};
 
 async fn push(world: &World, caller: &Caller, group: Value) -> String {
     let parsed = Resource::parse(Kind::Group, group, Catalogue::standard()).unwrap();
-    world.app.create_group(caller, parsed).await.unwrap().id.to_string()
+    world
+        .app
+        .create_group(caller, GroupId(world.app.fresh_id()), parsed)
+        .await
+        .unwrap()
+        .id
+        .to_string()
 }
 
 #[actix_web::test]

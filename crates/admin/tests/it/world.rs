@@ -169,7 +169,7 @@ impl World {
     pub(crate) async fn provision(&self, caller: &Caller, user_name: &str) -> UserView {
         let body = json!({ "userName": user_name, "emails": [{ "value": user_name }] });
         let parsed = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap();
-        self.app.create_user(caller, parsed).await.unwrap()
+        self.app.create_user(caller, EntryId(self.app.fresh_id()), parsed).await.unwrap()
     }
 
     /// What SCIM's PATCH of `active` does.
@@ -179,7 +179,7 @@ impl World {
             "Operations": [{ "op": "replace", "path": "active", "value": active }],
         });
         let request = patch::Request::parse(body, Kind::User, Catalogue::standard()).unwrap();
-        self.app.patch_user(caller, id, request, patch::Options::default()).await.unwrap();
+        self.app.patch_user(caller, id, request, patch::Options::default(), None).await.unwrap();
     }
 
     pub(crate) fn days_pass(&self, days: u64) {

@@ -8,7 +8,7 @@ use domain::{
     portal::Portal,
     rule::{Provisioning, Rule},
     workspace::{
-        Connector, ConnectorState, Idp, NewToken, Token, WorkspaceCommand, WorkspaceRefusal,
+        Connector, ConnectorState, Extension, Extensions, Idp, NewToken, Token, WorkspaceCommand, WorkspaceRefusal,
     },
 };
 use event_log::WorkspaceId;
@@ -193,6 +193,22 @@ impl App {
         let command = WorkspaceCommand::SetProvisioning { connector: name.clone(), provisioning };
         self.on_workspace(workspace, command, person.meta()).await?;
         Ok(self.connector(workspace, name).await?.rule)
+    }
+
+    /// Says which extension schemas a connector's resources have.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for one that is declared twice, or too many.
+    pub async fn declare_extensions(
+        &self,
+        person: &Person,
+        workspace: &WorkspaceId,
+        name: &ConnectorName,
+        extensions: Vec<Extension>,
+    ) -> Result<Extensions, Refusal> {
+        let command = WorkspaceCommand::DeclareExtensions { connector: name.clone(), extensions };
+        self.on_workspace(workspace, command, person.meta()).await?;
+        Ok(self.connector(workspace, name).await?.extensions)
     }
 
     /// Adds a token to a connector; it lives a year unless told until when.

@@ -1,6 +1,6 @@
 //! What may be asked of a group, and why it may be refused.
 
-use scim::{filter::Filter, patch, resource::Resource};
+use scim::{Catalogue, etag::EntityTags, filter::Filter, patch, resource::Resource};
 
 use crate::{
     ids::{ConnectorName, MemberId},
@@ -41,6 +41,24 @@ pub enum Operation {
     Attribute(patch::Change),
 }
 
+/// Through which connector a request came, and for which group it was made.
+#[derive(Clone, Debug)]
+pub struct Via {
+    /// The connector.
+    pub connector: ConnectorName,
+    /// The schemas of its resources.
+    pub catalogue: Catalogue,
+    /// The versions of the group for which the request was made; any, if `None`.
+    pub if_match: Option<EntityTags>,
+}
+
+impl Via {
+    /// A request for any version, by the schemas of RFC 7643.
+    pub fn new(connector: ConnectorName) -> Self {
+        Self { connector, catalogue: Catalogue::standard().clone(), if_match: None }
+    }
+}
+
 /// What may be asked.
 #[derive(Clone, Debug)]
 pub enum GroupCommand {
@@ -57,8 +75,8 @@ pub enum GroupCommand {
     },
     /// SCIM PUT.
     Replace {
-        /// The connector.
-        connector: ConnectorName,
+        /// Through which connector.
+        via: Via,
         /// Its attributes.
         resource: Resource,
         /// Its members; `None` when the request does not speak of them, which leaves them.
@@ -66,8 +84,8 @@ pub enum GroupCommand {
     },
     /// SCIM PATCH.
     Patch {
-        /// The connector.
-        connector: ConnectorName,
+        /// Through which connector.
+        via: Via,
         /// In order; all or none.
         operations: Vec<Operation>,
         /// How lenient to be.
@@ -75,8 +93,8 @@ pub enum GroupCommand {
     },
     /// SCIM DELETE.
     Delete {
-        /// The connector.
-        connector: ConnectorName,
+        /// Through which connector.
+        via: Via,
     },
     /// These are gone: they are members no more (a policy asks).
     Forget {
@@ -98,6 +116,9 @@ pub enum GroupRefusal {
     /// The connector has no such group.
     #[error("this connector has no group with that id")]
     NoGroup,
+    /// The group has changed since the client read it (RFC 7644 §3.14).
+    #[error("the group has changed: its version is now {}", scim::etag::of(*.0))]
+    OtherVersion(u64),
     /// The request itself is wrong.
     #[error(transparent)]
     Scim(#[from] scim::Error),

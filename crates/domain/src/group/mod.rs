@@ -16,14 +16,10 @@ mod pending;
 mod tests;
 
 use imbl::OrdSet;
-use scim::{
-    patch,
-    resource::Resource,
-    schema::{Catalogue, Kind},
-};
+use scim::{patch, resource::Resource, schema::Kind};
 use serde::{Deserialize, Serialize};
 
-pub use command::{GroupCommand, GroupRefusal, MemberOp, MemberRef, Operation};
+pub use command::{GroupCommand, GroupRefusal, MemberOp, MemberRef, Operation, Via};
 pub use event::GroupEvent;
 pub use pending::PendingMembers;
 
@@ -54,6 +50,8 @@ pub struct Living {
     pub created: Micros,
     /// When it last changed.
     pub modified: Micros,
+    /// The version of its stream: the ETag (RFC 7644 §3.14).
+    pub version: u64,
 }
 
 /// The state of a group: `None` before it is created and after it is deleted.
@@ -66,39 +64,52 @@ impl Group {
         self.0.as_ref().filter(|living| living.connector == *connector)
     }
 
+    /// The group that a request is about, in the version for which it was made.
+    fn asked(&self, via: &Via) -> Result<&Living, GroupRefusal> {
+        let living = self.living(&via.connector).ok_or(GroupRefusal::NoGroup)?;
+        match &via.if_match {
+            Some(tags) if !tags.matches(living.version) => {
+                Err(GroupRefusal::OtherVersion(living.version))
+            }
+            _ => Ok(living),
+        }
+    }
+
     fn replace(
         &self,
-        connector: &ConnectorName,
+        via: &Via,
         resource: &Resource,
         members: Option<&[MemberRef]>,
     ) -> Result<Vec<GroupEvent>, GroupRefusal> {
-        let living = self.living(connector).ok_or(GroupRefusal::NoGroup)?;
+        let living = self.asked(via)?;
         let mut draft = members::Draft::of(living);
         if let Some(members) = members {
             draft.apply(&MemberOp::Replace(members.to_vec()))?;
         }
-        Ok(changed(living, resource).chain(draft.into_events()).collect())
+        let mut desired = resource.clone();
+        desired.carry_over(&living.resource, Kind::Group, &via.catalogue);
+        living.resource.check_replacement(&desired, Kind::Group, &via.catalogue)?;
+        Ok(changed(living, &desired).chain(draft.into_events()).collect())
     }
 
     fn patch(
         &self,
-        connector: &ConnectorName,
+        via: &Via,
         operations: &[Operation],
         options: patch::Options,
     ) -> Result<Vec<GroupEvent>, GroupRefusal> {
-        let living = self.living(connector).ok_or(GroupRefusal::NoGroup)?;
+        let living = self.asked(via)?;
         let mut resource = living.resource.clone();
         let mut draft = members::Draft::of(living);
         for operation in operations {
             match operation {
                 Operation::Members(change) => draft.apply(change)?,
                 Operation::Attribute(change) => {
-                    let catalogue = Catalogue::standard();
-                    patch::apply(&mut resource, change, Kind::Group, catalogue, &options)?;
+                    patch::apply(&mut resource, change, Kind::Group, &via.catalogue, &options)?;
                 }
             }
         }
-        resource.check(Kind::Group, Catalogue::standard())?;
+        resource.check(Kind::Group, &via.catalogue)?;
         Ok(changed(living, &resource).chain(draft.into_events()).collect())
     }
 }
@@ -129,14 +140,14 @@ impl Decider for Group {
                 draft.apply(&MemberOp::Add(members.clone()))?;
                 Ok([created].into_iter().chain(draft.into_events()).collect())
             }
-            GroupCommand::Replace { connector, resource, members } => {
-                self.replace(connector, resource, members.as_deref())
+            GroupCommand::Replace { via, resource, members } => {
+                self.replace(via, resource, members.as_deref())
             }
-            GroupCommand::Patch { connector, operations, options } => {
-                self.patch(connector, operations, *options)
+            GroupCommand::Patch { via, operations, options } => {
+                self.patch(via, operations, *options)
             }
-            GroupCommand::Delete { connector } => {
-                self.living(connector).ok_or(GroupRefusal::NoGroup)?;
+            GroupCommand::Delete { via } => {
+                self.asked(via)?;
                 Ok(vec![GroupEvent::Deleted {}])
             }
             GroupCommand::Forget { members } => Ok(self.forget(members)),
@@ -154,6 +165,7 @@ impl Decider for Group {
                 pending: PendingMembers::default(),
                 created: stamp.at,
                 modified: stamp.at,
+                version: stamp.version,
             });
         }
         if matches!(event, GroupEvent::Deleted {}) {
@@ -187,6 +199,7 @@ impl Decider for Group {
 impl Living {
     fn evolve(&mut self, event: &GroupEvent, stamp: &Stamp) {
         self.modified = stamp.at;
+        self.version = stamp.version;
         match event {
             GroupEvent::Created { .. } | GroupEvent::Deleted {} => {}
             GroupEvent::Changed { changes } => self.resource.apply(changes),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cqrs_es::test::TestFramework;
 use scim::{
+    etag::EntityTags,
     filter::Filter,
     patch,
     resource::Resource,
@@ -12,7 +13,7 @@ use scim::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Group, GroupCommand, GroupEvent, MemberOp, MemberRef, Operation};
+use super::{Group, GroupCommand, GroupEvent, MemberOp, MemberRef, Operation, Via};
 use crate::{
     Attempt, Es,
     ids::{ConnectorName, MemberId},
@@ -60,14 +61,14 @@ fn removed(numbers: &[u128]) -> GroupEvent {
 
 fn members(operations: impl IntoIterator<Item = MemberOp>) -> GroupCommand {
     GroupCommand::Patch {
-        connector: okta(),
+        via: Via::new(okta()),
         operations: operations.into_iter().map(Operation::Members).collect(),
         options: patch::Options::default(),
     }
 }
 
 fn put(members: Option<Vec<MemberRef>>) -> GroupCommand {
-    GroupCommand::Replace { connector: okta(), resource: sales(), members }
+    GroupCommand::Replace { via: Via::new(okta()), resource: sales(), members }
 }
 
 fn check(
@@ -160,11 +161,25 @@ fn forgetting_somebody_who_is_no_member_records_nothing() {
 
 #[test]
 fn another_connector_finds_no_group() {
-    let connector = ConnectorName::parse("entra").unwrap();
+    let via = Via::new(ConnectorName::parse("entra").unwrap());
     TestFramework::<Es<Group>>::with(())
         .given(vec![created()])
-        .when(Attempt { command: Arc::new(GroupCommand::Delete { connector }), now: 0 })
+        .when(Attempt { command: Arc::new(GroupCommand::Delete { via }), now: 0 })
         .then_expect_error_message("this connector has no group with that id");
+}
+
+#[test]
+fn a_request_for_another_version_changes_nothing() {
+    let via = |tag: &str| Via { if_match: Some(EntityTags::parse(tag)), ..Via::new(okta()) };
+    let ask = |command| {
+        TestFramework::<Es<Group>>::with(())
+            .given(vec![created(), added(&[1])])
+            .when(Attempt { command: Arc::new(command), now: 0 })
+    };
+    let stale = "the group has changed: its version is now W/\"2\"";
+    ask(GroupCommand::Delete { via: via("W/\"1\"") }).then_expect_error_message(stale);
+    ask(GroupCommand::Delete { via: via("W/\"2\"") })
+        .then_expect_events(vec![GroupEvent::Deleted {}]);
 }
 
 /// Values are found by what they are called; none is looked for by looking at all of them.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scim::{patch, resource::Resource};
+use scim::{Catalogue, etag::EntityTags, patch, resource::Resource};
 
 use crate::{
     ids::{ConnectorName, EntryId, OffboardingId},
@@ -20,6 +20,18 @@ pub struct Via {
     pub rule: Arc<Rule>,
     /// The id of the offboarding, should the request open one.
     pub offboarding: OffboardingId,
+    /// The schemas of the connector's resources.
+    pub catalogue: Catalogue,
+    /// The versions of the entry for which the request was made; any, if `None`.
+    pub if_match: Option<EntityTags>,
+}
+
+impl Via {
+    /// A request for any version, by the schemas of RFC 7643.
+    pub fn new(connector: ConnectorName, rule: Arc<Rule>, offboarding: OffboardingId) -> Self {
+        let catalogue = Catalogue::standard().clone();
+        Self { connector, rule, offboarding, catalogue, if_match: None }
+    }
 }
 
 /// What may be asked.
@@ -101,6 +113,9 @@ pub enum UserRefusal {
     /// The connector has no such entry.
     #[error("this connector has no user with that id")]
     NoEntry,
+    /// The entry has changed since the client read it (RFC 7644 §3.14).
+    #[error("the user has changed: its version is now {}", scim::etag::of(*.0))]
+    OtherVersion(u64),
     /// The connector has an entry for that person already.
     #[error("this connector has a user with that userName already")]
     EntryExists,

@@ -3,7 +3,7 @@
 use scim::{
     Error, patch,
     resource::{Changes, Resource},
-    schema::{Catalogue, Kind},
+    schema::Kind,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,7 +24,8 @@ const ACTIVE: &str = "active";
 pub struct Entry {
     /// The SCIM id.
     pub id: EntryId,
-    /// What the connector said; `active` is always among it.
+    /// What the connector said. `active` is among it from the start; a client may remove it while it
+    /// is true.
     pub resource: Resource,
     /// When the connector brought the person.
     pub created: Micros,
@@ -79,10 +80,12 @@ impl User {
         entry: EntryId,
         resource: &Resource,
     ) -> Result<Vec<UserEvent>, UserRefusal> {
-        let known = self.entry(&via.connector, entry).ok_or(UserRefusal::NoEntry)?;
+        let known = self.asked(via, entry)?;
         let mut desired = resource.clone();
         // A PUT that does not speak of `active` does not bring anybody back, nor send them away.
         set_active(&mut desired, resource.active().unwrap_or_else(|| known.active()));
+        desired.carry_over(&known.resource, Kind::User, &via.catalogue);
+        known.resource.check_replacement(&desired, Kind::User, &via.catalogue)?;
         Ok(self.changed(via, known, &desired))
     }
 
@@ -93,12 +96,14 @@ impl User {
         request: &patch::Request,
         options: patch::Options,
     ) -> Result<Vec<UserEvent>, UserRefusal> {
-        let known = self.entry(&via.connector, entry).ok_or(UserRefusal::NoEntry)?;
+        let known = self.asked(via, entry)?;
         let mut desired = known.resource.clone();
-        request.apply(&mut desired, Kind::User, Catalogue::standard(), &options)?;
-        if desired.active().is_none() {
-            return Err(Error::invalid_value(
-                "`active` cannot be removed: set it to true or to false",
+        request.apply(&mut desired, Kind::User, &via.catalogue, &options)?;
+        // Unassigned, `active` says nothing, and nothing means active: that must not be how somebody
+        // comes back (RFC 7644 Table 9: "not compatible with the … current state").
+        if desired.active().is_none() && !known.active() {
+            return Err(Error::mutability(
+                "'active' of an inactive user cannot be removed: set it to true to reactivate them",
             )
             .into());
         }
@@ -110,11 +115,22 @@ impl User {
         via: &Via,
         entry: EntryId,
     ) -> Result<Vec<UserEvent>, UserRefusal> {
-        self.entry(&via.connector, entry).ok_or(UserRefusal::NoEntry)?;
+        self.asked(via, entry)?;
         let connector = via.connector.clone();
         let mut events = vec![UserEvent::EntryRemoved { connector, entry }];
         self.after(&events).deactivation(via, &mut events);
         Ok(events)
+    }
+
+    /// The entry that a request is about, in the version for which it was made.
+    fn asked(&self, via: &Via, entry: EntryId) -> Result<&Entry, UserRefusal> {
+        let known = self.entry(&via.connector, entry).ok_or(UserRefusal::NoEntry)?;
+        match &via.if_match {
+            Some(tags) if !tags.matches(known.version) => {
+                Err(UserRefusal::OtherVersion(known.version))
+            }
+            _ => Ok(known),
+        }
     }
 
     /// The facts in the difference between what an entry is and what it shall be.
@@ -122,7 +138,9 @@ impl User {
         let Changes { mut set, unset } = known.resource.diff(desired);
         let connector = || via.connector.clone();
         let mut events = Vec::new();
-        let active = set.remove(ACTIVE);
+        // Said for the first time, or no more, it is an attribute like any other.
+        let is_active = desired.active().unwrap_or(true);
+        let active = if is_active == known.active() { None } else { set.remove(ACTIVE) };
         if !set.is_empty() || !unset.is_empty() {
             let changes = Changes { set, unset };
             events.push(UserEvent::EntryChanged { connector: connector(), changes });

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use cqrs_es::test::TestFramework;
 use scim::{
+    etag::EntityTags,
     patch,
-    resource::Resource,
+    resource::{Changes, Resource},
     schema::{Catalogue, Kind},
 };
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ fn rule(on_create: OnCreate, on_deactivate: OnDeactivate) -> Arc<Rule> {
 }
 
 fn via(connector: ConnectorName, rule: Arc<Rule>) -> Via {
-    Via { connector, rule, offboarding: OFFBOARDING }
+    Via::new(connector, rule, OFFBOARDING)
 }
 
 fn create_and_remove() -> Via {
@@ -409,10 +410,24 @@ fn a_patch_is_all_or_nothing_and_says_which_operation_is_wrong() {
 }
 
 #[test]
-fn active_cannot_be_removed() {
-    let text =
-        refused([added(Portal::Store)], patch(&json!([{ "op": "remove", "path": "active" }])));
-    assert!(text.contains("active"), "{text}");
+fn active_can_be_removed_from_whoever_is_active_only() {
+    let gone = || json!([{"op": "remove", "path": "active"}]);
+    let unset = UserEvent::EntryChanged {
+        connector: okta(),
+        changes: Changes { unset: vec!["active".to_owned()], ..Changes::default() },
+    };
+    check([added(Portal::Store), granted()], patch(&gone()), [unset.clone()]);
+    // Said again, it changes nothing but what is shown.
+    let said = UserEvent::EntryChanged {
+        connector: okta(),
+        changes: serde_json::from_value(json!({"set": {"active": true}})).unwrap(),
+    };
+    let again = json!([{"op": "add", "path": "active", "value": true}]);
+    check([added(Portal::Store), granted(), unset], patch(&again), [said]);
+    // Nobody comes back by being said nothing of.
+    let deactivated = UserEvent::EntryDeactivated { connector: okta() };
+    let detail = refused([added(Portal::Store), deactivated], patch(&gone()));
+    assert!(detail.contains("set it to true to reactivate"), "{detail}");
 }
 
 #[test]
@@ -463,4 +478,24 @@ fn version_and_times_of_an_entry_count_its_own_changes_only() {
     }
     let entry = &es.state.entries[&okta()];
     assert_eq!((entry.version, entry.created, entry.modified), (2, 10, 30));
+}
+
+#[test]
+fn a_request_for_another_version_changes_nothing() {
+    let via = |tag: &str| Via { if_match: Some(EntityTags::parse(tag)), ..create_and_remove() };
+    let ask = |command| {
+        TestFramework::<Es<User>>::with(())
+            .given(vec![added(Portal::Store), granted()])
+            .when(Attempt { command: Arc::new(command), now: 0 })
+    };
+    let replace = |tag| UserCommand::Replace { via: via(tag), entry: ENTRY, resource: ada() };
+    for stale in ["W/\"2\"", "\"x\"", "W/\"0\", W/\"3\""] {
+        ask(replace(stale))
+            .then_expect_error_message("the user has changed: its version is now W/\"1\"");
+    }
+    for current in ["W/\"1\"", "*", "\"7\", 1"] {
+        ask(replace(current)).then_expect_events(vec![]);
+    }
+    ask(UserCommand::RemoveEntry { via: via("W/\"2\""), entry: ENTRY })
+        .then_expect_error_message("the user has changed: its version is now W/\"1\"");
 }

@@ -1,6 +1,6 @@
 //! What may be asked of a workspace, and why it may be refused.
 
-use super::{ConnectorState, Idp, Plan, Saml, WorkspaceEvent};
+use super::{ConnectorState, Extension, Idp, Plan, Saml, WorkspaceEvent};
 use crate::{
     Micros,
     ids::{ConnectorName, PolicyId, TokenId},
@@ -106,6 +106,13 @@ pub enum WorkspaceCommand {
         /// What they do.
         provisioning: Provisioning,
     },
+    /// Say which extension schemas there are.
+    DeclareExtensions {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// All of them.
+        extensions: Vec<Extension>,
+    },
     /// Add a token.
     IssueToken {
         /// Of which connector.
@@ -168,6 +175,12 @@ pub enum WorkspaceRefusal {
     /// No such token.
     #[error("that connector has no token with that id")]
     NoToken,
+    /// More than one request should have to look through.
+    #[error("a connector has at most {0} extension schemas")]
+    TooManyExtensions(usize),
+    /// One schema, declared twice.
+    #[error("the extension {0} is declared twice")]
+    ExtensionTwice(String),
     /// The setting does not fit its portal.
     #[error(transparent)]
     BadProvisioning(#[from] BadProvisioning),

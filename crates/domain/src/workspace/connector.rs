@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Workspace, WorkspaceEvent, WorkspaceRefusal, command::NewToken};
+use super::{Extensions, Plan, Workspace, WorkspaceEvent, WorkspaceRefusal, command::NewToken};
 use crate::{
     Micros, Stamp,
     ids::{ConnectorName, TokenId},
@@ -128,6 +128,8 @@ pub struct Connector {
     pub tokens: BTreeMap<TokenId, Token>,
     /// When it was added.
     pub created: Micros,
+    /// The extension schemas that were declared for it.
+    pub extensions: Extensions,
 }
 
 impl Connector {
@@ -263,6 +265,7 @@ impl Workspace {
                 }),
                 tokens: BTreeMap::new(),
                 created: stamp.at,
+                extensions: Extensions::default(),
             };
             self.connectors.insert(connector.clone(), added);
         }
@@ -276,6 +279,9 @@ impl Workspace {
             WorkspaceEvent::ProvisioningSet { provisioning, .. } => {
                 let provisioning = provisioning.clone();
                 known.rule = Arc::new(Rule { position: stamp.position, provisioning });
+            }
+            WorkspaceEvent::ExtensionsDeclared { extensions, .. } => {
+                known.extensions = extensions.clone().into();
             }
             WorkspaceEvent::TokenIssued { token, digest, expires, .. } => {
                 let issued =

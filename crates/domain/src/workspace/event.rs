@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{Idp, Paused, Plan};
+use super::{Extension, Idp, Paused, Plan};
 use crate::{
     Micros,
     ids::{ConnectorName, PolicyId, TokenId},
@@ -113,6 +113,14 @@ pub enum WorkspaceEvent {
         /// What they do.
         provisioning: Provisioning,
     },
+    /// These extension schemas are known from now on, and no others.
+    #[serde(rename = "workspace.extensions_declared")]
+    ExtensionsDeclared {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// Which.
+        extensions: Vec<Extension>,
+    },
     /// A connector has one more token.
     #[serde(rename = "workspace.token_issued")]
     TokenIssued {
@@ -159,6 +167,7 @@ impl WorkspaceEvent {
             | Self::ConnectorResumed { connector }
             | Self::ConnectorIdpChanged { connector, .. }
             | Self::ProvisioningSet { connector, .. }
+            | Self::ExtensionsDeclared { connector, .. }
             | Self::TokenIssued { connector, .. }
             | Self::TokenRevoked { connector, .. } => Some(connector),
             Self::Created { .. }

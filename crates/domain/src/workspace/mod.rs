@@ -6,6 +6,7 @@
 mod command;
 mod connector;
 mod event;
+mod extensions;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use smol_str::SmolStr;
 pub use command::{NewToken, WorkspaceCommand, WorkspaceRefusal};
 pub use connector::{Connector, ConnectorState, Idp, Paused, Token};
 pub use event::{Saml, WorkspaceEvent};
+pub use extensions::{Extension, Extensions};
 
 use crate::{
     Claim, Decider, Micros, Stamp,
@@ -125,6 +127,7 @@ impl Decider for Workspace {
             | WorkspaceEvent::ConnectorResumed { .. }
             | WorkspaceEvent::ConnectorIdpChanged { .. }
             | WorkspaceEvent::ProvisioningSet { .. }
+            | WorkspaceEvent::ExtensionsDeclared { .. }
             | WorkspaceEvent::TokenIssued { .. }
             | WorkspaceEvent::TokenRevoked { .. } => self.evolve_connector(event, stamp),
         }
@@ -160,6 +163,9 @@ impl Workspace {
             }
             WorkspaceCommand::SetProvisioning { connector, provisioning } => {
                 self.set_provisioning(connector, provisioning)
+            }
+            WorkspaceCommand::DeclareExtensions { connector, extensions } => {
+                self.declare_extensions(connector, extensions)
             }
             WorkspaceCommand::IssueToken { connector, token } => self.issue_token(connector, token),
             WorkspaceCommand::RevokeToken { connector, token } => {

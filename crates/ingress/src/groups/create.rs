@@ -2,6 +2,7 @@
 
 use actix_web::{http::StatusCode, web::Data};
 use app::App;
+use domain::ids::GroupId;
 
 use super::Answer;
 use crate::{body::ScimJson, caller::Caller, messages::GroupBody, query::Query, respond::Show};
@@ -13,6 +14,6 @@ pub(super) async fn create(
     ScimJson(GroupBody(parsed)): ScimJson<GroupBody>,
 ) -> Answer {
     let show = Show::new(&app, &caller, query.projection()?);
-    let group = app.create_group(&caller, parsed).await?;
-    Ok(show.group(group).respond(StatusCode::CREATED))
+    let group = app.create_group(&caller, GroupId(app.fresh_id()), parsed).await?;
+    show.group(group, StatusCode::CREATED).await
 }

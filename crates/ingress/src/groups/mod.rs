@@ -3,7 +3,6 @@
 mod create;
 mod delete;
 mod get;
-mod list;
 mod patch;
 mod replace;
 
@@ -12,14 +11,14 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use crate::{error::Refused, readable};
+use crate::{error::Refused, readable, search};
 
 type Answer = Result<HttpResponse, Refused>;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            readable("/Groups", list::list, "GET, HEAD, POST")
+            readable("/Groups", search::groups, "GET, HEAD, POST")
                 .route(web::post().to(create::create)),
         )
         .service(

@@ -6,7 +6,8 @@ use domain::ids::GroupId;
 
 use super::Answer;
 use crate::{
-    body::ScimJson, caller::Caller, id::Id, messages::GroupBody, query::Query, respond::Show,
+    body::ScimJson, caller::Caller, conditions::IfMatch, id::Id, messages::GroupBody, query::Query,
+    respond::Show,
 };
 
 pub(super) async fn replace(
@@ -14,9 +15,10 @@ pub(super) async fn replace(
     app: Data<App>,
     Id(id): Id,
     query: Query,
+    IfMatch(if_match): IfMatch,
     ScimJson(GroupBody(parsed)): ScimJson<GroupBody>,
 ) -> Answer {
     let show = Show::new(&app, &caller, query.projection()?);
-    let group = app.replace_group(&caller, GroupId(id), parsed, show.wants_members()).await?;
-    Ok(show.group(group).respond(StatusCode::OK))
+    let group = app.replace_group(&caller, GroupId(id), parsed, if_match).await?;
+    show.group(group, StatusCode::OK).await
 }

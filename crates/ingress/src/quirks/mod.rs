@@ -27,6 +27,10 @@ pub(crate) enum Request {
     Group,
     /// `PATCH /Groups`
     GroupPatch,
+    /// `.search`
+    Search,
+    /// `/Bulk`, as a whole; what is in it is a request of its own.
+    Bulk,
 }
 
 /// One deviation of one or more IdPs.
@@ -73,7 +77,11 @@ pub(crate) fn leniency(idp: Idp) -> Leniency {
 /// How PATCH operations are taken that the RFC refuses.
 pub(crate) fn patch_options(idp: Idp) -> patch::Options {
     match idp {
-        Idp::Entra | Idp::Okta | Idp::OneLogin | Idp::Generic => patch::Options::LENIENT,
+        Idp::Entra | Idp::Generic => patch::Options::LENIENT,
+        // Nothing that these send selects what is not there.
+        Idp::Okta | Idp::OneLogin => {
+            patch::Options { create_missing: false, ..patch::Options::LENIENT }
+        }
         Idp::Strict => patch::Options::STRICT,
     }
 }

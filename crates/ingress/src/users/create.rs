@@ -2,6 +2,7 @@
 
 use actix_web::{http::StatusCode, web::Data};
 use app::App;
+use domain::ids::EntryId;
 
 use super::Answer;
 use crate::{body::ScimJson, caller::Caller, messages::UserBody, query::Query, respond::Show};
@@ -13,6 +14,6 @@ pub(super) async fn create(
     ScimJson(UserBody(parsed)): ScimJson<UserBody>,
 ) -> Answer {
     let show = Show::new(&app, &caller, query.projection()?);
-    let user = app.create_user(&caller, parsed).await?;
-    Ok(show.user(user).respond(StatusCode::CREATED))
+    let user = app.create_user(&caller, EntryId(app.fresh_id()), parsed).await?;
+    show.user(user, StatusCode::CREATED).await
 }

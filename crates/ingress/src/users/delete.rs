@@ -5,9 +5,14 @@ use app::App;
 use domain::ids::EntryId;
 
 use super::Answer;
-use crate::{caller::Caller, id::Id};
+use crate::{caller::Caller, conditions::IfMatch, id::Id};
 
-pub(super) async fn delete(caller: Caller, app: Data<App>, Id(id): Id) -> Answer {
-    app.delete_user(&caller, EntryId(id)).await?;
+pub(super) async fn delete(
+    caller: Caller,
+    app: Data<App>,
+    Id(id): Id,
+    IfMatch(if_match): IfMatch,
+) -> Answer {
+    app.delete_user(&caller, EntryId(id), if_match).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,14 +1,20 @@
 //! `GET /Users/{id}`, RFC 7644 §3.4.1.
 
-use actix_web::{http::StatusCode, web::Data};
-use app::App;
+use actix_web::web::Data;
+use app::{App, View};
 use domain::ids::EntryId;
 
 use super::Answer;
-use crate::{caller::Caller, id::Id, query::Query, respond::Show};
+use crate::{caller::Caller, conditions::IfNoneMatch, id::Id, query::Query, respond::Show};
 
-pub(super) async fn get(caller: Caller, app: Data<App>, Id(id): Id, query: Query) -> Answer {
+pub(super) async fn get(
+    caller: Caller,
+    app: Data<App>,
+    Id(id): Id,
+    query: Query,
+    known: IfNoneMatch,
+) -> Answer {
     let show = Show::new(&app, &caller, query.projection()?);
     let user = app.user(&caller, EntryId(id)).await?;
-    Ok(show.user(user).respond(StatusCode::OK))
+    show.read(View::User(user), &known).await
 }

@@ -3,7 +3,6 @@
 mod create;
 mod delete;
 mod get;
-mod list;
 mod patch;
 mod replace;
 
@@ -12,14 +11,15 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use crate::{error::Refused, readable};
+use crate::{error::Refused, readable, search};
 
 type Answer = Result<HttpResponse, Refused>;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            readable("/Users", list::list, "GET, HEAD, POST").route(web::post().to(create::create)),
+            readable("/Users", search::users, "GET, HEAD, POST")
+                .route(web::post().to(create::create)),
         )
         .service(
             readable("/Users/{id}", get::get, "GET, HEAD, PUT, PATCH, DELETE")

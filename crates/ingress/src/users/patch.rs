@@ -8,8 +8,8 @@ use domain::ids::EntryId;
 
 use super::Answer;
 use crate::{
-    body::ScimJson, caller::Caller, id::Id, messages::UserPatch, query::Query, quirks,
-    respond::Show,
+    body::ScimJson, caller::Caller, conditions::IfMatch, id::Id, messages::UserPatch, query::Query,
+    quirks, respond::Show,
 };
 
 pub(super) async fn patch(
@@ -17,10 +17,11 @@ pub(super) async fn patch(
     app: Data<App>,
     Id(id): Id,
     query: Query,
+    IfMatch(if_match): IfMatch,
     ScimJson(UserPatch(request)): ScimJson<UserPatch>,
 ) -> Answer {
     let show = Show::new(&app, &caller, query.projection()?);
     let options = quirks::patch_options(caller.idp);
-    let user = app.patch_user(&caller, EntryId(id), request, options).await?;
-    Ok(show.user(user).respond(StatusCode::OK))
+    let user = app.patch_user(&caller, EntryId(id), request, options, if_match).await?;
+    show.user(user, StatusCode::OK).await
 }

@@ -6,7 +6,8 @@ use domain::ids::EntryId;
 
 use super::Answer;
 use crate::{
-    body::ScimJson, caller::Caller, id::Id, messages::UserBody, query::Query, respond::Show,
+    body::ScimJson, caller::Caller, conditions::IfMatch, id::Id, messages::UserBody, query::Query,
+    respond::Show,
 };
 
 pub(super) async fn replace(
@@ -14,9 +15,10 @@ pub(super) async fn replace(
     app: Data<App>,
     Id(id): Id,
     query: Query,
+    IfMatch(if_match): IfMatch,
     ScimJson(UserBody(parsed)): ScimJson<UserBody>,
 ) -> Answer {
     let show = Show::new(&app, &caller, query.projection()?);
-    let user = app.replace_user(&caller, EntryId(id), parsed).await?;
-    Ok(show.user(user).respond(StatusCode::OK))
+    let user = app.replace_user(&caller, EntryId(id), parsed, if_match).await?;
+    show.user(user, StatusCode::OK).await
 }

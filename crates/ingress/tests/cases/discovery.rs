@@ -47,6 +47,8 @@ async fn case_43_discovery_says_what_there_is() {
             assert_eq!(reply.error(), (405, None), "{path}");
             assert_eq!(reply.header("allow"), Some("GET, HEAD"));
         }
+        let options = generic.send(Method::OPTIONS, path, None).await;
+        assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD")));
     }
 }
 
@@ -59,9 +61,11 @@ async fn the_configuration_can_be_read_without_a_token() {
     assert_eq!(config.status, 200);
     assert_eq!(config.body["patch"], json!({"supported": true}));
     assert_eq!(config.body["filter"], json!({"supported": true, "maxResults": 1_000}));
-    for unserved in ["bulk", "sort", "etag", "changePassword"] {
-        assert_eq!(config.body[unserved]["supported"], false, "{unserved}");
+    for served in ["patch", "bulk", "sort", "etag"] {
+        assert_eq!(config.body[served]["supported"], true, "{served}");
     }
+    assert_eq!(config.body["changePassword"]["supported"], false);
+    assert_eq!(config.body["pagination"]["cursor"], true);
     assert_eq!(nobody.get("/Schemas").await.error(), (401, None));
     nobody.base = "/scim/v2/Not-A-Slug/x".to_owned();
     assert_eq!(nobody.get("/ServiceProviderConfig").await.error(), (404, None));

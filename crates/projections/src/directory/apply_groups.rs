@@ -13,9 +13,12 @@ use domain::{
     portal::Portal,
 };
 use rusqlite::{OptionalExtension, Transaction, params};
-use scim::resource::Changes;
+use scim::{resource::Changes, schema::Kind};
 
-use super::{connectors, schema};
+use super::{
+    blocks::{self, Change},
+    connectors, schema,
+};
 use crate::{
     Recorded,
     sql::{int, json, to_json, word},
@@ -82,12 +85,14 @@ fn create(tx: &Transaction<'_>, event: &Recorded, fact: &GroupEvent) -> rusqlite
              WHERE no = ?1 RETURNING groups_made",
         )?
         .query_row([connector], |row| row.get(0))?;
+    let no = schema::range(connector).0 | ordinal;
+    blocks::count(tx, connector, Kind::Group, no, Change::added(None))?;
     let display = living.resource.display_name().unwrap_or_default();
     tx.prepare_cached(
         "INSERT INTO groups VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
-        schema::range(connector).0 | ordinal,
+        no,
         connector,
         event.workspace.as_str(),
         living.portal.as_str(),
@@ -124,6 +129,7 @@ fn change(
                 pending: PendingMembers::default(),
                 created: row.get(3)?,
                 modified: row.get(4)?,
+                version: event.version,
             })
         })?;
     let mut group = Group(Some(living));
@@ -203,5 +209,5 @@ fn delete(tx: &Transaction<'_>, place: &Place) -> rusqlite::Result<()> {
         "UPDATE connectors SET groups = groups - 1, pending = pending - ?2 WHERE no = ?1",
     )?
     .execute(params![place.connector, crate::sql::length(pending)])?;
-    Ok(())
+    blocks::count(tx, place.connector, Kind::Group, place.no, Change::removed(None))
 }

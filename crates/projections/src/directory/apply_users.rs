@@ -5,18 +5,30 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use std::{collections::BTreeSet, sync::LazyLock};
+
 use domain::{
     Decider,
     ids::{ConnectorName, EntryId},
     user::{Entry, User, UserEvent},
 };
 use rusqlite::{OptionalExtension, Transaction, params};
+use scim::{fold, path::AttributePath, schema::Kind, urn};
+use serde_json::Value;
 
-use super::{connectors, schema};
+use super::{
+    blocks::{self, Change},
+    connectors,
+    schema::{self, MISSING},
+};
 use crate::{
     Recorded,
     sql::{int, json, natural, to_json, uuid},
 };
+
+static MANAGER: LazyLock<AttributePath> = LazyLock::new(|| {
+    AttributePath::new("manager").with_sub("value").in_schema(urn::ENTERPRISE_USER)
+});
 
 pub(super) fn apply(
     tx: &Transaction<'_>,
@@ -65,9 +77,11 @@ fn add(
         )?
         .query_row([connector], |row| row.get(0))?;
     let no = schema::range(connector).0 | ordinal;
-    count(tx, connector, no, 1)?;
+    let indexed = Indexed::of(entry);
+    blocks::count(tx, connector, Kind::User, no, Change::added(indexed.active))?;
     tx.prepare_cached(
-        "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO entries
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         no,
@@ -75,16 +89,18 @@ fn add(
         entry.id.0.as_bytes(),
         event.stream.as_bytes(),
         entry.user_name(),
-        scim::fold::user_name(entry.user_name()),
+        fold::user_name(entry.user_name()),
         entry.resource.display_name(),
-        entry.resource.external_id(),
-        entry.active(),
+        indexed.display_fold,
+        indexed.external_id,
+        indexed.manager,
+        indexed.active,
         entry.created,
         entry.modified,
         int(entry.version),
         to_json(&entry.resource)?,
     ])?;
-    Ok(())
+    emails_added(tx, connector, no, indexed.emails.iter())
 }
 
 fn change(
@@ -111,25 +127,48 @@ fn change(
         })
         .optional()?;
     let Some((no, entry)) = known else { return Ok(()) };
-    let identity = identity(&entry);
+    let before = Indexed::of(&entry);
     let mut user = User::default();
     user.entries.insert(name.clone(), entry);
     user.evolve(fact, &event.stamp());
     match user.entries.remove(name) {
         Some(entry) => {
             update(tx, no, &entry)?;
-            if identity == self::identity(&entry) { Ok(()) } else { rename(tx, no, &entry) }
+            index(tx, connector.no, no, &before, &Indexed::of(&entry))
         }
-        None => remove(tx, connector.no, no),
+        None => remove(tx, connector.no, no, &before),
     }
 }
 
-/// What is indexed, and seldom changes.
-fn identity(entry: &Entry) -> (String, Option<String>) {
-    (entry.user_name().to_owned(), entry.resource.external_id().map(str::to_owned))
+/// What is indexed of an entry, and seldom changes.
+#[derive(PartialEq, Eq)]
+struct Indexed {
+    user_name: String,
+    display_fold: String,
+    external_id: Option<String>,
+    manager: Option<String>,
+    active: Option<bool>,
+    emails: BTreeSet<String>,
 }
 
-/// Writes what no index holds.
+impl Indexed {
+    fn of(entry: &Entry) -> Self {
+        let resource = &entry.resource;
+        let manager = resource.get(&MANAGER).and_then(Value::as_str);
+        let emails = resource.attributes().get("emails").and_then(Value::as_array);
+        let address = |email: &Value| email.get("value").and_then(Value::as_str).map(fold::text);
+        Self {
+            user_name: entry.user_name().to_owned(),
+            display_fold: resource.display_name().map_or_else(|| MISSING.to_owned(), fold::text),
+            external_id: resource.external_id().map(str::to_owned),
+            manager: manager.map(fold::text),
+            active: resource.active(),
+            emails: emails.into_iter().flatten().filter_map(address).collect(),
+        }
+    }
+}
+
+/// Writes what no index holds, and the time.
 fn update(tx: &Transaction<'_>, no: i64, entry: &Entry) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE entries SET display_name = ?2, active = ?3, modified = ?4, version = ?5,
@@ -139,7 +178,7 @@ fn update(tx: &Transaction<'_>, no: i64, entry: &Entry) -> rusqlite::Result<()> 
     .execute(params![
         no,
         entry.resource.display_name(),
-        entry.active(),
+        entry.resource.active(),
         entry.modified,
         int(entry.version),
         to_json(&entry.resource)?,
@@ -147,32 +186,65 @@ fn update(tx: &Transaction<'_>, no: i64, entry: &Entry) -> rusqlite::Result<()> 
     Ok(())
 }
 
-fn rename(tx: &Transaction<'_>, no: i64, entry: &Entry) -> rusqlite::Result<()> {
+/// Brings the indices up to date where anything of them has changed.
+fn index(
+    tx: &Transaction<'_>,
+    connector: i64,
+    no: i64,
+    before: &Indexed,
+    after: &Indexed,
+) -> rusqlite::Result<()> {
+    if before == after {
+        return Ok(());
+    }
+    blocks::count(tx, connector, Kind::User, no, Change::of(before.active, after.active))?;
     tx.prepare_cached(
-        "UPDATE entries SET user_name = ?2, user_name_fold = ?3, external_id = ?4 WHERE no = ?1",
+        "UPDATE entries SET user_name = ?2, user_name_fold = ?3, display_fold = ?4,
+                            external_id = ?5, manager = ?6
+         WHERE no = ?1",
     )?
     .execute(params![
         no,
-        entry.user_name(),
-        scim::fold::user_name(entry.user_name()),
-        entry.resource.external_id(),
+        after.user_name,
+        fold::user_name(&after.user_name),
+        after.display_fold,
+        after.external_id,
+        after.manager,
     ])?;
-    Ok(())
+    emails_removed(tx, connector, no, before.emails.difference(&after.emails))?;
+    emails_added(tx, connector, no, after.emails.difference(&before.emails))
 }
 
-fn remove(tx: &Transaction<'_>, connector: i64, no: i64) -> rusqlite::Result<()> {
+fn remove(tx: &Transaction<'_>, connector: i64, no: i64, known: &Indexed) -> rusqlite::Result<()> {
     tx.prepare_cached("DELETE FROM entries WHERE no = ?1")?.execute([no])?;
     tx.prepare_cached("UPDATE connectors SET entries = entries - 1 WHERE no = ?1")?
         .execute([connector])?;
-    count(tx, connector, no, -1)
+    emails_removed(tx, connector, no, known.emails.iter())?;
+    blocks::count(tx, connector, Kind::User, no, Change::removed(known.active))
 }
 
-/// Keeps `blocks` right.
-fn count(tx: &Transaction<'_>, connector: i64, no: i64, by: i64) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "INSERT INTO blocks VALUES (?1, ?2, ?3)
-         ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
-    )?
-    .execute([connector, schema::block(no), by])?;
+fn emails_added<'e>(
+    tx: &Transaction<'_>,
+    connector: i64,
+    no: i64,
+    folds: impl Iterator<Item = &'e String>,
+) -> rusqlite::Result<()> {
+    for fold in folds {
+        tx.prepare_cached("INSERT INTO emails VALUES (?1, ?2, ?3)")?
+            .execute(params![connector, fold, no])?;
+    }
+    Ok(())
+}
+
+fn emails_removed<'e>(
+    tx: &Transaction<'_>,
+    connector: i64,
+    no: i64,
+    folds: impl Iterator<Item = &'e String>,
+) -> rusqlite::Result<()> {
+    for fold in folds {
+        tx.prepare_cached("DELETE FROM emails WHERE connector = ?1 AND fold = ?2 AND no = ?3")?
+            .execute(params![connector, fold, no])?;
+    }
     Ok(())
 }

@@ -6,19 +6,14 @@ use domain::{
     portal::Portal,
 };
 use event_log::WorkspaceId;
-use rusqlite::{Connection, Row, params, types::Value as Sql};
-use scim::{filter::Filter, resource::Resource, schema::Kind};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use scim::resource::Resource;
 
-use super::{
-    Directory, Page, connectors,
-    connectors::ConnectorRow,
-    filter::{self, Facts, Key, Named, Test},
-    members, schema,
-};
+use super::{Directory, connectors};
 use crate::{
     Cursor, Failure,
     cursor::cut,
-    sql::{int, json, length, natural, uuid, word},
+    sql::{json, length, natural, uuid, word},
 };
 
 /// A group.
@@ -53,29 +48,10 @@ macro_rules! select {
     };
 }
 
-const ALL: &str = select!(
-    "groups g JOIN connectors c ON c.no = g.connector WHERE g.no BETWEEN ?1 AND ?2 ORDER BY g.no"
-);
-const SLICE: &str = select!(
-    "groups g JOIN connectors c ON c.no = g.connector
-     WHERE g.no BETWEEN ?1 AND ?2 ORDER BY g.no LIMIT ?3 OFFSET ?4"
-);
+const BY_NO: &str = select!("groups g JOIN connectors c ON c.no = g.connector WHERE g.no = ?1");
 const BY_ID: &str = select!(
     "connectors c JOIN groups g ON g.workspace = c.workspace AND g.id = ?2 AND g.connector = c.no
      WHERE c.no = ?1"
-);
-const BY_DISPLAY: &str = select!(
-    "groups g JOIN connectors c ON c.no = g.connector
-     WHERE g.connector = ?1 AND g.display_fold = ?2 ORDER BY g.no"
-);
-const BY_EXTERNAL_ID: &str = select!(
-    "groups g JOIN connectors c ON c.no = g.connector
-     WHERE g.connector = ?1 AND g.external_id = ?2 ORDER BY g.no"
-);
-const BY_MEMBER: &str = select!(
-    "members m JOIN groups g ON g.no = m.group_no JOIN connectors c ON c.no = g.connector
-     WHERE m.member = ?2 AND m.group_no BETWEEN ?1 << 32 AND ((?1 + 1) << 32) - 1
-     ORDER BY m.group_no"
 );
 const OF_PORTAL: &str = select!(
     "groups g JOIN connectors c ON c.no = g.connector
@@ -85,21 +61,21 @@ const OF_PORTAL: &str = select!(
 );
 
 fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRow> {
-    let resource = json(row, 3)?;
-    with_resource(row, resource)
-}
-
-fn with_resource(row: &Row<'_>, resource: Resource) -> rusqlite::Result<GroupRow> {
     Ok(GroupRow {
         id: GroupId(uuid(row, 0)?),
         connector: word(row, 1, ConnectorName::parse)?,
         portal: word(row, 2, str::parse)?,
-        resource,
+        resource: json(row, 3)?,
         created: row.get(4)?,
         modified: row.get(5)?,
         version: natural(row, 6)?,
         members_count: natural(row, 7)?,
     })
+}
+
+/// A group by the number of its row.
+pub(super) fn by_number(tx: &Connection, no: i64) -> rusqlite::Result<Option<GroupRow>> {
+    tx.prepare_cached(BY_NO)?.query_row([no], group_row).optional()
 }
 
 impl Directory<'_> {
@@ -110,62 +86,13 @@ impl Directory<'_> {
         connector: &ConnectorName,
         id: GroupId,
     ) -> Result<Option<GroupRow>, Failure> {
-        self.first_group(workspace, connector, &Key::Id(id.0))
-    }
-
-    /// A group by its displayName, whatever its case.
-    pub fn find_group_by_display_name(
-        self,
-        workspace: &WorkspaceId,
-        connector: &ConnectorName,
-        display_name: &str,
-    ) -> Result<Option<GroupRow>, Failure> {
-        self.first_group(workspace, connector, &Key::DisplayName(scim::fold::text(display_name)))
-    }
-
-    fn first_group(
-        self,
-        workspace: &WorkspaceId,
-        connector: &ConnectorName,
-        key: &Key,
-    ) -> Result<Option<GroupRow>, Failure> {
         let reader = self.reader()?;
         let tx = reader.snapshot()?;
         let Some(connector) = connectors::find(&tx, workspace, connector)? else { return Ok(None) };
-        let mut found = Vec::new();
-        scan(&tx, &connector, Some(key), |row| {
-            found.push(group_row(row)?);
-            Ok(())
-        })?;
-        found.truncate(1);
-        Ok(found.pop())
-    }
-
-    /// At most `count` groups from the `start_index`-th on, which counts from 1, in the order of
-    /// their creation. Their members are asked for one group at a time.
-    pub fn list_groups(
-        self,
-        workspace: &WorkspaceId,
-        connector: &ConnectorName,
-        filter: Option<&Filter>,
-        start_index: u64,
-        count: u64,
-    ) -> Result<Page<GroupRow>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
-        let Some(connector) = connectors::find(&tx, workspace, connector)? else {
-            return Ok(Page::empty());
-        };
-        let skip = start_index.saturating_sub(1);
-        if let Some(filter) = filter {
-            return Ok(matching(&tx, &connector, filter, skip, count)?);
-        }
-        let (first, last) = schema::range(connector.no);
-        let rows = tx
-            .prepare_cached(SLICE)?
-            .query_map(params![first, last, int(count), int(skip)], group_row)?
-            .collect::<rusqlite::Result<_>>()?;
-        Ok(Page { total: connector.groups, rows })
+        Ok(tx
+            .prepare_cached(BY_ID)?
+            .query_row(params![connector.no, id.0.as_bytes()], group_row)
+            .optional()?)
     }
 
     /// Groups of all connectors of a portal, by displayName; with `q`, those whose name contains it.
@@ -209,65 +136,4 @@ impl Directory<'_> {
             .transpose()?;
         Ok(row)
     }
-}
-
-/// Goes through the groups that a key names, or all, in the order of their creation.
-fn scan(
-    tx: &Connection,
-    connector: &ConnectorRow,
-    key: Option<&Key>,
-    mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
-    let (first, last) = schema::range(connector.no);
-    let (sql, low, high): (_, _, Sql) = match key {
-        None => (ALL, first, last.into()),
-        Some(Key::Id(id)) => (BY_ID, connector.no, id.as_bytes().to_vec().into()),
-        Some(Key::DisplayName(fold)) => (BY_DISPLAY, connector.no, fold.clone().into()),
-        Some(Key::ExternalId(text)) => (BY_EXTERNAL_ID, connector.no, text.clone().into()),
-        Some(Key::Member(id)) => (BY_MEMBER, connector.no, id.as_bytes().to_vec().into()),
-        // The other is of users.
-        Some(Key::Never | Key::UserName(_)) => return Ok(()),
-    };
-    let mut statement = tx.prepare_cached(sql)?;
-    let mut rows = statement.query(params![low, high])?;
-    while let Some(row) = rows.next()? {
-        each(row)?;
-    }
-    Ok(())
-}
-
-/// The groups that a filter matches: all are counted, those within the page are kept.
-fn matching(
-    tx: &Connection,
-    connector: &ConnectorRow,
-    filter: &Filter,
-    skip: u64,
-    count: u64,
-) -> rusqlite::Result<Page<GroupRow>> {
-    let (test, key) = (Test::new(filter, Kind::Group), filter::key(filter, Kind::Group));
-    let named = filter::named_members(filter);
-    let mut page = Page::empty();
-    scan(tx, connector, key.as_ref(), |row| {
-        let facts = Facts {
-            id: uuid(row, 0)?,
-            created: row.get(4)?,
-            modified: row.get(5)?,
-            version: natural(row, 6)?,
-        };
-        let no: i64 = row.get(8)?;
-        let members = match &named {
-            Named::Nobody => None,
-            Named::These(ids) => Some(members::among(tx, connector.no, no, ids)?),
-            Named::All => Some(members::all(tx, connector.no, no)?),
-        };
-        let extra = members.map(|members| ("members", members::shown(&members)));
-        let resource = row.get_ref(3)?.as_str()?;
-        let Some(resource) = test.matching(resource, &facts, extra)? else { return Ok(()) };
-        if page.total >= skip && page.total - skip < count {
-            page.rows.push(with_resource(row, resource)?);
-        }
-        page.total += 1;
-        Ok(())
-    })?;
-    Ok(page)
 }

@@ -6,15 +6,21 @@
 //!
 //! - `schema`: the tables
 //! - `apply_users`, `apply_groups`: from facts to rows
-//! - `users`, `groups`, `members`: the queries
-//! - `filter`: what of a filter an index can answer, and the documents for the rest
+//! - `users`, `groups`, `members`: the queries of single rows
+//! - `list`: the lists of SCIM: `plan` finds where a filter's matches are, `keys`, `order` and
+//!   `blocks` find them there, `lens` shows the evaluator those on which it has to decide
 
 mod apply_groups;
 mod apply_users;
+mod blocks;
 mod connectors;
-mod filter;
 mod groups;
+mod keys;
+mod lens;
+mod list;
 mod members;
+mod order;
+mod plan;
 mod schema;
 mod users;
 
@@ -22,6 +28,7 @@ use domain::Event;
 use rusqlite::Transaction;
 
 pub use groups::GroupRow;
+pub use list::{Ask, EXAMINED_MAX, ListError, Listed, Position, Row, SORTED_MAX, Start};
 pub use members::MemberRow;
 pub use users::{GroupRefRow, UserRow};
 
@@ -39,7 +46,7 @@ impl Projection for DirectoryProjection {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {
@@ -72,21 +79,6 @@ pub struct Directory<'a> {
     models: &'a ReadModels,
 }
 
-/// A part of a list.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page<T> {
-    /// How many there are in all.
-    pub total: u64,
-    /// Those that were asked for.
-    pub rows: Vec<T>,
-}
-
-impl<T> Page<T> {
-    fn empty() -> Self {
-        Self { total: 0, rows: Vec::new() }
-    }
-}
-
 impl<'a> Directory<'a> {
     pub(crate) fn new(models: &'a ReadModels) -> Self {
         Self { models }
@@ -97,6 +89,8 @@ impl<'a> Directory<'a> {
     }
 }
 
+#[cfg(test)]
+mod list_tests;
 #[cfg(test)]
 mod query_tests;
 #[cfg(test)]

@@ -5,19 +5,38 @@
 //! which lists are shown, and no index is needed for it. Ids are unique within a connector, not
 //! beyond: a workspace that is imported beside its original has the same ones.
 
+use scim::schema::Kind;
+
 use crate::Table;
 
 /// How many ordinals one row of `blocks` counts.
 pub(super) const BLOCK: i64 = 512;
+
+/// What stands in `display_fold` where there is no displayName: behind every text in an index, which
+/// is where a missing value is sorted (RFC 7644 §3.4.2.3).
+pub(super) const MISSING: &str = "\u{10ffff}";
 
 /// The row numbers of a connector, from the first that is possible up to the last.
 pub(super) fn range(connector: i64) -> (i64, i64) {
     (connector << 32, ((connector + 1) << 32) - 1)
 }
 
+/// What a row number says within its connector: the same in every generation of the tables.
+pub(super) fn ordinal(no: i64) -> i64 {
+    no & 0xffff_ffff
+}
+
 /// The block that counts a row.
 pub(super) fn block(no: i64) -> i64 {
-    (no & 0xffff_ffff) / BLOCK
+    ordinal(no) / BLOCK
+}
+
+/// How a kind is written in `blocks`.
+pub(super) fn kind(kind: Kind) -> i64 {
+    match kind {
+        Kind::User => 0,
+        Kind::Group => 1,
+    }
 }
 
 pub(super) const SCHEMA: &str = "
@@ -41,8 +60,10 @@ CREATE TABLE entries (
     user_name      TEXT NOT NULL,
     user_name_fold TEXT NOT NULL,
     display_name   TEXT,
+    display_fold   TEXT NOT NULL,     -- U+10FFFF where there is none.
     external_id    TEXT,
-    active         INTEGER NOT NULL,
+    manager        TEXT,              -- Folded.
+    active         INTEGER,           -- As the client said; NULL where it did not.
     created        INTEGER NOT NULL,
     modified       INTEGER NOT NULL,
     version        INTEGER NOT NULL,
@@ -51,15 +72,30 @@ CREATE TABLE entries (
 CREATE UNIQUE INDEX entries_by_id ON entries (connector, id);
 CREATE UNIQUE INDEX entries_by_user ON entries (connector, user);
 CREATE INDEX entries_by_user_name ON entries (connector, user_name_fold);
+CREATE INDEX entries_by_display ON entries (connector, display_fold);
+CREATE INDEX entries_by_modified ON entries (connector, modified);
 CREATE INDEX entries_by_external_id ON entries (connector, external_id)
     WHERE external_id IS NOT NULL;
+CREATE INDEX entries_by_manager ON entries (connector, manager) WHERE manager IS NOT NULL;
 
--- How many entries there are among each 512 ordinals: finds the n-th without walking there.
+-- The addresses of an entry, each once.
+CREATE TABLE emails (
+    connector INTEGER NOT NULL,
+    fold      TEXT NOT NULL,
+    no        INTEGER NOT NULL,
+    PRIMARY KEY (connector, fold, no)
+) STRICT, WITHOUT ROWID;
+
+-- How many entries (kind 0) or groups (1) there are among each 512 ordinals, and how many of them
+-- are active or are not: counts them, and finds the n-th, without walking there.
 CREATE TABLE blocks (
     connector INTEGER NOT NULL,
+    kind      INTEGER NOT NULL,
     block     INTEGER NOT NULL,
-    entries   INTEGER NOT NULL,
-    PRIMARY KEY (connector, block)
+    rows      INTEGER NOT NULL,
+    active    INTEGER NOT NULL,
+    inactive  INTEGER NOT NULL,
+    PRIMARY KEY (connector, kind, block)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE groups (
@@ -79,6 +115,8 @@ CREATE TABLE groups (
 ) STRICT;
 CREATE UNIQUE INDEX groups_by_id ON groups (workspace, id);
 CREATE INDEX groups_by_display ON groups (connector, display_fold);
+CREATE INDEX groups_by_modified ON groups (connector, modified);
+CREATE INDEX groups_in_id_order ON groups (connector, id);
 CREATE INDEX groups_by_external_id ON groups (connector, external_id)
     WHERE external_id IS NOT NULL;
 CREATE INDEX groups_of_portal ON groups (workspace, portal, display_fold, id);
@@ -112,17 +150,23 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "entries",
         rows: "SELECT c.name, e.no & 4294967295, e.id, e.user, e.user_name, e.user_name_fold,
-                      e.display_name, e.external_id, e.active, e.created, e.modified, e.version,
-                      e.resource
+                      e.display_name, e.display_fold, e.external_id, e.manager, e.active,
+                      e.created, e.modified, e.version, e.resource
                FROM connectors c JOIN entries e
                  ON e.no BETWEEN c.no << 32 AND ((c.no + 1) << 32) - 1
                WHERE c.workspace = ?1 ORDER BY c.name, e.no",
     },
     Table {
+        name: "emails",
+        rows: "SELECT c.name, m.fold, m.no & 4294967295
+               FROM connectors c JOIN emails m ON m.connector = c.no
+               WHERE c.workspace = ?1 ORDER BY c.name, m.fold, m.no",
+    },
+    Table {
         name: "blocks",
-        rows: "SELECT c.name, b.block, b.entries
+        rows: "SELECT c.name, b.kind, b.block, b.rows, b.active, b.inactive
                FROM connectors c JOIN blocks b ON b.connector = c.no
-               WHERE c.workspace = ?1 ORDER BY c.name, b.block",
+               WHERE c.workspace = ?1 ORDER BY c.name, b.kind, b.block",
     },
     Table {
         name: "groups",

@@ -71,11 +71,12 @@ fn an_entry_counts_its_own_changes() {
             entra	1	0	1	0	0
             okta	1	0	1	0	0
             [acme entries]
-            entra	1	00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001	ADA@x	ada@x	\N	\N	1	1767225600003000	1767225600003000	1	{"active":true,"userName":"ADA@x"}
-            okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	Ada@x	ada@x	Ada	\N	0	1767225600001000	1767225600005000	3	{"active":false,"displayName":"Ada","userName":"Ada@x"}
+            entra	1	00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001	ADA@x	ada@x	\N	􏿿	\N	\N	1	1767225600003000	1767225600003000	1	{"active":true,"userName":"ADA@x"}
+            okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	Ada@x	ada@x	Ada	ada	\N	\N	0	1767225600001000	1767225600005000	3	{"active":false,"displayName":"Ada","userName":"Ada@x"}
+            [acme emails]
             [acme blocks]
-            entra	0	1
-            okta	0	1
+            entra	0	0	1	1	0
+            okta	0	0	1	0	1
             [acme groups]
             [acme members]
             [acme pending]
@@ -98,11 +99,12 @@ fn a_deleted_entry_leaves_its_name_and_keeps_the_numbers_of_others() {
             [acme connectors]
             okta	4	0	3	0	0
             [acme entries]
-            okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	u1	u1	\N	\N	1	1767225600001000	1767225600001000	1	{"active":true,"userName":"u1"}
-            okta	3	00000000-0000-0000-0000-000000000003	00000000-0000-0000-0000-000000000003	u3	u3	\N	\N	1	1767225600003000	1767225600003000	1	{"active":true,"userName":"u3"}
-            okta	4	00000000-0000-0000-0000-000000000004	00000000-0000-0000-0000-000000000004	u2	u2	\N	\N	1	1767225600005000	1767225600005000	1	{"active":true,"userName":"u2"}
+            okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	u1	u1	\N	􏿿	\N	\N	1	1767225600001000	1767225600001000	1	{"active":true,"userName":"u1"}
+            okta	3	00000000-0000-0000-0000-000000000003	00000000-0000-0000-0000-000000000003	u3	u3	\N	􏿿	\N	\N	1	1767225600003000	1767225600003000	1	{"active":true,"userName":"u3"}
+            okta	4	00000000-0000-0000-0000-000000000004	00000000-0000-0000-0000-000000000004	u2	u2	\N	􏿿	\N	\N	1	1767225600005000	1767225600005000	1	{"active":true,"userName":"u2"}
+            [acme emails]
             [acme blocks]
-            okta	0	3
+            okta	0	0	3	3	0
             [acme groups]
             [acme members]
             [acme pending]
@@ -134,9 +136,11 @@ fn a_group_has_the_members_that_its_facts_name() {
             [acme connectors]
             okta	1	1	1	1	1
             [acme entries]
-            okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	ada	ada	\N	\N	1	1767225600001000	1767225600001000	1	{"active":true,"userName":"ada"}
+            okta	1	00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001	ada	ada	\N	􏿿	\N	\N	1	1767225600001000	1767225600001000	1	{"active":true,"userName":"ada"}
+            [acme emails]
             [acme blocks]
-            okta	0	1
+            okta	0	0	1	1	0
+            okta	1	0	1	0	0
             [acme groups]
             okta	1	store	00000000-0000-0000-0000-00000000000a	EMEA	emea	\N	4	1767225600002000	1767225600011000	10	{"displayName":"EMEA"}
             [acme members]
@@ -165,7 +169,9 @@ fn a_deleted_group_leaves_nothing_behind() {
             [acme connectors]
             okta	0	1	0	0	0
             [acme entries]
+            [acme emails]
             [acme blocks]
+            okta	1	0	0	0	0
             [acme groups]
             [acme members]
             [acme pending]

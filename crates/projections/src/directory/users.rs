@@ -5,19 +5,14 @@ use domain::{
     ids::{ConnectorName, EntryId, GroupId, MemberId, UserId},
 };
 use event_log::WorkspaceId;
-use rusqlite::{Connection, Row, params, types::Value as Sql};
-use scim::{filter::Filter, resource::Resource, schema::Kind};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use scim::resource::Resource;
 use serde_json::{Value, json};
 
-use super::{
-    Directory, Page, connectors,
-    connectors::ConnectorRow,
-    filter::{self, Facts, Key, Test},
-    schema,
-};
+use super::{Directory, connectors, connectors::ConnectorRow, schema};
 use crate::{
     Failure,
-    sql::{int, json, natural, uuid},
+    sql::{json, natural, uuid},
 };
 
 /// A user, as one connector sees them.
@@ -48,16 +43,10 @@ pub struct GroupRefRow {
     pub display: String,
 }
 
-const ALL: &str = "SELECT id, user, resource, created, modified, version
-    FROM entries WHERE no BETWEEN ?1 AND ?2 ORDER BY no";
-const SLICE: &str = "SELECT id, user, resource, created, modified, version
-    FROM entries WHERE no BETWEEN ?1 AND ?2 ORDER BY no LIMIT ?3 OFFSET ?4";
+const BY_NO: &str = "SELECT id, user, resource, created, modified, version
+    FROM entries WHERE no = ?1";
 const BY_ID: &str = "SELECT id, user, resource, created, modified, version
     FROM entries WHERE connector = ?1 AND id = ?2";
-const BY_USER_NAME: &str = "SELECT id, user, resource, created, modified, version
-    FROM entries WHERE connector = ?1 AND user_name_fold = ?2 ORDER BY no";
-const BY_EXTERNAL_ID: &str = "SELECT id, user, resource, created, modified, version
-    FROM entries WHERE connector = ?1 AND external_id = ?2 ORDER BY no";
 
 fn user_row(row: &Row<'_>) -> rusqlite::Result<UserRow> {
     Ok(UserRow {
@@ -82,60 +71,14 @@ impl Directory<'_> {
         connector: &ConnectorName,
         id: EntryId,
     ) -> Result<Option<UserRow>, Failure> {
-        self.first(workspace, connector, &Key::Id(id.0))
-    }
-
-    /// A user by their userName, whatever its case.
-    pub fn find_user_by_user_name(
-        self,
-        workspace: &WorkspaceId,
-        connector: &ConnectorName,
-        user_name: &str,
-    ) -> Result<Option<UserRow>, Failure> {
-        self.first(workspace, connector, &Key::UserName(scim::fold::user_name(user_name)))
-    }
-
-    fn first(
-        self,
-        workspace: &WorkspaceId,
-        connector: &ConnectorName,
-        key: &Key,
-    ) -> Result<Option<UserRow>, Failure> {
         let reader = self.reader()?;
         let tx = reader.snapshot()?;
         let Some(connector) = connectors::find(&tx, workspace, connector)? else { return Ok(None) };
-        let mut found = Vec::new();
-        scan(&tx, &connector, Some(key), |row| {
-            found.push(user_row(row)?);
-            Ok(())
-        })?;
-        found.truncate(1);
-        with_groups(&tx, &connector, &mut found)?;
-        Ok(found.pop())
-    }
-
-    /// At most `count` users from the `start_index`-th on, which counts from 1, in the order in
-    /// which the connector brought them.
-    pub fn list_users(
-        self,
-        workspace: &WorkspaceId,
-        connector: &ConnectorName,
-        filter: Option<&Filter>,
-        start_index: u64,
-        count: u64,
-    ) -> Result<Page<UserRow>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
-        let Some(connector) = connectors::find(&tx, workspace, connector)? else {
-            return Ok(Page::empty());
-        };
-        let skip = start_index.saturating_sub(1);
-        let mut page = match filter {
-            None => Page { total: connector.entries, rows: slice(&tx, &connector, skip, count)? },
-            Some(filter) => matching(&tx, &connector, filter, skip, count)?,
-        };
-        with_groups(&tx, &connector, &mut page.rows)?;
-        Ok(page)
+        let row = tx
+            .prepare_cached(BY_ID)?
+            .query_row(params![connector.no, id.0.as_bytes()], user_row)
+            .optional()?;
+        Ok(with_groups(&tx, &connector, row)?)
     }
 
     /// The groups that have a direct member, in the order of their creation.
@@ -169,22 +112,31 @@ fn group_ref(row: &Row<'_>) -> rusqlite::Result<GroupRefRow> {
     Ok(GroupRefRow { id: GroupId(uuid(row, 0)?), display: row.get(1)? })
 }
 
-/// Fills in the groups of each row. A connector's groups are one range of numbers.
+/// A user by the number of their row.
+pub(super) fn by_number(
+    tx: &Connection,
+    connector: &ConnectorRow,
+    no: i64,
+) -> rusqlite::Result<Option<UserRow>> {
+    let row = tx.prepare_cached(BY_NO)?.query_row([no], user_row).optional()?;
+    with_groups(tx, connector, row)
+}
+
+/// Fills in the groups. A connector's groups are one range of numbers.
 fn with_groups(
     tx: &Connection,
     connector: &ConnectorRow,
-    rows: &mut [UserRow],
-) -> rusqlite::Result<()> {
+    row: Option<UserRow>,
+) -> rusqlite::Result<Option<UserRow>> {
+    let Some(row) = row else { return Ok(None) };
     if connector.groups == 0 {
-        return Ok(());
+        return Ok(Some(row));
     }
-    rows.iter_mut().try_for_each(|row| {
-        row.groups = groups_within(tx, connector, row.id)?;
-        Ok(())
-    })
+    let groups = groups_within(tx, connector, row.id)?;
+    Ok(Some(UserRow { groups, ..row }))
 }
 
-fn groups_within(
+pub(super) fn groups_within(
     tx: &Connection,
     connector: &ConnectorRow,
     id: EntryId,
@@ -198,99 +150,8 @@ fn groups_within(
     .collect()
 }
 
-/// Goes through the entries that a key names, or all, in the order of their creation.
-fn scan(
-    tx: &Connection,
-    connector: &ConnectorRow,
-    key: Option<&Key>,
-    mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
-    let (first, last) = schema::range(connector.no);
-    let (sql, low, high): (_, _, Sql) = match key {
-        None => (ALL, first, last.into()),
-        Some(Key::Id(id)) => (BY_ID, connector.no, id.as_bytes().to_vec().into()),
-        Some(Key::UserName(fold)) => (BY_USER_NAME, connector.no, fold.clone().into()),
-        Some(Key::ExternalId(text)) => (BY_EXTERNAL_ID, connector.no, text.clone().into()),
-        // The others are of groups.
-        Some(Key::Never | Key::DisplayName(_) | Key::Member(_)) => return Ok(()),
-    };
-    let mut statement = tx.prepare_cached(sql)?;
-    let mut rows = statement.query(params![low, high])?;
-    while let Some(row) = rows.next()? {
-        each(row)?;
-    }
-    Ok(())
-}
-
-/// `count` entries after the first `skip`. Whole blocks are passed over by their counts.
-fn slice(
-    tx: &Connection,
-    connector: &ConnectorRow,
-    skip: u64,
-    count: u64,
-) -> rusqlite::Result<Vec<UserRow>> {
-    if skip >= connector.entries || count == 0 {
-        return Ok(Vec::new());
-    }
-    let (first, last) = schema::range(connector.no);
-    let (mut from, mut left) = (first, skip);
-    let mut blocks =
-        tx.prepare_cached("SELECT block, entries FROM blocks WHERE connector = ?1 ORDER BY block")?;
-    let mut blocks = blocks.query([connector.no])?;
-    while let Some(row) = blocks.next()? {
-        let entries = natural(row, 1)?;
-        from = first + row.get::<_, i64>(0)? * schema::BLOCK;
-        if left < entries {
-            break;
-        }
-        left -= entries;
-    }
-    tx.prepare_cached(SLICE)?
-        .query_map(params![from, last, int(count), int(left)], user_row)?
-        .collect()
-}
-
-/// The entries that a filter matches: all are counted, those within the page are kept.
-fn matching(
-    tx: &Connection,
-    connector: &ConnectorRow,
-    filter: &Filter,
-    skip: u64,
-    count: u64,
-) -> rusqlite::Result<Page<UserRow>> {
-    let (test, key) = (Test::new(filter, Kind::User), filter::key(filter, Kind::User));
-    let with_groups = filter::mentions(filter, "groups");
-    let mut page = Page::empty();
-    scan(tx, connector, key.as_ref(), |row| {
-        let facts = Facts {
-            id: uuid(row, 0)?,
-            created: row.get(3)?,
-            modified: row.get(4)?,
-            version: natural(row, 5)?,
-        };
-        let groups = || groups_within(tx, connector, EntryId(facts.id));
-        let groups = with_groups.then(groups).transpose()?.map(|groups| ("groups", shown(&groups)));
-        let resource = row.get_ref(2)?.as_str()?;
-        let Some(resource) = test.matching(resource, &facts, groups)? else { return Ok(()) };
-        if page.total >= skip && page.total - skip < count {
-            page.rows.push(UserRow {
-                id: EntryId(facts.id),
-                user: UserId(uuid(row, 1)?),
-                resource,
-                created: facts.created,
-                modified: facts.modified,
-                version: facts.version,
-                groups: Vec::new(),
-            });
-        }
-        page.total += 1;
-        Ok(())
-    })?;
-    Ok(page)
-}
-
 /// Groups as the document of a user has them.
-fn shown(groups: &[GroupRefRow]) -> Value {
+pub(super) fn shown(groups: &[GroupRefRow]) -> Value {
     let one = |group: &GroupRefRow| json!({ "value": group.id, "display": group.display });
     groups.iter().map(one).collect()
 }

@@ -132,7 +132,7 @@ fn verification_names_the_first_row_that_is_not_what_the_log_says() {
     let (log, models, _) = filled(dir.path());
     assert_eq!(models.verify(None, &mut |_| {}).unwrap(), []);
     drop(models);
-    let file = dir.path().join("read").join("directory.v1.g1.db");
+    let file = dir.path().join("read").join("directory.v2.g1.db");
     let connection = rusqlite::Connection::open(file).unwrap();
     connection
         .execute("DELETE FROM entries WHERE user_name = 'user7@acme.example' AND connector = 2", [])
@@ -156,7 +156,7 @@ fn a_stopped_projection_goes_on_once_it_is_rebuilt() {
     let models = {
         // Somebody puts a row in the way of an event to come.
         drop(models);
-        let file = dir.path().join("read").join("directory.v1.g1.db");
+        let file = dir.path().join("read").join("directory.v2.g1.db");
         let connection = rusqlite::Connection::open(file).unwrap();
         connection
             .execute(

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use domain::{
     Decider, Es,
     device::{Device, DeviceCommand},
-    group::{Group, GroupCommand, MemberOp, MemberRef, Operation},
+    group::{self, Group, GroupCommand, MemberOp, MemberRef, Operation},
     ids::{ActionId, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, UserId},
     offboarding::{ActionKind, Planned},
     portal::{Portal, Role},
@@ -137,7 +137,7 @@ impl History {
         let attributes = resource(json!({ "displayName": format!("group {who} {}", how % 3) }));
         let options = patch::Options::LENIENT;
         let patch = |operation| GroupCommand::Patch {
-            connector: okta.clone(),
+            via: group::Via::new(okta.clone()),
             operations: vec![Operation::Members(operation)],
             options,
         };
@@ -147,7 +147,7 @@ impl History {
                 GroupCommand::Create { portal: Portal::Dashboard, connector, resource, members }
             }
             (12, _) => GroupCommand::Replace {
-                connector: okta,
+                via: group::Via::new(okta),
                 resource: attributes,
                 members: (how.is_multiple_of(2)).then_some(members),
             },
@@ -157,7 +157,9 @@ impl History {
                 pending: living.pending.iter().map(|(event, _)| event).collect(),
                 member: MemberId(id(u128::from(how % 8))),
             },
-            (_, Some(_)) if how.is_multiple_of(4) => GroupCommand::Delete { connector: okta },
+            (_, Some(_)) if how.is_multiple_of(4) => {
+                GroupCommand::Delete { via: group::Via::new(okta) }
+            }
             (_, Some(_)) => {
                 GroupCommand::Forget { members: vec![MemberId(id(u128::from(how % 8)))] }
             }
@@ -244,9 +246,9 @@ fn via(name: &str, portal: Portal, how: u8, fresh: u128) -> Via {
     };
     let on_create = if how.is_multiple_of(5) { OnCreate::Nothing } else { OnCreate::Create };
     let provisioning = Provisioning { on_create, on_deactivate, ..Provisioning::default() };
-    Via {
-        connector: connector(name),
-        rule: Arc::new(Rule { position: 1, provisioning }),
-        offboarding: OffboardingId(id(fresh + 100_000)),
-    }
+    Via::new(
+        connector(name),
+        Arc::new(Rule { position: 1, provisioning }),
+        OffboardingId(id(fresh + 100_000)),
+    )
 }

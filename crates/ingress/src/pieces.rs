@@ -1,0 +1,115 @@
+//! Pieces: an answer that holds the members of groups, a thousand of them at a time.
+//!
+//! A group may have a hundred thousand members, and a page of groups a thousand times that. What is
+//! small is sent whole, with its length; what is not is read and sent in turns, so that no request
+//! holds more than one part of it.
+
+use std::collections::VecDeque;
+
+use actix_web::{HttpResponse, HttpResponseBuilder, http::header::CONTENT_TYPE, web::Data};
+use app::{App, MEMBERS_CHUNK, Refusal};
+use bytes::Bytes;
+use domain::ids::GroupId;
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{caller::Caller, error::Refused, members::Members, respond::SCIM_JSON};
+
+/// How many bytes are made before the head of the answer is sent: what fits is sent whole, and what
+/// goes wrong until then is answered with an error.
+const WHOLE_BYTES_MAX: usize = 256 << 10;
+
+/// An answer that is being put together.
+#[derive(Default)]
+pub(crate) struct Pieces(VecDeque<Piece>);
+
+enum Piece {
+    Text(Vec<u8>),
+    /// The members of a group behind one of them, written as a list without its brackets.
+    Members {
+        group: GroupId,
+        after: Option<Uuid>,
+    },
+}
+
+/// Who reads the members, and how each is shown.
+pub(crate) struct Source {
+    pub(crate) app: Data<App>,
+    pub(crate) caller: Caller,
+    pub(crate) members: Members,
+}
+
+impl Pieces {
+    /// JSON as it stands.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.buffer().extend_from_slice(text.as_bytes());
+    }
+
+    /// A value as JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) {
+        if let Err(error) = serde_json::to_writer(self.buffer(), value) {
+            unreachable!("documents have texts for names and are written to memory: {error}")
+        }
+    }
+
+    /// An object, without the brace at its end.
+    pub(crate) fn open_object(&mut self, value: &impl Serialize) {
+        self.json(value);
+        let buffer = self.buffer();
+        debug_assert_eq!(buffer.last(), Some(&b'}'), "only objects are opened");
+        buffer.pop();
+    }
+
+    /// The members of a group.
+    pub(crate) fn members(&mut self, group: GroupId) {
+        self.0.push_back(Piece::Members { group, after: None });
+    }
+
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        if !matches!(self.0.back(), Some(Piece::Text(_))) {
+            self.0.push_back(Piece::Text(Vec::new()));
+        }
+        match self.0.back_mut() {
+            Some(Piece::Text(buffer)) => buffer,
+            _ => unreachable!("a text has just been put there"),
+        }
+    }
+
+    /// Sends all of it.
+    pub(crate) async fn respond(
+        mut self,
+        mut head: HttpResponseBuilder,
+        source: Source,
+    ) -> Result<HttpResponse, Refused> {
+        head.insert_header((CONTENT_TYPE, SCIM_JSON));
+        let mut begun = Vec::new();
+        while begun.len() < WHOLE_BYTES_MAX {
+            match self.next(&source).await? {
+                Some(bytes) if begun.is_empty() => begun = bytes,
+                Some(bytes) => begun.extend(bytes),
+                None => return Ok(head.body(begun)),
+            }
+        }
+        let begun = stream::once(async { Ok(Bytes::from(begun)) });
+        let rest = stream::try_unfold((self, source), |(mut pieces, source)| async {
+            let next = pieces.next(&source).await.map_err(Refused::from)?;
+            Ok::<_, Refused>(next.map(|bytes| (Bytes::from(bytes), (pieces, source))))
+        });
+        Ok(head.streaming(begun.chain(rest)))
+    }
+
+    async fn next(&mut self, source: &Source) -> Result<Option<Vec<u8>>, Refusal> {
+        let (group, after) = match self.0.pop_front() {
+            None => return Ok(None),
+            Some(Piece::Text(text)) => return Ok(Some(text)),
+            Some(Piece::Members { group, after }) => (group, after),
+        };
+        let rows = source.app.group_members(&source.caller, group, after).await?;
+        if rows.len() == MEMBERS_CHUNK {
+            let after = rows.last().map(|row| row.value);
+            self.0.push_front(Piece::Members { group, after });
+        }
+        Ok(Some(source.members.write(&rows, after.is_none())))
+    }
+}

@@ -1,0 +1,70 @@
+//! Lists and searches: of users, of groups, and of everything below a Base URL.
+//!
+//! `GET` and `POST …/.search` ask the same question, the one in the URL, the other in a body, which
+//! keeps personal data out of the access logs of whatever stands in between. RFC 7644 §3.4.2 and
+//! §3.4.3, RFC 9865.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpResponse, Resource,
+    web::{self, Data, ServiceConfig},
+};
+use app::App;
+use scim::{Kind, query::Page};
+
+use crate::{
+    body::ScimJson, caller::Caller, error::Refused, fallback::others, messages::SearchBody,
+    query::Query, readable, respond::Show,
+};
+
+type Answer = Result<HttpResponse, Refused>;
+
+const USERS: &[Kind] = &[Kind::User];
+const GROUPS: &[Kind] = &[Kind::Group];
+
+/// The searches, and the list of everything.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(readable("", all, "GET, HEAD"))
+        .service(search("/.search", &Kind::ALL))
+        .service(search("/Users/.search", USERS))
+        .service(search("/Groups/.search", GROUPS));
+}
+
+/// `GET /Users`
+pub(crate) async fn users(caller: Caller, app: Data<App>, query: Query) -> Answer {
+    list(&caller, &app, USERS, query.listing()?).await
+}
+
+/// `GET /Groups`
+pub(crate) async fn groups(caller: Caller, app: Data<App>, query: Query) -> Answer {
+    list(&caller, &app, GROUPS, query.listing()?).await
+}
+
+async fn all(caller: Caller, app: Data<App>, query: Query) -> Answer {
+    list(&caller, &app, &Kind::ALL, query.listing()?).await
+}
+
+fn search(path: &str, kinds: &'static [Kind]) -> Resource {
+    let search = move |caller: Caller, app: Data<App>, body: ScimJson<SearchBody>| async move {
+        let ScimJson(SearchBody(query)) = body;
+        list(&caller, &app, kinds, query).await
+    };
+    web::resource(path).route(web::post().to(search)).default_service(others("POST"))
+}
+
+async fn list(
+    caller: &Caller,
+    app: &Data<App>,
+    kinds: &'static [Kind],
+    query: scim::query::Query,
+) -> Answer {
+    let show = Show::new(app, caller, query.projection.clone());
+    let start_index = match query.page {
+        Page::Index { start, .. } => Some(start),
+        Page::Cursor { .. } => None,
+    };
+    let list = app.list(caller, kinds, Arc::new(query)).await?;
+    show.list(list, start_index).await
+}
