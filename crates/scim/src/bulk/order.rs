@@ -6,9 +6,18 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
-use super::{Method, Operation, Request};
+use super::{Method, Request};
 
 impl Request {
+    /// The places of the operations that create something, by the `bulkId` that names it. Whoever
+    /// carries out the request knows from it which names may still get an id.
+    pub fn creations(&self) -> HashMap<String, usize> {
+        let good = self.operations.iter().enumerate().filter_map(|(index, it)| {
+            it.as_ref().ok().filter(|operation| operation.method == Method::Post).zip(Some(index))
+        });
+        good.filter_map(|(operation, index)| Some((operation.bulk_id.clone()?, index))).collect()
+    }
+
     /// The places of all operations, bad ones too, in an order in which what is referred to by its
     /// `bulkId` comes first. Otherwise the order is as given, and operations on the same resource
     /// are never swapped. In a circle of references, the first one given comes first.
@@ -17,7 +26,7 @@ impl Request {
     /// RFC 7644 §3.7: "the service provider MUST ensure that the client's intent is preserved";
     /// §3.7.1 for circles.
     pub fn order(&self) -> Vec<usize> {
-        let mut waits = Waits::of(&self.operations);
+        let mut waits = Waits::of(self);
         let count = self.operations.len();
         let mut ready: BinaryHeap<_> =
             (0..count).filter(|index| waits.fors[*index].is_empty()).map(Reverse).collect();
@@ -54,21 +63,16 @@ struct Waits {
 }
 
 impl Waits {
-    fn of<E>(operations: &[Result<Operation, E>]) -> Self {
-        let count = operations.len();
+    fn of(request: &Request) -> Self {
+        let count = request.operations.len();
         let mut waits =
             Self { fors: vec![BTreeSet::new(); count], held_up: vec![Vec::new(); count] };
-        let good = || {
-            operations.iter().enumerate().filter_map(|(index, it)| Some((index, it.as_ref().ok()?)))
-        };
-        let creations: HashMap<&str, usize> = good()
-            .filter(|(_, operation)| operation.method == Method::Post)
-            .filter_map(|(index, operation)| Some((operation.bulk_id.as_deref()?, index)))
-            .collect();
+        let creations = request.creations();
         let mut latest = HashMap::new();
-        for (index, operation) in good() {
+        for (index, operation) in request.operations.iter().enumerate() {
+            let Ok(operation) = operation else { continue };
             for name in operation.references() {
-                let creation = creations.get(name.as_str()).filter(|creation| **creation != index);
+                let creation = creations.get(&name).filter(|creation| **creation != index);
                 creation.into_iter().for_each(|creation| waits.add(index, *creation));
             }
             if let Some(id) = operation.id.as_deref()
@@ -166,6 +170,15 @@ mod tests {
         assert_eq!(order(json!([post("c", &["b"]), post("b", &["a"]), post("a", &[])])), [2, 1, 0]);
         assert_eq!(order(json!([patch("bulkId:a", &[]), post("a", &[])])), [1, 0]);
         assert_eq!(order(json!([post("b", &["nobody"]), post("a", &[])])), [0, 1]);
+    }
+
+    #[test]
+    fn creations_are_found_by_their_names() {
+        let delete = json!({"method": "DELETE", "path": "/Groups/g", "bulkId": "d"});
+        let body =
+            json!({"Operations": [delete, post("b", &[]), 5, post("a", &[]), post("a", &[])]});
+        let creations = Request::parse(body, Leniency::Lenient).unwrap().creations();
+        assert_eq!(creations, HashMap::from([("b".to_owned(), 1), ("a".to_owned(), 3)]));
     }
 
     #[test]

@@ -58,6 +58,9 @@ impl Operation {
     /// the kind, or if the POST has no name by which the PATCH could refer to it.
     ///
     /// Of a list, the elements that refer to such a name are taken out, otherwise the attribute.
+    /// This does not know whether a name will ever get an id: an operation that refers to one which
+    /// nothing creates ([`super::Request::creations`]), or whose creation has failed, is to be
+    /// refused before.
     ///
     /// # Source
     /// RFC 7644 §3.7.1: a service provider "MUST try to resolve circular cross-references".
