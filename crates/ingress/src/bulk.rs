@@ -5,7 +5,7 @@
 //! operations can refer to each other; where they do so in a circle, the first is created without
 //! what it refers to, which is added when that is there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use actix_web::{
     HttpResponse,
@@ -41,7 +41,9 @@ async fn bulk(
     ScimJson(BulkBody(request)): ScimJson<BulkBody>,
 ) -> Result<HttpResponse, Refused> {
     let base_url = app.base_url(&caller.workspace, &caller.connector);
-    let run = Run { reader: Reader::of(&caller), app, caller, base_url, ids: HashMap::new() };
+    let reader = Reader::of(&caller);
+    let to_come = request.creations().into_keys().collect();
+    let run = Run { reader, app, caller, base_url, ids: HashMap::new(), to_come };
     Ok(ok(&run.request(request).await.into_json()))
 }
 
@@ -53,6 +55,8 @@ struct Run {
     base_url: String,
     /// What has been created, by `bulkId`.
     ids: HashMap<String, String>,
+    /// What may still be created.
+    to_come: HashSet<String>,
 }
 
 /// A resource as an operation has left it.
@@ -113,10 +117,21 @@ impl Run {
         mut operation: Operation,
         postponed: &mut Vec<Postponed>,
     ) -> Outcome {
-        let addition = operation.postpone(|name| self.ids.get(name).cloned());
+        // Only what is still to come can be waited for.
+        let is_gone = |name: &String| !self.ids.contains_key(name) && !self.to_come.contains(name);
+        let addition = if operation.references().iter().any(is_gone) {
+            None
+        } else {
+            operation.postpone(|name| self.ids.get(name).cloned())
+        };
         let resolved = operation.resolve(|name| self.ids.get(name).cloned());
         let (method, bulk_id) = (operation.method, operation.bulk_id.clone());
         let named = operation.id.clone().map(|id| self.location((operation.kind, &id)));
+        if method == Method::Post
+            && let Some(name) = &bulk_id
+        {
+            self.to_come.remove(name);
+        }
         let done = match resolved {
             Ok(()) => self.carry_out(operation).await,
             Err(name) => Err(Error::conflict(format!(

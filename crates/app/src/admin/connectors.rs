@@ -8,7 +8,8 @@ use domain::{
     portal::Portal,
     rule::{Provisioning, Rule},
     workspace::{
-        Connector, ConnectorState, Extension, Extensions, Idp, NewToken, Token, WorkspaceCommand, WorkspaceRefusal,
+        Connector, ConnectorState, Extension, Extensions, Idp, NewToken, Token, WorkspaceCommand,
+        WorkspaceRefusal,
     },
 };
 use event_log::WorkspaceId;

@@ -5,9 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bulk;
+mod conditions;
 mod cycles;
 mod discovery;
+mod extensions;
 mod groups;
+mod lists;
 mod log;
 mod patches;
 mod reads;

@@ -106,6 +106,11 @@ impl Server {
         self.connect(Portal::Store, "store", idp).await
     }
 
+    /// A connector of that name in the Store.
+    pub(crate) async fn client_of(&self, name: &str, idp: Idp) -> Client<'_> {
+        self.connect(Portal::Store, name, idp).await
+    }
+
     /// How many events there are.
     pub(crate) fn head(&self) -> u64 {
         self.app.log().head(&self.workspace)
@@ -159,6 +164,19 @@ impl Client<'_> {
             Err(error) => error.error_response(),
         };
         Reply::read(response).await
+    }
+
+    /// The media type of an answer.
+    pub(crate) async fn raw(&self, path: &str) -> String {
+        let mut request = test::TestRequest::get().uri(&format!("{}{path}", self.base));
+        for (name, value) in &self.headers {
+            request = request.insert_header((*name, value.as_str()));
+        }
+        if let Some(token) = &self.token {
+            request = request.insert_header(("authorization", format!("Bearer {token}")));
+        }
+        let response = (self.server.send)(request).await.unwrap();
+        response.headers().get("content-type").unwrap().to_str().unwrap().to_owned()
     }
 
     /// The same client with another header, or another value of it.

@@ -8,8 +8,6 @@
 //! A cursor names the last row that was shown by its place in the order, not by a count of rows, so
 //! that what is deleted or added in between makes no other row appear twice or not at all.
 
-use std::ops::ControlFlow;
-
 use domain::ids::ConnectorName;
 use event_log::WorkspaceId;
 use rusqlite::Connection;
@@ -22,13 +20,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Directory, GroupRow, UserRow,
-    blocks::{From, Rows},
     connectors::{self, ConnectorRow},
-    groups, keys,
-    lens::Lens,
-    order::{Column, Mark, Walk},
+    groups,
+    order::{Column, Mark},
     plan::{self, Plan, Source},
-    schema, users,
+    schema,
+    search::Search,
+    users,
 };
 use crate::Failure;
 
@@ -37,8 +35,6 @@ use crate::Failure;
 pub const EXAMINED_MAX: u64 = 250_000;
 /// How many rows may be sorted by what no index sorts.
 pub const SORTED_MAX: u64 = 100_000;
-/// How many row numbers are read at a time.
-const CHUNK: u64 = 500;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -69,14 +65,14 @@ pub enum Start {
 /// A place in a list, behind one row. It holds when the row is gone, and in a rebuilt read model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    kind: Kind,
-    spot: Spot,
-    ordinal: i64,
+    pub(super) kind: Kind,
+    pub(super) spot: Spot,
+    pub(super) ordinal: i64,
 }
 
 /// What a row is sorted by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Spot {
+pub(super) enum Spot {
     /// Its creation.
     Created,
     /// A column that an index has.
@@ -118,7 +114,7 @@ pub enum ListError {
     Failed(#[from] Failure),
 }
 
-impl std::convert::From<rusqlite::Error> for ListError {
+impl From<rusqlite::Error> for ListError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Failed(error.into())
     }
@@ -181,25 +177,26 @@ pub(super) fn listed(
 
 /// A row that was found.
 #[derive(Clone, Debug)]
-struct Item {
-    kind: Kind,
-    no: i64,
-    spot: Spot,
+pub(super) struct Item {
+    pub(super) kind: Kind,
+    pub(super) no: i64,
+    pub(super) spot: Spot,
 }
 
 impl Item {
-    fn position(&self) -> Position {
+    pub(super) fn position(&self) -> Position {
         let Self { kind, no, spot } = self.clone();
         Position { kind, spot, ordinal: schema::ordinal(no) }
     }
 }
 
+/// A page, as far as row numbers tell it.
 #[derive(Default)]
-struct Found {
-    total: Option<u64>,
-    items: Vec<Item>,
-    next: Option<Position>,
-    examined: u64,
+pub(super) struct Found {
+    pub(super) total: Option<u64>,
+    pub(super) items: Vec<Item>,
+    pub(super) next: Option<Position>,
+    pub(super) examined: u64,
 }
 
 /// One kind after the other.
@@ -254,7 +251,7 @@ fn in_memory(tx: &Connection, connector: &ConnectorRow, ask: &Ask<'_>) -> Result
 }
 
 /// Sorts what was collected, and cuts the page out of it.
-fn slice(connector: &ConnectorRow, mut items: Vec<Item>, ask: &Ask<'_>) -> Found {
+pub(super) fn slice(connector: &ConnectorRow, mut items: Vec<Item>, ask: &Ask<'_>) -> Found {
     let descending = ask.sort.is_some_and(|sort| sort.descending);
     let key = |item: &Item| match &item.spot {
         Spot::Key(key) => (key.clone(), item.kind, item.no),
@@ -284,259 +281,4 @@ fn slice(connector: &ConnectorRow, mut items: Vec<Item>, ask: &Ask<'_>) -> Found
     let goes_on = more && matches!(ask.start, Start::Behind(_));
     let next = items.last().filter(|_| goes_on).map(Item::position);
     Found { total: Some(total), items, next, examined: 0 }
-}
-
-/// The search for rows of one kind.
-struct Search<'q> {
-    tx: &'q Connection,
-    connector: &'q ConnectorRow,
-    kind: Kind,
-    ask: Ask<'q>,
-    plan: Plan,
-    lens: Lens<'q>,
-}
-
-/// Rows in an order that costs nothing to have.
-enum Stream {
-    Created(Rows),
-    Sorted(Walk),
-}
-
-impl<'q> Search<'q> {
-    fn new(
-        tx: &'q Connection,
-        connector: &'q ConnectorRow,
-        kind: Kind,
-        ask: &Ask<'q>,
-        start: Start,
-        count: u64,
-    ) -> Result<Self, ListError> {
-        let plan = plan::plan(ask.filter, kind, ask.catalogue);
-        let lens = Lens::new(tx, connector, kind, (ask.filter, ask.sort), ask.catalogue)?;
-        Ok(Self { tx, connector, kind, ask: Ask { start, count, ..ask.clone() }, plan, lens })
-    }
-
-    fn run(&self) -> Result<Found, ListError> {
-        let column = self.ask.sort.map(|sort| Column::of(sort, self.kind, self.ask.catalogue));
-        let in_memory = matches!(self.plan.source, Source::Keys(_)) || column == Some(None);
-        if in_memory {
-            let (items, examined) = self.collect()?;
-            return Ok(Found { examined, ..slice(self.connector, items, &self.ask) });
-        }
-        let natural = self.natural();
-        // Index paging has to know the total; where the index is exact, it is cheap.
-        let total = self.plan.exact.then(|| natural.total(self.tx)).transpose()?;
-        let (stream, is_exact) = match column.flatten() {
-            None => (natural, self.plan.exact),
-            Some(column) => self.sorted_by(column),
-        };
-        if is_exact { self.page(&stream, total) } else { self.look_through(&stream, total) }
-    }
-
-    /// The rows of the source, in the order in which it has them.
-    fn natural(&self) -> Stream {
-        let active = match self.plan.source {
-            Source::Active(active) => Some(active),
-            Source::Modified(from, to) => {
-                let no = self.connector.no;
-                let whole = Walk::whole(no, self.kind, Column::Modified, false);
-                return Stream::Sorted(whole.between(from, to));
-            }
-            Source::All | Source::Keys(_) => None,
-        };
-        Stream::Created(Rows { connector: self.connector.no, kind: self.kind, active })
-    }
-
-    /// Rows in the order of a column, and whether all of them match.
-    fn sorted_by(&self, column: Column) -> (Stream, bool) {
-        let descending = self.ask.sort.is_some_and(|sort| sort.descending);
-        let whole = Walk::whole(self.connector.no, self.kind, column, descending);
-        match self.plan.source {
-            Source::Modified(from, to) if column == Column::Modified => {
-                (Stream::Sorted(whole.between(from, to)), self.plan.exact)
-            }
-            Source::All => (Stream::Sorted(whole), self.plan.exact),
-            Source::Active(_) | Source::Modified(..) | Source::Keys(_) => {
-                (Stream::Sorted(whole), false)
-            }
-        }
-    }
-
-    /// All matches, with what they are sorted by, and how many rows were looked at.
-    fn collect(&self) -> Result<(Vec<Item>, u64), ListError> {
-        let spot = |key| if self.ask.sort.is_some() { Spot::Key(key) } else { Spot::Created };
-        let (mut items, mut examined) = (Vec::new(), 0);
-        let mut see = |no| -> Result<(), ListError> {
-            let key = if self.plan.exact && self.ask.sort.is_none() {
-                Some(SortKey::Missing)
-            } else {
-                examined += 1;
-                self.lens.see(no)?
-            };
-            items.extend(key.map(|key| Item { kind: self.kind, no, spot: spot(key) }));
-            Ok(())
-        };
-        if let Source::Keys(keys) = &self.plan.source {
-            for no in keys::numbers(self.tx, self.connector.no, self.kind, keys)? {
-                see(no)?;
-            }
-            return Ok((items, examined));
-        }
-        let natural = self.natural();
-        let candidates = natural.total(self.tx)?;
-        if candidates > SORTED_MAX {
-            let how = "sort by userName, displayName, id or meta.lastModified, or filter more";
-            return Err(self.too_many("sorted", candidates, SORTED_MAX, how));
-        }
-        natural.each(self.tx, None, |no, _| see(no).map(ControlFlow::Continue))?;
-        Ok((items, examined))
-    }
-
-    /// A page of a stream of which every row matches.
-    fn page(&self, stream: &Stream, total: Option<u64>) -> Result<Found, ListError> {
-        let (after, skip) = self.start();
-        // One more tells whether it goes on.
-        let wanted = self.ask.count.saturating_add(1);
-        let numbers = stream.numbers(self.tx, after.as_ref(), (wanted, skip))?;
-        let mut found = Found { total, ..Found::default() };
-        for (no, spot) in numbers {
-            if !self.take(&mut found, no, spot) {
-                break;
-            }
-        }
-        Ok(found)
-    }
-
-    /// A page of a stream of which some rows match.
-    fn look_through(&self, stream: &Stream, total: Option<u64>) -> Result<Found, ListError> {
-        let by_cursor = matches!(self.ask.start, Start::Behind(_));
-        if total.is_none() && !by_cursor {
-            self.refuse_if_long(stream)?;
-        }
-        let (after, mut skip) = self.start();
-        let mut found = Found { total, ..Found::default() };
-        let mut counted = 0;
-        let mut last = None;
-        stream.each(self.tx, after, |no, spot| {
-            if found.examined == EXAMINED_MAX {
-                if !by_cursor {
-                    return Err(self.too_long(EXAMINED_MAX));
-                }
-                found.next = last.take();
-                return Ok(ControlFlow::Break(()));
-            }
-            found.examined += 1;
-            if by_cursor && found.examined == EXAMINED_MAX {
-                last = Some(Item { kind: self.kind, no, spot: spot.clone() }.position());
-            }
-            if self.lens.see(no)?.is_none() {
-                return Ok(ControlFlow::Continue(()));
-            }
-            counted += 1;
-            if skip > 0 {
-                skip -= 1;
-            } else if !self.take(&mut found, no, spot) && (by_cursor || total.is_some()) {
-                return Ok(ControlFlow::Break(()));
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        if !by_cursor {
-            found.total = found.total.or(Some(counted));
-        }
-        Ok(found)
-    }
-
-    /// Takes a match into the page; `false` when the page is full, and so goes on behind its last.
-    fn take(&self, found: &mut Found, no: i64, spot: Spot) -> bool {
-        if (found.items.len() as u64) < self.ask.count {
-            found.items.push(Item { kind: self.kind, no, spot });
-            return true;
-        }
-        if matches!(self.ask.start, Start::Behind(_)) {
-            found.next = found.items.last().map(Item::position);
-        }
-        false
-    }
-
-    fn start(&self) -> (Option<(Spot, i64)>, u64) {
-        match &self.ask.start {
-            Start::Skip(skip) => (None, *skip),
-            Start::Behind(None) => (None, 0),
-            Start::Behind(Some(Position { spot, ordinal, .. })) => {
-                let no = schema::range(self.connector.no).0 | ordinal;
-                (Some((spot.clone(), no)), 0)
-            }
-        }
-    }
-
-    fn refuse_if_long(&self, stream: &Stream) -> Result<(), ListError> {
-        let candidates = stream.total(self.tx)?;
-        if candidates > EXAMINED_MAX { Err(self.too_long(candidates)) } else { Ok(()) }
-    }
-
-    fn too_long(&self, candidates: u64) -> ListError {
-        let how = "page by cursor (RFC 9865), or compare by eq one of id, userName, externalId, \
-                   displayName, emails.value, manager, active, or meta.lastModified";
-        self.too_many("looked at one by one", candidates, EXAMINED_MAX, how)
-    }
-
-    fn too_many(&self, what: &str, candidates: u64, max: u64, how: &str) -> ListError {
-        let kind = self.kind.endpoint();
-        scim::Error::too_many(format!(
-            "{candidates} of {kind} would have to be {what}, more than {max}: {how}"
-        ))
-        .into()
-    }
-}
-
-impl Stream {
-    fn total(&self, tx: &Connection) -> rusqlite::Result<u64> {
-        match self {
-            Self::Created(rows) => rows.total(tx),
-            Self::Sorted(walk) => walk.total(tx),
-        }
-    }
-
-    fn numbers(
-        &self,
-        tx: &Connection,
-        after: Option<&(Spot, i64)>,
-        (limit, skip): (u64, u64),
-    ) -> rusqlite::Result<Vec<(i64, Spot)>> {
-        match self {
-            Self::Created(rows) => {
-                let from = after.map_or(From::Skip(skip), |(_, no)| From::After(*no));
-                let numbers = rows.numbers(tx, from, limit)?;
-                Ok(numbers.into_iter().map(|no| (no, Spot::Created)).collect())
-            }
-            Self::Sorted(walk) => {
-                let after = after.and_then(|(spot, no)| match spot {
-                    Spot::Column(mark) => Some((mark.clone(), *no)),
-                    // A cursor of another order: whoever made it has been refused already.
-                    Spot::Created | Spot::Key(_) => None,
-                });
-                let numbers = walk.numbers(tx, after.as_ref(), (limit, skip))?;
-                Ok(numbers.into_iter().map(|(no, mark)| (no, Spot::Column(mark))).collect())
-            }
-        }
-    }
-
-    /// Goes through all rows behind a place, until told to stop.
-    fn each(
-        &self,
-        tx: &Connection,
-        mut after: Option<(Spot, i64)>,
-        mut each: impl FnMut(i64, Spot) -> Result<ControlFlow<()>, ListError>,
-    ) -> Result<(), ListError> {
-        loop {
-            let chunk = self.numbers(tx, after.as_ref(), (CHUNK, 0))?;
-            let Some((no, spot)) = chunk.last().cloned() else { return Ok(()) };
-            after = Some((spot, no));
-            for (no, spot) in chunk {
-                if each(no, spot)?.is_break() {
-                    return Ok(());
-                }
-            }
-        }
-    }
 }

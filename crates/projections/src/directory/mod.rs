@@ -7,8 +7,8 @@
 //! - `schema`: the tables
 //! - `apply_users`, `apply_groups`: from facts to rows
 //! - `users`, `groups`, `members`: the queries of single rows
-//! - `list`: the lists of SCIM: `plan` finds where a filter's matches are, `keys`, `order` and
-//!   `blocks` find them there, `lens` shows the evaluator those on which it has to decide
+//! - `list`, `search`, `stream`: the lists of SCIM: `plan` finds where a filter's matches are, `keys`,
+//!   `order` and `blocks` find them there, `lens` shows the evaluator those on which it has to decide
 
 mod apply_groups;
 mod apply_users;
@@ -22,6 +22,8 @@ mod members;
 mod order;
 mod plan;
 mod schema;
+mod search;
+mod stream;
 mod users;
 
 use domain::Event;

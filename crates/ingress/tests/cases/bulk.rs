@@ -1,0 +1,171 @@
+//! Bulk requests.
+
+use domain::workspace::Idp;
+use serde_json::{Value, json};
+
+use crate::support::{EU, Reply, Server};
+
+const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+fn request(operations: &Value) -> Value {
+    json!({"schemas": [BULK], "Operations": operations})
+}
+
+/// The statuses of the operations.
+#[track_caller]
+fn statuses(reply: &Reply) -> Vec<&str> {
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let urn = json!(["urn:ietf:params:scim:api:messages:2.0:BulkResponse"]);
+    assert_eq!(reply.body["schemas"], urn);
+    let operations = reply.body["Operations"].as_array().unwrap();
+    operations.iter().map(|it| it["status"].as_str().unwrap()).collect()
+}
+
+fn id_in(operation: &Value) -> String {
+    operation["location"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn case_56_what_is_created_can_be_referred_to() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let reply = generic
+        .post(
+            "/Bulk",
+            request(&json!([
+                {"method": "POST", "path": "/Groups", "bulkId": "group", "data": {
+                    "displayName": "Engineers",
+                    "members": [{"type": "User", "value": "bulkId:ada"}]
+                }},
+                {"method": "POST", "path": "/Users", "bulkId": "ada", "data": {
+                    "userName": "ada", EU: {"manager": {"value": "bulkId:boss"}}
+                }},
+                {"method": "POST", "path": "/Users", "bulkId": "boss", "data": {"userName": "boss"}},
+                {"method": "PATCH", "path": "/Groups/bulkId:group", "data": {
+                    "schemas": [PATCH_OP],
+                    "Operations": [{"op": "add", "path": "members", "value": [{"value": "bulkId:boss"}]}]
+                }}
+            ])),
+        )
+        .await;
+    assert_eq!(statuses(&reply), ["201", "201", "201", "200"]);
+    let operations = reply.body["Operations"].as_array().unwrap();
+    assert_eq!(operations[0]["bulkId"], "group");
+    assert_eq!(operations[1]["method"], "POST");
+    let [group, ada, boss] = [0, 1, 2].map(|index| id_in(&operations[index]));
+    let mut expected = vec![ada.clone(), boss.clone()];
+    expected.sort();
+    assert_eq!(generic.members(&group).await, expected);
+    let shown = generic.get(&format!("/Users/{ada}")).await;
+    assert_eq!(shown.body[EU]["manager"]["value"], json!(boss));
+    assert_eq!(shown.header("etag"), operations[1]["version"].as_str());
+    assert_eq!(id_in(&operations[3]), group);
+}
+
+#[actix_web::test]
+async fn case_56_references_in_a_circle_are_resolved() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let group = |name: &str, other: &str| {
+        json!({"method": "POST", "path": "/Groups", "bulkId": name, "data": {
+            "displayName": name, "members": [{"type": "Group", "value": format!("bulkId:{other}")}]
+        }})
+    };
+    let reply = generic.post("/Bulk", request(&json!([group("a", "b"), group("b", "a")]))).await;
+    assert_eq!(statuses(&reply), ["201", "201"]);
+    let ids: Vec<_> = reply.body["Operations"].as_array().unwrap().iter().map(id_in).collect();
+    assert_eq!(generic.members(&ids[0]).await, [ids[1].clone()]);
+    assert_eq!(generic.members(&ids[1]).await, [ids[0].clone()]);
+    // Where one of a circle cannot be, none is.
+    let reply = generic.post("/Bulk", request(&json!([group("c", "a"), group("a", "c")]))).await;
+    assert_eq!(statuses(&reply), ["409", "409"]);
+    let detail = reply.body["Operations"][0]["response"]["detail"].as_str().unwrap();
+    assert!(detail.contains("bulkId:a"), "{detail}");
+    assert_eq!(generic.find("/Groups", "displayName eq \"c\"").await.ids().len(), 0);
+    // What nothing creates cannot be waited for: nothing is written.
+    let head = server.head();
+    let reply = generic.post("/Bulk", request(&json!([group("d", "nobody")]))).await;
+    assert_eq!((statuses(&reply), server.head()), (vec!["409"], head));
+}
+
+#[actix_web::test]
+async fn case_56_one_failure_stops_nothing_unless_it_is_asked_to() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let ada = generic.user("ada").await;
+    let version = generic.get(&format!("/Users/{ada}")).await.header("etag").unwrap().to_owned();
+    let operations = json!([
+        {"method": "POST", "path": "/Users", "bulkId": "1", "data": {"userName": "ADA"}},
+        {"method": "PUT", "path": format!("/Users/{ada}"), "version": "W/\"99\"",
+         "data": {"userName": "ada"}},
+        {"method": "PUT", "path": format!("/Users/{ada}"), "version": version,
+         "data": {"userName": "ada", "title": "x"}},
+        {"method": "POST", "path": "/Users", "bulkId": "2", "data": {"userName": "bob"}},
+        {"method": "DELETE", "path": "/Users/0190f5e0-0000-7000-8000-00000000abcd"},
+        {"method": "POST", "path": "/Devices", "bulkId": "3", "data": {}},
+        {"method": "GET", "path": "/Users"},
+        {"method": "PATCH", "path": "/Groups/bulkId:nobody", "data": {"Operations": []}},
+        {"method": "POST", "path": "/Users", "bulkId": "2", "data": {"userName": "eve"}},
+        {"method": "DELETE", "path": format!("/Users/{ada}")}
+    ]);
+    let all = generic.post("/Bulk", request(&operations)).await;
+    let expected = ["409", "412", "200", "201", "404", "404", "400", "409", "400", "204"];
+    assert_eq!(statuses(&all), expected);
+    let first = &all.body["Operations"][0];
+    assert_eq!(first["response"]["scimType"], "uniqueness");
+    assert_eq!(first["response"]["status"], "409");
+    assert_eq!(first.get("location"), None, "nothing was created: {first}");
+    assert!(all.body["Operations"][1]["location"].as_str().unwrap().ends_with(&ada));
+
+    let mut first_only = request(&json!([
+        {"method": "DELETE", "path": "/Users/0190f5e0-0000-7000-8000-00000000abcd"},
+        {"method": "POST", "path": "/Users", "bulkId": "1", "data": {"userName": "cy"}},
+        {"method": "DELETE", "path": "/Users/0190f5e0-0000-7000-8000-00000000abcd"},
+        {"method": "POST", "path": "/Users", "bulkId": "2", "data": {"userName": "dan"}}
+    ]));
+    first_only["failOnErrors"] = json!(2);
+    assert_eq!(statuses(&generic.post("/Bulk", first_only.clone()).await), ["404", "201", "404"]);
+    first_only["failOnErrors"] = json!(1);
+    assert_eq!(statuses(&generic.post("/Bulk", first_only).await), ["404"]);
+    assert_eq!(generic.find("/Users", "userName eq \"dan\"").await.ids().len(), 0);
+}
+
+#[actix_web::test]
+async fn case_56_limits_are_named() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let head = server.head();
+    let one = json!({"method": "POST", "path": "/Users", "bulkId": "1", "data": {"userName": "x"}});
+    let many = generic.post("/Bulk", request(&json!(vec![one; 1_001]))).await;
+    assert_eq!(many.error(), (413, None));
+    assert!(many.body["detail"].as_str().unwrap().contains("maxOperations (1000)"), "{many:?}");
+    let large = generic.with("content-length", "99999999").post("/Bulk", request(&json!([]))).await;
+    assert_eq!(large.error(), (413, None));
+    assert!(large.body["detail"].as_str().unwrap().contains("maxPayloadSize"), "{large:?}");
+    for bad in [json!({}), json!([]), json!({"schemas": [BULK], "Operations": []})] {
+        assert_eq!(generic.post("/Bulk", bad).await.error(), (400, Some("invalidSyntax")));
+    }
+    let mut zero = request(&json!([{"method": "DELETE", "path": "/Users/1"}]));
+    zero["failOnErrors"] = json!(0);
+    assert_eq!(generic.post("/Bulk", zero).await.error(), (400, Some("invalidValue")));
+    assert_eq!(server.head(), head);
+}
+
+#[actix_web::test]
+async fn operations_speak_the_dialect_of_their_connector() {
+    let server = Server::start().await;
+    let entra = server.client(Idp::Entra).await;
+    let ada = entra.user("ada").await;
+    let reply = entra
+        .post(
+            "/Bulk",
+            request(&json!([{"method": "PATCH", "path": format!("Users/{ada}"), "data": {
+                "schemas": [PATCH_OP],
+                "Operations": [{"op": "Replace", "path": "active", "value": "False"}]
+            }}])),
+        )
+        .await;
+    assert_eq!(statuses(&reply), ["200"]);
+    assert_eq!(entra.get(&format!("/Users/{ada}")).await.body["active"], false);
+}

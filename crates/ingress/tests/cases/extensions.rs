@@ -1,0 +1,78 @@
+//! Extension schemas that are declared for a connector.
+
+use domain::workspace::{Extension, Idp};
+use scim::{Kind, schema::Schema};
+use serde_json::{Value, json};
+
+use crate::support::{Client, Server, person};
+
+const URN: &str = "urn:company:params:scim:schemas:extension:hr:2.0:User";
+
+async fn declare(server: &Server, client: &Client<'_>, schema: Value) {
+    let schema = Schema::parse_extension(schema).unwrap();
+    let extension = Extension { resource_type: Kind::User, schema };
+    let name = client.base.rsplit('/').next().unwrap();
+    let name = domain::ids::ConnectorName::parse(name).unwrap();
+    server
+        .app
+        .declare_extensions(&person(), &server.workspace, &name, vec![extension])
+        .await
+        .unwrap();
+}
+
+fn schema() -> Value {
+    json!({
+        "id": URN, "name": "HR",
+        "attributes": [
+            {"name": "costCode", "type": "integer", "required": true},
+            {"name": "badge", "mutability": "immutable"},
+            {"name": "pin", "mutability": "writeOnly", "returned": "never"},
+            {"name": "score", "type": "decimal", "returned": "request"}
+        ]
+    })
+}
+
+#[actix_web::test]
+async fn a_declared_extension_stands_in_discovery() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    assert_eq!(generic.get(&format!("/Schemas/{URN}")).await.error(), (404, None));
+    declare(&server, &generic, schema()).await;
+    let shown = generic.get(&format!("/Schemas/{URN}")).await;
+    assert_eq!((shown.status, &shown.body["name"]), (200, &json!("HR")));
+    assert_eq!(shown.body["attributes"][0]["type"], "integer");
+    let all = generic.get("/Schemas").await;
+    assert!(all.ids().contains(&URN));
+    let user = generic.get("/ResourceTypes/User").await;
+    let extensions = user.body["schemaExtensions"].as_array().unwrap();
+    assert!(extensions.contains(&json!({"schema": URN, "required": false})), "{extensions:?}");
+}
+
+#[actix_web::test]
+async fn the_characteristics_of_a_declared_extension_are_enforced() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    declare(&server, &generic, schema()).await;
+    let user = |extension: Value| json!({"userName": "ada", URN: extension});
+    let refused = generic.post("/Users", user(json!({"badge": "1"}))).await;
+    assert_eq!(refused.error(), (400, Some("invalidValue")), "costCode is required: {refused:?}");
+    let refused = generic.post("/Users", user(json!({"costCode": "seven"}))).await;
+    assert_eq!(refused.error(), (400, Some("invalidValue")), "{refused:?}");
+    let extension = json!({"costCode": "7", "badge": "1", "pin": "1234", "score": 1.5});
+    let made = generic.post("/Users", user(extension)).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.body[URN], json!({"costCode": 7, "badge": "1"}));
+    let path = format!("/Users/{}", made.id());
+    let asked = generic.get(&format!("{path}?attributes={URN}:score,{URN}:pin")).await;
+    assert_eq!(asked.body[URN], json!({"score": 1.5}));
+    let other = generic.put(&path, user(json!({"costCode": 7, "badge": "2"}))).await;
+    assert_eq!(other.error(), (400, Some("mutability")), "{other:?}");
+    let patch = json!([{"op": "replace", "path": format!("{URN}:badge"), "value": "2"}]);
+    assert_eq!(generic.patch(&path, patch).await.error(), (400, Some("mutability")));
+    let same = generic.put(&path, user(json!({"costCode": 8, "badge": "1"}))).await;
+    assert_eq!(same.body[URN], json!({"costCode": 8, "badge": "1"}));
+    let filter = generic.find("/Users", &format!("{URN}:costCode gt 7")).await;
+    assert_eq!(filter.ids().len(), 1);
+    let hidden = generic.find("/Users", &format!("{URN}:pin eq \"1234\"")).await;
+    assert_eq!(hidden.error(), (400, Some("invalidFilter")));
+}
