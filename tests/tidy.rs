@@ -23,6 +23,7 @@ const PICTURE: &[(&str, &[&str])] = &[
     ("scim", &[]),
     ("event-log", &[]),
     ("simulate", &[]),
+    ("check", &["simulate"]),
     ("domain", &["scim"]),
     ("projections", &["scim", "domain", "event-log"]),
     ("app", &["scim", "domain", "event-log", "projections"]),
@@ -45,6 +46,7 @@ const PICTURE: &[(&str, &[&str])] = &[
             "admin",
             "console",
             "simulate",
+            "check",
         ],
     ),
     (

@@ -4,6 +4,7 @@
 //! itself was not understood.
 
 mod audit;
+mod check;
 mod demo;
 mod node;
 mod options;
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Options),
     /// Speak to a SCIM server as an identity provider does.
     Simulate(simulate::Options),
+    /// Ask any SCIM 2.0 server whether it does what the standards and the identity providers demand.
+    Check(check::Options),
     /// Read and check the record.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
                 Command::Serve(options) => serve::run(options).await,
                 Command::Demo(options) => demo::run(options).await,
                 Command::Simulate(options) => simulate::run(options).await,
+                Command::Check(options) => check::run(options).await,
                 Command::Audit(command) => audit::run(command).await,
                 Command::Projections(command) => projections::run(command).await,
             }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has to stop")]
 
 mod bad_input;
+mod check;
 mod crash;
 mod hostile;
 mod hot_group;
