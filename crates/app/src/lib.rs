@@ -19,6 +19,7 @@ mod cursor;
 mod groups;
 mod ids;
 mod lists;
+mod pace;
 pub mod policies;
 mod refusal;
 mod request_ids;
@@ -83,6 +84,7 @@ pub struct App {
     groups: Arc<Lanes<Group>>,
     devices: Arc<Lanes<Device>>,
     progress: policies::Progress,
+    pace: pace::Pace,
 }
 
 impl App {
@@ -102,6 +104,7 @@ impl App {
             public_url,
             admin_digest,
             progress: policies::Progress::default(),
+            pace: pace::Pace::default(),
         })
     }
 
@@ -140,6 +143,12 @@ impl App {
         &self.devices
     }
 
+    /// Limits how many SCIM requests each connector may send. There is no limit unless it is set,
+    /// once.
+    pub fn limit_requests(&self, per_second: std::num::NonZeroU32) {
+        self.pace.limit(per_second);
+    }
+
     /// Under which URL a connector's `IdP` reaches it.
     pub fn base_url(&self, workspace: &WorkspaceId, connector: &ConnectorName) -> String {
         format!("{}/scim/v2/{workspace}/{connector}", self.public_url)
@@ -148,7 +157,7 @@ impl App {
     /// Finds out whose token a SCIM request carries, and whether it may do anything now.
     ///
     /// # Errors
-    /// [`Refusal::Unauthorized`] and [`Refusal::Paused`], or a failure.
+    /// [`Refusal::Unauthorized`], [`Refusal::Paused`] and [`Refusal::TooFast`], or a failure.
     pub async fn authenticate(
         &self,
         workspace: &str,
@@ -172,6 +181,7 @@ impl App {
         if connector.paused.is_some() {
             return Err(Refusal::Paused);
         }
+        self.pace.check(&workspace, &name)?;
         Ok(Caller {
             workspace,
             portal: connector.portal,

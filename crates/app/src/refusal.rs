@@ -39,6 +39,9 @@ pub enum Refusal {
     /// The request does not say what it has to.
     #[error("{0}")]
     Malformed(String),
+    /// The connector sends more than it may; in so many seconds it may go on.
+    #[error("this connector sends too many requests: try again in {0} s")]
+    TooFast(u32),
     /// Too much is waiting.
     #[error("the server is busy: try again in a moment")]
     Overloaded,
@@ -85,13 +88,17 @@ impl Refusal {
             Self::Scim(error) => error.status,
             Self::Taken(_) | Self::State(_) => 409,
             Self::Malformed(_) => 400,
+            Self::TooFast(_) => 429,
             Self::Failed(_) | Self::Reading(_) | Self::Unreadable => 500,
         }
     }
 
     /// In how many seconds to come back, where that makes sense.
     pub fn retry_after(&self) -> Option<u32> {
-        (self.status() == 503).then_some(RETRY_AFTER_SECONDS)
+        match self {
+            Self::TooFast(seconds) => Some(*seconds),
+            _ => (self.status() == 503).then_some(RETRY_AFTER_SECONDS),
+        }
     }
 
     /// As SCIM says it (RFC 7644 §3.12).
@@ -117,6 +124,7 @@ impl Refusal {
             404 => "Not found",
             409 => "Conflict",
             413 => "Too large",
+            429 => "Too many requests",
             503 => "Unavailable",
             _ => "Failure",
         };

@@ -55,6 +55,9 @@ impl Node {
             public_url,
             admin_digest,
         });
+        if let Some(per_second) = settings.requests_per_second {
+            app.limit_requests(per_second);
+        }
         let mut all = policies::standard();
         all.push(Box::new(reactor::Planner));
         let policies = tokio::spawn(policies::run(Arc::clone(&app), all));

@@ -1,6 +1,6 @@
 //! The server's settings: flags, then `MUSTER_*` variables, then a TOML file, then defaults.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -26,6 +26,10 @@ pub(crate) struct ServerOptions {
     /// How many threads answer requests. [default: one for each core]
     #[arg(long, env = "MUSTER_WORKERS")]
     workers: Option<usize>,
+    /// How many SCIM requests each connector may send in a second; more are answered 429. [default:
+    /// as many as it likes]
+    #[arg(long, env = "MUSTER_REQUESTS_PER_SECOND")]
+    requests_per_second: Option<NonZeroU32>,
     /// Log lines as JSON.
     #[arg(long, env = "MUSTER_LOG_JSON")]
     #[serde(default)]
@@ -54,6 +58,7 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
     pub(crate) workers: Option<usize>,
+    pub(crate) requests_per_second: Option<NonZeroU32>,
     pub(crate) log_json: bool,
     pub(crate) admin_token: Option<String>,
     pub(crate) master_key: Option<[u8; 32]>,
@@ -88,6 +93,7 @@ impl ServerOptions {
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
             workers: self.workers.or(file.workers),
+            requests_per_second: self.requests_per_second.or(file.requests_per_second),
             log_json: self.log_json || file.log_json,
             admin_token,
             master_key: self.master_key.or(file.master_key).as_deref().map(key).transpose()?,

@@ -299,3 +299,42 @@ async fn a_patch_of_a_group_answers_with_a_body_only_when_asked() {
     assert_eq!(reply.body["members"][0]["value"], ids[0]);
     assert_eq!(entra.patch(&path("excludedAttributes=members"), add).await.status, 204);
 }
+
+/// Enough members for an answer that is sent in parts.
+const MANY: usize = 1_500;
+
+#[actix_web::test]
+async fn a_large_group_is_read_in_parts_and_changed_by_differences() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let users = people(&generic, MANY).await;
+    let member = |id: &String| json!({"value": id, "display": null});
+    let body = |ids: &[String]| json!({"displayName": "All", "members": ids.iter().map(member).collect::<Vec<_>>()});
+    let made = generic.post("/Groups", body(&users)).await;
+    assert_eq!(made.status, 201);
+    assert_eq!(made.body["members"].as_array().unwrap().len(), MANY);
+    let path = format!("/Groups/{}", made.id());
+    let read = generic.get(&path).await;
+    let shown: std::collections::BTreeSet<_> = read.body["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["value"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(shown, users.iter().cloned().collect());
+    let listed = generic.get("/Groups").await;
+    assert_eq!(listed.body["Resources"][0]["members"].as_array().unwrap().len(), MANY);
+    assert_eq!(listed.body["totalResults"], 1);
+
+    let head = server.head();
+    let reversed: Vec<_> = users.iter().rev().cloned().collect();
+    let same = generic.put(&path, body(&reversed)).await;
+    assert_eq!((same.status, server.head()), (200, head), "another order is no change");
+    assert_eq!(same.header("etag"), read.header("etag"));
+    assert_eq!(generic.put(&path, body(&reversed[1..])).await.status, 200);
+    assert_eq!(server.head(), head + 1, "one member less is one event");
+    let add = json!([{"op": "add", "path": "members", "value": [{"value": reversed[0]}]}]);
+    let added = generic.patch(&path, add).await;
+    assert_eq!((added.status, added.body), (204, Value::Null));
+    assert_eq!(server.head(), head + 2);
+}

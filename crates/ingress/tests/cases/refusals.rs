@@ -196,3 +196,17 @@ async fn an_id_in_another_spelling_is_not_found() {
         assert_eq!(reply.body["detail"], json!("no resource has this id"), "{other}");
     }
 }
+
+#[actix_web::test]
+async fn case_59_more_requests_than_allowed_are_429() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let other = server.client_of("other", Idp::Generic).await;
+    server.app.limit_requests(std::num::NonZeroU32::MIN);
+    assert_eq!(generic.get("/Users").await.status, 200);
+    let reply = generic.get("/Users").await;
+    assert_eq!(reply.error(), (429, None));
+    let seconds: u32 = reply.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=2).contains(&seconds), "{seconds}");
+    assert_eq!(other.get("/Users").await.status, 200, "nobody else is slowed down");
+}
