@@ -165,8 +165,33 @@ impl Filter {
     /// RFC 7644 §3.4.2.2, Table 3: "Boolean and Binary attributes SHALL cause a failed response";
     /// §3.4.2.1 for attributes of other kinds.
     pub fn check(&self, kind: Kind, catalogue: &Catalogue) -> Result<(), Error> {
-        check::names(self, kind, catalogue).map_err(Error::invalid_filter)?;
+        let names = check::Names { kind, catalogue, takes_unknown: false };
+        names.check(self).map_err(Error::invalid_filter)?;
         Matcher::new(self, kind, catalogue).map(drop)
+    }
+
+    /// Checks the filter of a list of several kinds: at least one of them has its comparisons, and
+    /// none has anything in it that is never returned. A name that no schema has is no error there,
+    /// it has no value.
+    ///
+    /// # Errors
+    /// `invalidFilter`; of the comparisons, what is wrong for the first kind.
+    ///
+    /// # Source
+    /// RFC 7644 §3.4.2.1: with more than one resource type, "treat the attribute as if there is no
+    /// attribute value".
+    pub fn check_kinds(&self, kinds: &[Kind], catalogue: &Catalogue) -> Result<(), Error> {
+        let mut first = None;
+        let mut fits = false;
+        for kind in kinds {
+            let names = check::Names { kind: *kind, catalogue, takes_unknown: true };
+            names.check(self).map_err(Error::invalid_filter)?;
+            match Matcher::new(self, *kind, catalogue) {
+                Ok(_) => fits = true,
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        first.filter(|_| !fits).map_or(Ok(()), Err)
     }
 
     /// Tells whether a whole SCIM document of this kind matches.

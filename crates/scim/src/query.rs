@@ -136,21 +136,20 @@ impl Query {
     /// Checks that filter and order fit the schema of at least one of these kinds. A list of a kind
     /// that they do not fit is empty, or without order.
     ///
+    /// For one kind, a name that no schema has is refused: it is a mistake in a mapping, and an
+    /// empty list would not say so. For several, it is an attribute without a value.
+    ///
     /// # Errors
-    /// Those of the first kind, see [`Filter::check`] and [`Sort::check`].
+    /// See [`Filter::check`], [`Filter::check_kinds`] and [`Sort::check`].
     pub fn check(&self, kinds: &[Kind], catalogue: &Catalogue) -> Result<(), Error> {
         if let Some(sort) = &self.sort {
             sort.check(kinds, catalogue)?;
         }
-        let Some(filter) = &self.filter else { return Ok(()) };
-        let mut first = None;
-        for kind in kinds {
-            match filter.check(*kind, catalogue) {
-                Ok(()) => return Ok(()),
-                Err(error) => first = first.or(Some(error)),
-            }
+        match (&self.filter, kinds) {
+            (None, _) => Ok(()),
+            (Some(filter), [kind]) => filter.check(*kind, catalogue),
+            (Some(filter), kinds) => filter.check_kinds(kinds, catalogue),
         }
-        first.map_or(Ok(()), Err)
     }
 }
 
@@ -416,8 +415,58 @@ mod tests {
         assert_eq!(check("filter=members pr", user), Ok(()));
         assert_eq!(check("filter=active gt true", both), Ok(())); // Groups have no such attribute.
         assert!(check("filter=active gt true", user).is_err());
-        assert!(check("filter=nope pr", both).unwrap_err().contains("of User"));
-        assert!(check("sortby=nope", both).unwrap_err().starts_with("'sortBy'"));
+        assert!(check("filter=meta.created gt \"soon\"", both).is_err());
         assert_eq!(check("sortby=title", both), Ok(()));
+        assert_eq!(check("sortby=name", both), Ok(()));
+    }
+
+    #[test]
+    fn section_3_4_2_1_of_several_kinds_an_undefined_attribute_has_no_value() {
+        let check = |parameter, kinds: &[Kind]| {
+            query(&[parameter]).unwrap().check(kinds, Catalogue::standard()).map_err(|e| e.detail)
+        };
+        let (user, both) = (&[Kind::User][..], &Kind::ALL[..]);
+        for parameter in [
+            "filter=rooms pr",
+            "filter=rooms eq \"x\" or name.nope pr",
+            "filter=not (rooms[nope eq 5])",
+            "filter=emails[typ eq \"work\"]",
+            "sortby=rooms",
+            "sortby=name.nope",
+        ] {
+            assert_eq!(check(parameter, both), Ok(()), "{parameter}");
+            assert!(check(parameter, user).is_err(), "{parameter}");
+        }
+    }
+
+    #[test]
+    fn what_one_of_several_kinds_never_returns_is_refused() {
+        let schema = json!({
+            "id": "urn:company:2.0:User", "name": "C", "attributes": [
+                {"name": "pin", "mutability": "writeOnly"},
+                {"name": "desk", "type": "complex", "subAttributes": [
+                    {"name": "value", "returned": "never"}, {"name": "floor"}
+                ]}
+            ]
+        });
+        let schema = crate::schema::Schema::parse_extension(schema).unwrap();
+        let catalogue = Catalogue::standard().with_extension(Kind::User, schema);
+        for (parameter, name) in [
+            ("filter=password pr", "password"),
+            ("filter=pin eq \"1\"", "pin"),
+            ("filter=rooms pr or not (pin pr)", "pin"),
+            ("filter=urn:company:2.0:User:pin pr", "pin"),
+            ("filter=desk eq \"1\"", "value"),
+            ("filter=desk[value pr]", "value"),
+            ("sortby=password", "password"),
+            ("sortby=pin", "pin"),
+            ("sortby=desk", "value"),
+        ] {
+            for kinds in [&[Kind::User, Kind::Group], &[Kind::Group, Kind::User]] {
+                let error = query(&[parameter]).unwrap().check(kinds, &catalogue).unwrap_err();
+                let said = format!("'{name}' is never returned");
+                assert!(error.detail.ends_with(&said), "{parameter}: {error}");
+            }
+        }
     }
 }

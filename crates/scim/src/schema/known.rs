@@ -13,19 +13,37 @@ use crate::urn;
 /// How many letters may differ for a name to be the one that was meant.
 const DISTANCE_MAX: usize = 2;
 
+/// What is wrong about a name, as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BadName {
+    /// No schema has it.
+    Unknown(String),
+    /// Clients may not read what it names.
+    Hidden(String),
+}
+
+impl BadName {
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Unknown(text) | Self::Hidden(text) => text,
+        }
+    }
+}
+
 /// The sub-attributes of every list of objects.
 const DEFAULT_SUBS: [&str; 5] = ["type", "primary", "display", "value", "$ref"];
 
 impl Catalogue {
     /// Checks that a path names what some schema has, free-form names apart, and what clients may
-    /// read; returns the attribute, without regard to the sub-attribute. The error is a sentence
-    /// about it.
+    /// read; returns the attribute, without regard to the sub-attribute.
     pub(crate) fn check_readable(
         &self,
         kind: Kind,
         path: &AttributePath,
-    ) -> Result<Option<&Attribute>, String> {
-        let Some(attribute) = self.known(kind, path)? else { return Ok(None) };
+    ) -> Result<Option<&Attribute>, BadName> {
+        let Some(attribute) = self.known(kind, path).map_err(BadName::Unknown)? else {
+            return Ok(None);
+        };
         let sub = path.sub.as_deref().and_then(|sub| attribute.sub(sub));
         match [Some(attribute), sub].into_iter().flatten().find(|known| known.is_hidden()) {
             Some(hidden) if self.locate(kind, path).is_some() => Err(never_returned(hidden)),
@@ -34,7 +52,7 @@ impl Catalogue {
     }
 
     /// The same for a path whose value is compared: of a complex attribute that is its `value`.
-    pub(crate) fn check_comparable(&self, kind: Kind, path: &AttributePath) -> Result<(), String> {
+    pub(crate) fn check_comparable(&self, kind: Kind, path: &AttributePath) -> Result<(), BadName> {
         let attribute = self.check_readable(kind, path)?;
         let value = attribute.filter(|_| path.sub.is_none()).and_then(|known| known.sub("value"));
         match value.filter(|value| value.is_hidden()) {
@@ -126,9 +144,9 @@ pub(crate) fn no_sub(attribute: &Attribute, sub: &str) -> String {
     format!("'{name}' has no sub-attribute '{sub}'{}", did_you_mean(meant))
 }
 
-/// The sentence about an attribute that clients may not read.
-pub(crate) fn never_returned(attribute: &Attribute) -> String {
-    format!("'{}' is never returned", attribute.name)
+/// That clients may not read an attribute.
+pub(crate) fn never_returned(attribute: &Attribute) -> BadName {
+    BadName::Hidden(format!("'{}' is never returned", attribute.name))
 }
 
 fn did_you_mean(meant: Option<&str>) -> String {
