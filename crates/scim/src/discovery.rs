@@ -276,6 +276,118 @@ mod tests {
         assert_eq!(types[1]["schemaExtensions"], json!([]));
     }
 
+    type Is = fn(&Value) -> bool;
+
+    /// Finds what an attribute of a schema's document lacks.
+    fn gaps(attribute: &Value, place: &str, found: &mut Vec<String>) {
+        const ALWAYS: [(&str, Is); 9] = [
+            ("name", Value::is_string),
+            ("type", Value::is_string),
+            ("multiValued", Value::is_boolean),
+            ("description", Value::is_string),
+            ("required", Value::is_boolean),
+            ("caseExact", Value::is_boolean),
+            ("mutability", Value::is_string),
+            ("returned", Value::is_string),
+            ("uniqueness", Value::is_string),
+        ];
+        let place = format!("{place}.{}", attribute["name"].as_str().unwrap_or("?"));
+        let lacks = ALWAYS.iter().filter(|(name, is)| !attribute.get(name).is_some_and(is));
+        found.extend(lacks.map(|(name, _)| format!("{place}: {name}")));
+        let subs = attribute.get("subAttributes").and_then(Value::as_array);
+        if subs.is_some() != (attribute["type"] == "complex") {
+            found.push(format!("{place}: subAttributes"));
+        }
+        if attribute.get("referenceTypes").is_some() != (attribute["type"] == "reference") {
+            found.push(format!("{place}: referenceTypes"));
+        }
+        subs.into_iter().flatten().for_each(|sub| gaps(sub, &place, found));
+    }
+
+    #[test]
+    fn rfc_7643_section_7_every_attribute_has_all_its_characteristics() {
+        let mut found = Vec::new();
+        for schema in schemas(BASE, Catalogue::standard()) {
+            let id = schema["id"].as_str().unwrap();
+            let attributes = schema["attributes"].as_array().unwrap();
+            assert!(!attributes.is_empty(), "{id}");
+            attributes.iter().for_each(|attribute| gaps(attribute, id, &mut found));
+        }
+        assert_eq!(found, Vec::<String>::new());
+    }
+
+    /// The names of the attributes, each with those of its sub-attributes.
+    fn names(attributes: &Value) -> String {
+        let name = |attribute: &Value| {
+            let subs = attribute
+                .get("subAttributes")
+                .map_or_else(String::new, |subs| format!("({})", names(subs)));
+            format!("{}{subs}", attribute["name"].as_str().unwrap())
+        };
+        attributes.as_array().unwrap().iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn rfc_7643_section_8_7_1_nothing_is_missing() {
+        let of = |urn| names(&schema(BASE, Catalogue::standard(), urn).unwrap()["attributes"]);
+        check(
+            &json!({
+                "user": of(urn::CORE_USER), "group": of(urn::CORE_GROUP),
+                "enterprise": of(urn::ENTERPRISE_USER)
+            }),
+            expect![[r#"
+                enterprise: "employeeNumber costCenter organization division department manager(value $ref displayName)"
+                group: "displayName members(value $ref type display)"
+                user: "userName name(formatted familyName givenName middleName honorificPrefix honorificSuffix) displayName nickName profileUrl title userType preferredLanguage locale timezone active password emails(value display type primary) phoneNumbers(value display type primary) ims(value display type primary) photos(value display type primary) addresses(formatted streetAddress locality region postalCode country type primary) groups(value $ref display type) entitlements(value display type primary) roles(value display type primary) x509Certificates(value display type primary)""#]],
+        );
+    }
+
+    /// Checks that the schema of a document has all that is in it, with its type.
+    fn described(document: &Value, attributes: &[crate::schema::Attribute]) {
+        use crate::schema::Type;
+        for (name, value) in document.as_object().unwrap() {
+            if matches!(name.as_str(), "schemas" | "meta" | "id") {
+                continue;
+            }
+            let Some(attribute) = attributes.iter().find(|it| it.name == *name) else {
+                panic!("no schema has '{name}'");
+            };
+            assert_eq!(value.is_array(), attribute.multi_valued, "{name}");
+            for value in value.as_array().unwrap_or(&vec![value.clone()]) {
+                match attribute.data_type {
+                    Type::Complex => described(value, &attribute.sub_attributes),
+                    Type::Boolean => assert!(value.is_boolean(), "{name}"),
+                    Type::Integer => assert!(value.is_u64(), "{name}"),
+                    _ => assert!(value.is_string(), "{name}"),
+                }
+            }
+        }
+        for required in attributes.iter().filter(|attribute| attribute.required) {
+            assert!(document.get(&required.name).is_some(), "{}", required.name);
+        }
+    }
+
+    #[test]
+    fn what_discovery_answers_is_what_its_own_schemas_say() {
+        let cursor = Cursor { page_size_default: 1, page_size_max: 2, timeout_seconds: Some(3) };
+        let features = Features {
+            cursor: Some(cursor),
+            documentation_uri: Some("https://example.com".to_owned()),
+            ..Features::default()
+        };
+        let catalogue = Catalogue::standard();
+        let of = |urn| &*catalogue.schemas().find(|it| it.id == urn).unwrap().attributes;
+        let config = service_provider_config(&features, BASE);
+        described(&config, of(urn::SERVICE_PROVIDER_CONFIG));
+        for document in resource_types(BASE, catalogue) {
+            described(&document, of(urn::RESOURCE_TYPE));
+        }
+        // The one of schemas has a level more than it can describe.
+        for document in schemas(BASE, catalogue).iter().filter(|it| it["id"] != urn::SCHEMA) {
+            described(document, of(urn::SCHEMA));
+        }
+    }
+
     #[test]
     fn schemas_hold_no_null_and_know_where_they_are() {
         let all = schemas(BASE, Catalogue::standard());
