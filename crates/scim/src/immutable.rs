@@ -69,7 +69,8 @@ pub(crate) fn is_same(left: &Value, right: &Value) -> bool {
     }
 }
 
-fn is_immutable(attribute: &Attribute) -> bool {
+/// Whether an attribute is set once.
+pub(crate) fn is_immutable(attribute: &Attribute) -> bool {
     attribute.mutability == Mutability::Immutable
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Resource;
+use crate::elements;
 use crate::error::Error;
 use crate::immutable;
 use crate::schema::{Attribute, Catalogue, Kind, Schema};
@@ -39,32 +40,114 @@ impl Resource {
     }
 
     /// Takes over from the known resource what a PUT does not speak of and cannot mean to clear:
-    /// in declared extensions, what is immutable, and what clients do not get to read. Where the
-    /// whole extension was left out, what it requires stays with that.
+    /// in declared extensions, what is immutable, and what clients do not get to read, in complex
+    /// values too. Where all of an extension or of a complex value was left out, what it requires
+    /// stays with that. The elements of lists come and go as a whole.
     pub fn carry_over(&mut self, known: &Self, kind: Kind, catalogue: &Catalogue) {
         for schema in catalogue.extensions(kind) {
             let Some(before) = known.extension(schema) else { continue };
-            let stays = |attribute: &&Attribute| {
-                (attribute.is_hidden() || immutable::is_guarded(attribute))
-                    && before.contains_key(&attribute.name)
+            let desired = self.0.remove(&schema.id);
+            let is_left_out = desired.is_none();
+            let mut after = match desired {
+                Some(Value::Object(after)) => after,
+                _ => Map::new(),
             };
-            if !schema.attributes.iter().any(|attribute| stays(&attribute)) {
-                continue;
-            }
-            let is_left_out = self.extension(schema).is_none();
-            let after = self.0.entry(&schema.id).or_insert_with(|| Value::Object(Map::new()));
-            let Value::Object(after) = after else { continue };
             for attribute in &schema.attributes {
-                let is_due = stays(&attribute) || (is_left_out && attribute.required);
-                if let Some(value) = before.get(&attribute.name).filter(|_| is_due) {
-                    after.entry(&attribute.name).or_insert_with(|| value.clone());
+                if let Some(before) = before.get(&attribute.name) {
+                    carry(attribute, before, &mut after);
                 }
+            }
+            if is_left_out && !after.is_empty() {
+                keep_required(&schema.attributes, before, &mut after);
+            }
+            if !after.is_empty() {
+                self.0.insert(schema.id.clone(), Value::Object(after));
             }
         }
     }
 
     fn extension(&self, schema: &Schema) -> Option<&Map<String, Value>> {
         self.0.get(&schema.id)?.as_object()
+    }
+}
+
+/// Whether a PUT that leaves it out cannot mean to clear it.
+fn stays(attribute: &Attribute) -> bool {
+    attribute.is_hidden() || immutable::is_immutable(attribute)
+}
+
+/// Carries over one attribute, or what has to stay in it.
+fn carry(attribute: &Attribute, before: &Value, object: &mut Map<String, Value>) {
+    if let Some(after) = object.get_mut(&attribute.name) {
+        return carry_subs(attribute, before, after);
+    }
+    let kept = match before {
+        before if stays(attribute) => before.clone(),
+        Value::Object(before) => {
+            let mut after = Map::new();
+            fill(&attribute.sub_attributes, before, &mut after);
+            if after.is_empty() {
+                return;
+            }
+            keep_required(&attribute.sub_attributes, before, &mut after);
+            Value::Object(after)
+        }
+        _ => return,
+    };
+    object.insert(attribute.name.clone(), kept);
+}
+
+/// Carries over the sub-attributes that have to stay, in lists from the element that is meant.
+fn carry_subs(attribute: &Attribute, before: &Value, after: &mut Value) {
+    let subs = &attribute.sub_attributes;
+    if !subs.iter().any(stays) {
+        return;
+    }
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => fill(subs, before, after),
+        (Value::Array(before), Value::Array(after)) => {
+            let mut known: Vec<_> = before.iter().collect();
+            for element in after {
+                let meant = known.iter().position(|known| is_meant(subs, known, element));
+                if let Some(Value::Object(known)) = meant.map(|index| known.remove(index))
+                    && let Value::Object(element) = element
+                {
+                    fill(subs, known, element);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether an element that a client gives is one that is there: by its value, or because it is all
+/// that the client could read of it.
+fn is_meant(subs: &[Attribute], known: &Value, given: &Value) -> bool {
+    let is_hidden = |name: &str| subs.iter().any(|sub| sub.is_hidden() && sub.name == name);
+    let has_all = |left: &Value, right: &Value| {
+        let mut members = left.as_object().into_iter().flatten();
+        members.all(|(name, value)| is_hidden(name) || right.get(name) == Some(value))
+    };
+    elements::is_same(known, given) || (has_all(known, given) && has_all(given, known))
+}
+
+fn fill(attributes: &[Attribute], before: &Map<String, Value>, after: &mut Map<String, Value>) {
+    for attribute in attributes.iter().filter(|attribute| stays(attribute)) {
+        if let Some(value) = before.get(&attribute.name) {
+            after.entry(&attribute.name).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+fn keep_required(
+    attributes: &[Attribute],
+    before: &Map<String, Value>,
+    after: &mut Map<String, Value>,
+) {
+    for attribute in attributes.iter().filter(|attribute| attribute.required) {
+        if let Some(value) = before.get(&attribute.name) {
+            after.entry(&attribute.name).or_insert_with(|| value.clone());
+        }
     }
 }
 
@@ -83,7 +166,15 @@ mod tests {
                 {"name": "badge", "mutability": "immutable"},
                 {"name": "keys", "mutability": "immutable", "multiValued": true},
                 {"name": "desk", "type": "complex", "subAttributes": [
-                    {"name": "floor", "type": "integer", "mutability": "immutable"}, {"name": "room"}
+                    {"name": "floor", "type": "integer", "mutability": "immutable"}, {"name": "room"},
+                    {"name": "code", "returned": "never"}, {"name": "wing", "required": true}
+                ]},
+                {"name": "seal", "type": "complex", "mutability": "immutable", "subAttributes": [
+                    {"name": "sign"}, {"name": "pin", "mutability": "writeOnly"}
+                ]},
+                {"name": "doors", "type": "complex", "multiValued": true, "subAttributes": [
+                    {"name": "value"}, {"name": "room"}, {"name": "pin", "returned": "never"},
+                    {"name": "since", "mutability": "immutable"}
                 ]},
                 {"name": "pin", "mutability": "writeOnly"},
                 {"name": "age", "type": "integer", "required": true},
@@ -114,14 +205,12 @@ mod tests {
 
     #[test]
     fn section_3_5_1_what_is_immutable_keeps_its_value() {
-        let known =
-            json!({"age": 1, "badge": "7", "keys": ["a", "b"], "desk": {"floor": 1, "room": "x"}});
+        let known = json!({"age": 1, "badge": "7", "keys": ["a", "b"], "desk": {"floor": 1, "room": "x", "wing": "w"}});
         for (name, value) in [
             ("badge", json!("8")),
             ("keys", json!(["a"])),
             ("keys", json!(["a", "b", "c"])),
             ("desk", json!({"floor": 2})),
-            ("desk", json!({"room": "x"})),
         ] {
             let mut desired = known.clone();
             desired[name] = value;
@@ -134,6 +223,49 @@ mod tests {
         assert_eq!(replaced(&known, &same), Ok(same));
         let unset = json!({"age": 1});
         assert_eq!(replaced(&unset, &known), Ok(known)); // Set for the first time.
+    }
+
+    #[test]
+    fn in_complex_values_what_cannot_be_meant_to_go_stays() {
+        let desk = |desk: Value| json!({"age": 1, "desk": desk});
+        let known = desk(json!({"floor": 1, "room": "x", "code": "0", "wing": "w"}));
+        for (given, left) in [
+            (json!({"wing": "v"}), json!({"floor": 1, "code": "0", "wing": "v"})),
+            (json!({"wing": "w", "code": "1"}), json!({"floor": 1, "code": "1", "wing": "w"})),
+            (json!(null), json!({"floor": 1, "code": "0", "wing": "w"})),
+        ] {
+            let mut desired = desk(given.clone());
+            if given.is_null() {
+                desired.as_object_mut().unwrap().remove("desk");
+            }
+            assert_eq!(replaced(&known, &desired), Ok(desk(left)), "{given}");
+        }
+        let known = desk(json!({"room": "x", "wing": "w"}));
+        assert_eq!(replaced(&known, &json!({"age": 1})), Ok(json!({"age": 1})));
+        let seal = |seal: Value| json!({"age": 1, "seal": seal});
+        let known = seal(json!({"sign": "s", "pin": "0"}));
+        assert_eq!(replaced(&known, &seal(json!({"sign": "s"}))), Ok(known.clone()));
+        assert_eq!(replaced(&known, &json!({"age": 1})), Ok(known.clone()));
+        assert!(replaced(&known, &seal(json!({"sign": "t"}))).is_err());
+    }
+
+    #[test]
+    fn in_the_elements_of_a_list_it_stays_with_the_element_that_is_meant() {
+        let doors = |doors: Value| json!({"age": 1, "doors": doors});
+        let known = doors(json!([
+            {"value": "a", "room": "x", "pin": "0", "since": "1999"}, {"value": "b", "pin": "1"},
+            {"room": "y", "pin": "2"}, {"room": "y", "pin": "3"}
+        ]));
+        let desired = json!([
+            {"room": "y"}, {"value": "b", "room": "z"}, {"value": "c"}, {"room": "w"},
+            {"value": "a", "pin": "9"}
+        ]);
+        let left = json!([
+            {"room": "y", "pin": "2"}, {"value": "b", "room": "z", "pin": "1"}, {"value": "c"},
+            {"room": "w"}, {"value": "a", "pin": "9", "since": "1999"}
+        ]);
+        assert_eq!(replaced(&known, &doors(desired)), Ok(doors(left)));
+        assert_eq!(replaced(&known, &json!({"age": 1})), Ok(json!({"age": 1})));
     }
 
     #[test]
