@@ -47,7 +47,10 @@ pub fn seen_in<'a>(request: &'a Request, kind: Kind, catalogue: &'a Catalogue) -
         seer.change(change);
     }
     for name in &request.ignored {
-        seer.push(kind.schema(), name, None);
+        match name.rsplit_once(':').filter(|(urn, _)| urn::is_uri(urn)) {
+            Some((urn, name)) => seer.in_schema(urn, name, &Value::Null),
+            None => seer.push(kind.schema(), name, None),
+        }
     }
     seer.finish()
 }
@@ -243,6 +246,24 @@ mod tests {
             core:2.0 shoeSize
             core:2.0 title
             extension:enterprise:2.0 manager"#]],
+        );
+    }
+
+    #[test]
+    fn what_a_strict_patch_ignores_is_seen_in_its_schema() {
+        let body = json!({"schemas": [urn::PATCH_OP], "Operations": [{"op": "add", "value": {
+            "shoeSize": 38, "URN:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"badge": 1},
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:desk": 2
+        }}]});
+        let (catalogue, strict) = (Catalogue::standard(), crate::Leniency::Strict);
+        let request = Request::parse_with(body, Kind::User, catalogue, strict).unwrap();
+        assert_eq!(request.changes, []);
+        check(
+            &seen_in(&request, Kind::User, catalogue),
+            expect![[r#"
+                core:2.0 shoeSize
+                extension:enterprise:2.0 badge
+                extension:enterprise:2.0 desk"#]],
         );
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::bounds;
-use crate::coerce::Leniency;
+use crate::coerce::{Coercion, Leniency};
 use crate::error::{Echo, Error};
 use crate::filter::{Filter, Matcher};
 use crate::object;
@@ -62,14 +62,16 @@ pub fn of(change: &Change) -> Result<Option<MemberChange>, Error> {
     of_with(change, Leniency::Lenient)
 }
 
-/// The same as [`of`]; strict lets `remove` without a filter empty the group whatever its value.
+/// The same as [`of`]; strict lets `remove` without a filter empty the group whatever its value,
+/// and takes members only as the schema has them: a list of objects.
 ///
 /// # Errors
-/// As [`of`].
+/// As [`of`]; strict also has `invalidValue` for what is no list of objects.
 ///
 /// # Source
 /// RFC 7644 §3.5.2.2: "If the target location is a multi-valued attribute and no filter is
-/// specified, the attribute and all values are removed".
+/// specified, the attribute and all values are removed". [`crate::patch::Request::parse_with`] has
+/// made a list of the one object that `add` may give.
 pub fn of_with(change: &Change, leniency: Leniency) -> Result<Option<MemberChange>, Error> {
     if !is_members(&change.path.attribute) {
         return Ok(None);
@@ -81,7 +83,7 @@ pub fn of_with(change: &Change, leniency: Leniency) -> Result<Option<MemberChang
     let place = || {
         format!("operation {} ({} {})", change.operation_index + 1, change.op, Echo(&change.path))
     };
-    read(change).map(Some).map_err(|error| error.at(place()))
+    read(change, leniency).map(Some).map_err(|error| error.at(place()))
 }
 
 /// Binds the filter of [`MemberChange::RemoveMatching`]; it is evaluated on one member as it
@@ -98,11 +100,11 @@ fn is_members(path: &AttributePath) -> bool {
     path.name.eq_ignore_ascii_case("members") && path.schema.as_ref().is_none_or(in_core)
 }
 
-fn read(change: &Change) -> Result<MemberChange, Error> {
+fn read(change: &Change, leniency: Leniency) -> Result<MemberChange, Error> {
     if change.path.sub().is_some() {
         return Err(Error::mutability("the sub-attributes of members cannot be changed"));
     }
-    let given = || values(change.value.clone().unwrap_or(Value::Null)).map(names);
+    let given = || values(change.value.clone().unwrap_or(Value::Null), leniency).map(names);
     match (change.op, &change.path.filter) {
         (Op::Add, None) => Ok(MemberChange::Add(given()?)),
         (Op::Replace, None) => {
@@ -125,7 +127,7 @@ fn read(change: &Change) -> Result<MemberChange, Error> {
             Ok(MemberChange::RemoveMatching(filter.clone()))
         }
         (Op::Replace, Some(_)) if change.value.as_ref().is_some_and(object::is_empty) => {
-            read(&Change { op: Op::Remove, value: None, ..change.clone() })
+            read(&Change { op: Op::Remove, value: None, ..change.clone() }, leniency)
         }
         (Op::Add | Op::Replace, Some(_)) => {
             Err(Error::invalid_path("members are added and replaced without a filter"))
@@ -154,22 +156,32 @@ fn names(members: Vec<MemberValue>) -> Vec<String> {
     members.into_iter().map(|member| member.value).collect()
 }
 
-/// Reads a value of `members`: a list, one object, or one text; repeated values count once.
+/// Reads a value of `members`: a list, one object, or one text; repeated values count once. Strict
+/// takes a list of objects with the types of the schema.
 ///
 /// # Errors
 /// `invalidValue` for an entry that has no usable `value`.
-pub(crate) fn values(value: Value) -> Result<Vec<MemberValue>, Error> {
+pub(crate) fn values(value: Value, leniency: Leniency) -> Result<Vec<MemberValue>, Error> {
+    let is_strict = leniency == Leniency::Strict;
     let items = match value {
         Value::Array(items) => items,
         value if object::is_empty(&value) => return Ok(Vec::new()),
+        _ if is_strict => return Err(Error::invalid_value("'members' must be a list")),
         value => vec![value],
     };
+    let definition =
+        Catalogue::standard().core_attribute(Kind::Group, "members").filter(|_| is_strict);
+    let mut coercion = Coercion::new(leniency);
     let mut members = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         let no_value = || format!("'members' entry {} has no value", index + 1);
         if let Value::Object(object) = &item {
             bounds::check_object("members", object)?;
         }
+        let item = match definition {
+            Some(attribute) => coercion.element(attribute, item)?.unwrap_or_default(),
+            None => item,
+        };
         let member = member(item).ok_or_else(|| Error::invalid_value(no_value()))?;
         bounds::check_name(format_args!("'members' entry {}", index + 1), &member.value)?;
         members.push(member);
@@ -371,6 +383,73 @@ mod tests {
             .map(|change| of_with(change, Leniency::Strict).unwrap().unwrap())
             .collect();
         assert_eq!(changes, [MemberChange::RemoveAll, MemberChange::Remove(vec!["a".to_owned()])]);
+    }
+
+    #[test]
+    fn to_the_letter_members_are_a_list_of_objects() {
+        let change = |operation: Value| {
+            let body = json!({"schemas": [urn::PATCH_OP], "Operations": [operation]});
+            let (catalogue, strict) = (Catalogue::standard(), Leniency::Strict);
+            let request = Request::parse_with(body, Kind::Group, catalogue, strict)?;
+            of_with(&request.changes[0], strict)
+        };
+        let body = |members: Value| {
+            let body =
+                json!({"schemas": [urn::CORE_GROUP], "displayName": "g", "members": members});
+            let (catalogue, strict) = (Catalogue::standard(), Leniency::Strict);
+            let parsed = crate::Resource::parse_with(Kind::Group, body, catalogue, strict)?;
+            Ok(parsed.members.unwrap().into_iter().map(|member| member.value).collect::<Vec<_>>())
+        };
+        let replace =
+            |value: &Value| change(json!({"op": "replace", "path": "members", "value": value}));
+        let add = |value: &Value| change(json!({"op": "add", "path": "members", "value": value}));
+        let whole = |value: &Value| change(json!({"op": "add", "value": {"members": value}}));
+        let one = ["a".to_owned()];
+        let list =
+            json!([{"value": "a", "display": "A", "type": "User", "$ref": "../Users/a", "x": 1}]);
+        assert_eq!(body(list.clone()), Ok(one.to_vec()));
+        assert_eq!(body(json!([])), Ok(Vec::new()));
+        assert_eq!(add(&list), Ok(Some(MemberChange::Add(one.to_vec()))));
+        assert_eq!(whole(&list), Ok(Some(MemberChange::Add(one.to_vec()))));
+        assert_eq!(replace(&list), Ok(Some(MemberChange::Replace(one.to_vec()))));
+        for (bad, said) in [
+            (json!(["a"]), "'members' must be an object, not a string"),
+            (json!([7]), "'members' must be an object, not a number"),
+            (json!("a"), "'members' must be a list"),
+            (json!({"value": "a"}), "'members' must be a list"),
+            (json!([{"value": 7}]), "'members': 'value' must be a string, not a number"),
+            (
+                json!([{"value": "a", "type": 7}]),
+                "'members': 'type' must be a string, not a number",
+            ),
+            (json!([{"display": "a"}]), "'members' entry 1 has no value"),
+            (json!([null]), "'members' entry 1 has no value"),
+        ] {
+            assert_eq!(body(bad.clone()), Err(Error::invalid_value(said)), "{bad}");
+            for changed in [replace(&bad), whole(&bad)] {
+                let error = changed.unwrap_err();
+                assert_eq!(
+                    (error.status, error.scim_type),
+                    (400, Some(crate::ErrorType::InvalidValue))
+                );
+                assert!(error.detail.ends_with(said), "{bad}: {error}");
+            }
+            // §3.5.2.1: the value of `add` "may be a JSON object", "a new value is added".
+            assert_eq!(add(&bad).is_ok(), bad.is_object(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_says_of_display_is_not_heard() {
+        let display = Catalogue::standard().core_attribute(Kind::Group, "members").unwrap();
+        assert!(display.sub("display").unwrap().is_read_only());
+        for leniency in [Leniency::Lenient, Leniency::Strict] {
+            let member = |display: Value| json!([{"value": "a", "display": display}]);
+            for display in [json!("A"), json!(7), json!(null)] {
+                let values = values(member(display), leniency).unwrap();
+                assert_eq!(values, [MemberValue { value: "a".to_owned(), kind: None }]);
+            }
+        }
     }
 
     #[test]

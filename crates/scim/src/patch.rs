@@ -84,7 +84,7 @@ pub struct Options {
     /// always is for other filters.
     pub create_missing: bool,
     /// How values are taken that do not have the schema's type. Lenient also lets `remove` with a
-    /// value list remove only those values.
+    /// value list remove only those values, and keeps what a declared extension does not have.
     pub leniency: Leniency,
 }
 
@@ -120,7 +120,9 @@ impl Request {
         Self::parse_with(body, kind, catalogue, Leniency::Lenient)
     }
 
-    /// The same as [`Request::parse`]; strict demands `schemas` and operations in lower case.
+    /// The same as [`Request::parse`]; strict demands `schemas`, a list of operations, and their
+    /// names in lower case. Of what it finds in a value without a path, it also ignores what a
+    /// declared extension does not have.
     ///
     /// # Errors
     /// As [`Request::parse`].
@@ -158,7 +160,8 @@ impl Request {
 /// `password` and `schemas` are accepted and do nothing here.
 ///
 /// # Errors
-/// `invalidPath` for an attribute that does not exist, `mutability` for one that is readOnly or
+/// `invalidPath` for an attribute that does not exist (to strict, also in an extension that is
+/// declared), `mutability` for one that is readOnly or
 /// that is required and would be unassigned, `noTarget` for a value filter that matches nothing,
 /// `invalidFilter`, `invalidValue`. The detail names the operation and the path; the resource may
 /// be half changed and is of no use.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Change, Op, Options};
 use crate::bounds;
-use crate::coerce::{self, Coercion};
+use crate::coerce::{self, Coercion, Leniency};
 use crate::error::{Echo, Error};
 use crate::filter::Filter;
 use crate::immutable;
@@ -25,7 +25,10 @@ pub(super) fn apply(
     options: Options,
 ) -> Result<(), Error> {
     let path = &change.path;
-    let Some(mut place) = catalogue.locate(kind, &path.attribute) else {
+    let is_strict = options.leniency == Leniency::Strict;
+    let place = catalogue.locate(kind, &path.attribute);
+    let place = place.filter(|place| !(is_strict && catalogue.lacks(kind, place)));
+    let Some(mut place) = place else {
         return Err(Error::invalid_path(format!(
             "there is no attribute '{}'",
             Echo(&path.attribute)
@@ -42,7 +45,7 @@ pub(super) fn apply(
         return extension(resource, change, kind, catalogue, options, place.extension.as_deref());
     };
     if place.extension.is_none() && is_elsewhere(kind, attribute, change.op) {
-        return Ok(());
+        return check_elsewhere(kind, attribute, change, options);
     }
     let sub = sub(&place, change)?;
     check_mutability(attribute, sub)?;
@@ -78,6 +81,26 @@ fn is_elsewhere(kind: Kind, attribute: Named<'_>, op: Op) -> bool {
     (kind == Kind::Group && definition.name == "members")
         || definition.mutability == Mutability::WriteOnly
         || (definition.name == "schemas" && op != Op::Remove)
+}
+
+/// Refuses a value that strict would not take if it were kept. Members are looked at elsewhere.
+fn check_elsewhere(
+    kind: Kind,
+    attribute: Named<'_>,
+    change: &Change,
+    options: Options,
+) -> Result<(), Error> {
+    let is_kept_elsewhere = kind == Kind::Group && attribute.name == "members";
+    match (attribute.definition, &change.value) {
+        (Some(definition), Some(value))
+            if options.leniency == Leniency::Strict
+                && change.op != Op::Remove
+                && !is_kept_elsewhere =>
+        {
+            Coercion::new(options.leniency).value(definition, value.clone()).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The sub-attribute, which stands before or after the brackets.
@@ -122,8 +145,12 @@ fn extension(
         (Some(Value::Object(object)), _) if !object.is_empty() => {
             bounds::check_object(urn, object)?;
             let attribute = |key: &str| schema.and_then(|schema| schema.attribute(key));
-            let is_read_only = |key: &str| attribute(key).is_some_and(Attribute::is_read_only);
-            for (key, value) in object.iter().filter(|(key, _)| !is_read_only(key)) {
+            let is_strict = options.leniency == Leniency::Strict;
+            let is_skipped = |key: &str| match attribute(key) {
+                Some(attribute) => attribute.is_read_only(),
+                None => schema.is_some() && is_strict,
+            };
+            for (key, value) in object.iter().filter(|(key, _)| !is_skipped(key)) {
                 let path = crate::path::AttributePath::new(key).in_schema(urn);
                 let path = crate::path::Path::new(path);
                 let Change { operation_index, op, .. } = *change;

@@ -9,7 +9,7 @@ use crate::envelope;
 use crate::error::{Echo, Error};
 use crate::object;
 use crate::path::{AttributePath, Path};
-use crate::schema::{Attribute, Catalogue, Kind};
+use crate::schema::{Attribute, Catalogue, Kind, Place};
 use crate::urn;
 
 pub(super) fn request(
@@ -25,7 +25,7 @@ pub(super) fn request(
     envelope::check_schemas(object::get(&body, "schemas"), urn::PATCH_OP, leniency)?;
     let operations = match object::remove(&mut body, "Operations") {
         Some(Value::Array(operations)) => operations,
-        Some(operation @ Value::Object(_)) => vec![operation],
+        Some(operation @ Value::Object(_)) if leniency == Leniency::Lenient => vec![operation],
         _ => return Err(Error::invalid_syntax("'Operations' must be a list")),
     };
     if operations.is_empty() {
@@ -89,10 +89,30 @@ impl Parser<'_> {
                 self.attributes(object)
             }
             value => {
+                let value = value.map(|value| self.as_list(&path, value));
                 self.push(path, value);
                 Ok(())
             }
         }
+    }
+
+    /// Makes a list of the one value that `add` may give for a path to a list. Strict takes nothing
+    /// but lists otherwise; lenient does so by itself.
+    ///
+    /// # Source
+    /// RFC 7644 §3.5.2.1: "The value MAY be a quoted value, or it may be a JSON object", and of a
+    /// multi-valued attribute, "a new value is added to the attribute".
+    fn as_list(&self, path: &Path, value: Value) -> Value {
+        let is_list = || {
+            let place = self.catalogue.locate(self.kind, &path.attribute)?;
+            Some(place.definition()?.multi_valued)
+        };
+        let may_be_one = self.leniency == Leniency::Strict
+            && self.op == Op::Add
+            && path.filter.is_none()
+            && !value.is_array()
+            && !object::is_empty(&value);
+        if may_be_one && is_list().unwrap_or(false) { Value::Array(vec![value]) } else { value }
     }
 
     fn without_path(&mut self, value: Option<Value>) -> Result<(), Error> {
@@ -132,12 +152,17 @@ impl Parser<'_> {
                 return Ok(());
             }
         };
-        match self.catalogue.locate(self.kind, &path.attribute).map(|place| place.is_read_only()) {
-            Some(true) => {}
-            Some(false) => self.push(path, Some(value)),
-            None => self.request.ignored.push(key),
+        match self.catalogue.locate(self.kind, &path.attribute) {
+            Some(place) if place.is_read_only() => {}
+            Some(place) if !self.is_undeclared(&place) => self.push(path, Some(value)),
+            _ => self.request.ignored.push(key),
         }
         Ok(())
+    }
+
+    /// Whether a declared extension does not have what strict wants it to declare.
+    fn is_undeclared(&self, place: &Place<'_>) -> bool {
+        self.leniency == Leniency::Strict && self.catalogue.lacks(self.kind, place)
     }
 
     /// The attributes under an extension's URN. Their names are taken as they are, because those
@@ -156,6 +181,13 @@ impl Parser<'_> {
                 .filter(|(name, _)| schema.is_some_and(|schema| schema.attribute(name).is_some()));
             let path = match dotted {
                 Some((name, sub)) => AttributePath::new(name).with_sub(sub),
+                None if attribute.is_none()
+                    && schema.is_some()
+                    && self.leniency == Leniency::Strict =>
+                {
+                    self.request.ignored.push(format!("{urn}:{key}"));
+                    continue;
+                }
                 None => AttributePath::new(key),
             };
             self.push(Path::new(path.in_schema(urn)), Some(value));

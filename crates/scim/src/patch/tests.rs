@@ -21,7 +21,9 @@ fn patched(
     options: Options,
 ) -> Result<Resource, Error> {
     let mut resource: Resource = serde_json::from_value(before.clone()).unwrap();
-    parse(kind, operations)?.apply(&mut resource, kind, Catalogue::standard(), &options)?;
+    let body = json!({"schemas": [crate::urn::PATCH_OP], "Operations": operations});
+    let request = Request::parse_with(body, kind, Catalogue::standard(), options.leniency)?;
+    request.apply(&mut resource, kind, Catalogue::standard(), &options)?;
     Ok(resource)
 }
 
@@ -574,16 +576,15 @@ mod the_default_dialect {
     #[test]
     fn removal_with_a_list_of_values_removes_those() {
         let roles = json!({"userName": "ada", "roles": [{"value": "a"}, {"value": "b", "type": "t"}, {"value": "c"}]});
-        let operations =
-            json!([{"op": "Remove", "path": "roles", "value": [{"value": "a"}, {"value": "b"}]}]);
+        let operations = |op: &str| json!([{"op": op, "path": "roles", "value": [{"value": "a"}, {"value": "b"}]}]);
         check(
             roles.clone(),
-            operations.clone(),
+            operations("Remove"),
             expect![[r#"
             roles: [{"value":"c"}]
             userName: "ada""#]],
         );
-        check_strict(roles, operations, expect![[r#"userName: "ada""#]]);
+        check_strict(roles, operations("remove"), expect![[r#"userName: "ada""#]]);
     }
 }
 
@@ -792,6 +793,116 @@ mod strict {
                 400 invalidValue operation 2 (add x509Certificates): 'x509Certificates': 'value' must be base64, not a string"#]],
         );
     }
+
+    #[test]
+    fn section_3_5_2_1_add_takes_one_value_for_a_list() {
+        check_strict(
+            ada(),
+            json!([
+                {"op": "add", "path": "roles", "value": {"value": "a"}},
+                {"op": "add", "path": "roles", "value": [{"value": "b"}]},
+                {"op": "add", "path": "roles", "value": []},
+                {"op": "add", "value": {"roles": [{"value": "c"}]}}
+            ]),
+            expect![[r#"
+                roles: [{"value":"a"},{"value":"b"},{"value":"c"}]
+                userName: "ada""#]],
+        );
+        check_each(
+            Options::STRICT,
+            json!([
+                {"op": "add", "path": "roles", "value": "a"},
+                {"op": "add", "value": {"roles": {"value": "a"}}},
+                {"op": "replace", "path": "roles", "value": {"value": "a"}}
+            ]),
+            expect![[r#"
+                400 invalidValue operation 2 (add roles): 'roles' must be an object, not a string
+                400 invalidValue operation 2 (add roles): 'roles' must be a list, not an object
+                400 invalidValue operation 2 (replace roles): 'roles' must be a list, not an object"#]],
+        );
+    }
+
+    #[test]
+    fn a_path_into_a_declared_extension_is_one_that_it_has() {
+        let path = format!("{ENTERPRISE}:shoeSize");
+        let operations = json!([
+            {"op": "add", "path": path, "value": 38},
+            {"op": "remove", "path": format!("{path}[type eq \"x\"].y")},
+            {"op": "add", "path": ENTERPRISE, "value": {"shoeSize": 38, "department": "math"}},
+            {"op": "add", "value": {ENTERPRISE: {"shoeSize": 38, "manager.nope": 1}, path: 39}},
+            {"op": "add", "path": "urn:free:2.0:User:shoeSize", "value": 38}
+        ]);
+        check_each(
+            Options::STRICT,
+            operations.clone(),
+            expect![[r#"
+            400 invalidPath operation 2 (add urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:shoeSize): there is no attribute 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:shoeSize'
+            400 invalidPath operation 2 (remove urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:shoeSize[type eq "x"].y): there is no attribute 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:shoeSize'
+            active: true
+            urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: {"department":"math"}
+            userName: "ada"
+            400 invalidPath operation 2 (add urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.nope): there is no attribute 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.nope'
+            active: true
+            urn:free:2.0:User: {"shoeSize":38}
+            userName: "ada""#]],
+        );
+        check_each(
+            Options::LENIENT,
+            operations,
+            expect![[r#"
+            active: true
+            urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: {"shoeSize":38}
+            userName: "ada"
+            active: true
+            userName: "ada"
+            active: true
+            urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: {"department":"math","shoeSize":38}
+            userName: "ada"
+            400 invalidPath operation 2 (add urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.nope): there is no attribute 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.nope'
+            active: true
+            urn:free:2.0:User: {"shoeSize":38}
+            userName: "ada""#]],
+        );
+    }
+
+    #[test]
+    fn a_password_is_a_text_although_it_is_dropped() {
+        let operations = json!([
+            {"op": "add", "path": "password", "value": {"secret": "x"}},
+            {"op": "replace", "value": {"password": 7}},
+            {"op": "add", "path": "password", "value": "x"},
+            {"op": "remove", "path": "password"},
+            {"op": "replace", "path": "password", "value": null}
+        ]);
+        check_each(
+            Options::STRICT,
+            operations.clone(),
+            expect![[r#"
+            400 invalidValue operation 2 (add password): 'password' must be a string, not an object
+            400 invalidValue operation 2 (replace password): 'password' must be a string, not a number
+            active: true
+            userName: "ada"
+            active: true
+            userName: "ada"
+            active: true
+            userName: "ada""#]],
+        );
+        check_each(
+            Options::LENIENT,
+            operations,
+            expect![[r#"
+            active: true
+            userName: "ada"
+            active: true
+            userName: "ada"
+            active: true
+            userName: "ada"
+            active: true
+            userName: "ada"
+            active: true
+            userName: "ada""#]],
+        );
+    }
 }
 
 mod errors {
@@ -854,6 +965,9 @@ mod errors {
         };
         assert_eq!(parse(envelope("replace")), Ok(()));
         assert_eq!(parse(envelope("Replace")).unwrap_err().status, 400);
+        let mut one = envelope("replace");
+        one["Operations"] = one["Operations"][0].clone();
+        assert_eq!(parse(one).unwrap_err().scim_type, Some(crate::ErrorType::InvalidSyntax));
         let mut without = envelope("replace");
         without.as_object_mut().unwrap().remove("schemas");
         assert_eq!(parse(without).unwrap_err().status, 400);

@@ -72,7 +72,9 @@ impl Resource {
 
     /// Parses the body of a POST or PUT.
     ///
-    /// Strict also demands that `schemas` names the core schema.
+    /// Strict also demands that `schemas` names the core schema, and leaves out of a declared
+    /// extension what it does not have, as both do with the core schema. No passage of the RFCs
+    /// says that names which the schemas do not have are to be refused.
     ///
     /// # Errors
     /// As [`Resource::parse`].
@@ -146,7 +148,13 @@ impl Parser<'_> {
 
     fn core(&mut self, attribute: &Attribute, key: String, value: Value) -> Result<(), Error> {
         if self.kind == Kind::Group && attribute.name == "members" {
-            self.parsed.members = Some(members::values(value)?);
+            self.parsed.members = Some(members::values(value, self.coercion.leniency)?);
+            return Ok(());
+        }
+        if attribute.mutability == Mutability::WriteOnly
+            && self.coercion.leniency == Leniency::Strict
+        {
+            self.coercion.value(attribute, value)?; // Not kept, but not anything either.
             return Ok(());
         }
         if matches!(attribute.mutability, Mutability::ReadOnly | Mutability::WriteOnly) {
@@ -203,6 +211,12 @@ impl Parser<'_> {
                 if let Some(attribute) = named.definition {
                     return self.in_extension(&urn, attribute, value);
                 }
+                if self.coercion.leniency == Leniency::Strict
+                    && self.catalogue.extension(self.kind, &urn).is_some()
+                {
+                    self.parsed.ignored.push(key.to_owned());
+                    return Ok(());
+                }
                 let value = coerce::free(named.name, value)?;
                 let value = value.map(|value| (named.name.to_owned(), value));
                 self.merge_extension(&urn, value.into_iter().collect())
@@ -220,6 +234,9 @@ impl Parser<'_> {
                     if let Some(value) = self.coercion.value(attribute, value)? {
                         canonical.insert(coerce::spelling(attribute, key), value);
                     }
+                }
+                None if self.coercion.leniency == Leniency::Strict => {
+                    self.parsed.ignored.push(format!("{}:{key}", schema.id));
                 }
                 None => {
                     if let Some(value) = coerce::free(&key, value)? {
@@ -507,6 +524,12 @@ mod tests {
             json!({"schemas": core, "userName": "a", "active": "true"}),
             json!({"schemas": core, "userName": "a", "emails": {"value": "x"}}),
             json!({"schemas": core, "userName": "a", "manager": {"value": "x"}, "title": ""}),
+            json!({"schemas": core, "userName": "a", "password": {"secret": "x"}}),
+            json!({"schemas": core, "userName": "a", "password": "x"}),
+            json!({
+                "schemas": core, "userName": "a", format!("{ENTERPRISE}:badge"): "7",
+                ENTERPRISE: {"department": "math", "shoeSize": 38}, "urn:free:User:x": 1
+            }),
         ];
         expect![[r#"
             invalidValue 'schemas' must contain 'urn:ietf:params:scim:schemas:core:2.0:User'
@@ -515,7 +538,14 @@ mod tests {
             invalidValue 'active' must be a boolean, not a string
             invalidValue 'emails' must be a list, not an object
             userName: "a"
-            - manager"#]]
+            - manager
+            invalidValue 'password' must be a string, not an object
+            userName: "a"
+            urn:free:User: {"x":1}
+            urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: {"department":"math"}
+            userName: "a"
+            - urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:shoeSize
+            - urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:badge"#]]
         .assert_eq(&bodies.map(|body| show(strict(body))).join("\n"));
     }
 

@@ -185,6 +185,12 @@ impl Catalogue {
         Some(Place { extension, attribute: Some(attribute), sub })
     }
 
+    /// Whether a place is an attribute that a declared extension does not have.
+    pub(crate) fn lacks(&self, kind: Kind, place: &Place<'_>) -> bool {
+        place.attribute.is_some_and(|attribute| attribute.definition.is_none())
+            && place.extension.as_deref().is_some_and(|urn| self.extension(kind, urn).is_some())
+    }
+
     /// The place of a path that is a schema's URN and nothing else.
     fn bare<'a>(&'a self, kind: Kind, path: &'a AttributePath) -> Option<Place<'a>> {
         let whole: Cow<'a, str> = match &path.schema {
