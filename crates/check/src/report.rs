@@ -2,7 +2,7 @@
 //!
 //! The JSON shape is part of the contract: `docs/check.md` describes it.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
@@ -120,6 +120,8 @@ pub struct Report {
     pub requests: u64,
     /// How long it took, in seconds.
     pub seconds: f64,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
     /// How all cases ended.
     pub totals: Totals,
     /// The groups, in the order in which they ran.
@@ -129,31 +131,14 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(
-        base_url: &str,
-        prefix: &str,
-        requests: u64,
-        took: Duration,
-        groups: Vec<GroupReport>,
-        left_behind: Vec<Left>,
-    ) -> Self {
-        let mut totals = Totals::default();
-        groups.iter().for_each(|group| totals.add(group.totals));
-        Self {
-            version: env!("CARGO_PKG_VERSION"),
-            base_url: base_url.to_owned(),
-            prefix: prefix.to_owned(),
-            requests,
-            seconds: took.as_secs_f64(),
-            totals,
-            groups,
-            left_behind,
-        }
+    /// Counts how the cases ended.
+    pub(crate) fn count(&mut self) {
+        self.groups.iter().for_each(|group| self.totals.add(group.totals));
     }
 
-    /// Tells whether the server does everything that is demanded of it.
+    /// Tells whether the server was asked everything, and does all that is demanded of it.
     pub fn is_good(&self) -> bool {
-        self.totals.failed == 0
+        self.totals.failed == 0 && !self.interrupted
     }
 
     fn cases(&self, outcome: Outcome) -> impl Iterator<Item = &CaseReport> {

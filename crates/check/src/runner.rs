@@ -8,7 +8,7 @@ use hyper::Method;
 use crate::{
     case::{Case, Group, Level, Stop, Verdict},
     catalogue::{chosen, unknown_word},
-    report::{CaseReport, GroupReport, Left, Outcome, Report},
+    report::{CaseReport, GroupReport, Left, Outcome, Report, Totals},
     request::{Request, escaped},
     session::Session,
 };
@@ -42,6 +42,9 @@ pub enum Failure {
     /// The server cannot be reached at all.
     #[error("the server cannot be asked")]
     Unreachable(#[from] simulate::Failure),
+    /// The server does not know the token.
+    #[error("the server answers 401: it does not take the token")]
+    Unauthorized,
     /// The system has no randomness.
     #[error("making a name for the run")]
     Random(#[from] getrandom::Error),
@@ -82,6 +85,9 @@ pub async fn run(
     let began = Instant::now();
     let prefix = format!("check-{:08x}-", getrandom::u32()?);
     let mut session = Session::new(&plan.base_url, &plan.token, prefix, plan.read_only)?;
+    if !session.is_let_in().await? {
+        return Err(Failure::Unauthorized);
+    }
     session.learn().await?;
     let chosen = chosen(&plan.only, &plan.skip);
     watch(Step::Begin { cases: chosen.iter().map(|(_, cases)| cases.len()).sum() });
@@ -100,15 +106,19 @@ pub async fn run(
     }
     run.sweep().await;
     watch(Step::End);
-    let Run { session, left, .. } = run;
-    Ok(Report::new(
-        &plan.base_url,
-        session.prefix(),
-        session.requests(),
-        began.elapsed(),
+    let mut report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        base_url: plan.base_url,
+        prefix: run.session.prefix().to_owned(),
+        requests: run.session.requests(),
+        seconds: began.elapsed().as_secs_f64(),
+        interrupted: run.stopped,
+        totals: Totals::default(),
         groups,
-        left,
-    ))
+        left_behind: run.left,
+    };
+    report.count();
+    Ok(report)
 }
 
 struct Run {

@@ -105,13 +105,27 @@ impl Session {
         })
     }
 
+    /// Tells whether requests carry a token.
+    pub(crate) fn has_token(&self) -> bool {
+        !self.token.is_empty()
+    }
+
+    /// Tells whether the server takes the token, or does without.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub(crate) async fn is_let_in(&self) -> Result<bool, Failure> {
+        let answer = self.patiently(&Request::new(Method::GET, "/Users?count=1")).await?;
+        Ok(answer.status != 401)
+    }
+
     /// Reads the discovery documents. Those that cannot be read are missing in the offer.
     ///
     /// # Errors
     /// When the server cannot be reached.
     pub(crate) async fn learn(&mut self) -> Result<(), Failure> {
         let read = async |path: &str| {
-            let response = self.exchange(&Request::new(Method::GET, path)).await?;
+            let response = self.patiently(&Request::new(Method::GET, path)).await?;
             let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
             Ok(Some(body).filter(|body| response.status == 200 && body.is_object()))
         };

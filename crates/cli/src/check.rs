@@ -68,7 +68,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let report = check::run(plan, &|step| show(&bar, step), interrupted).await;
     let report = report.map_err(|failure| match failure {
         // Nothing was found wrong: nothing could be asked.
-        Failure::Unknown(_) | Failure::Unreachable(_) => Misused(failure.into()).into(),
+        Failure::Unknown(_) | Failure::Unreachable(_) | Failure::Unauthorized => {
+            Misused(failure.into()).into()
+        }
         Failure::Random(_) => anyhow::Error::from(failure),
     })?;
     say(&if options.json { serde_json::to_string(&report)? } else { report.to_string() });

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     case::{Case, Group, Verdict, case},
     request::escaped,
-    session::{ENTERPRISE, Session},
+    session::{ENTERPRISE, Session, USER},
 };
 
 pub(super) const GROUP: Group = Group {
@@ -47,8 +47,7 @@ const CASES: &[Case] = &[
 /// A user as a template of OneLogin's makes it.
 fn user(session: &Session, attributes: Value) -> Value {
     let mut body = json!({
-        "schemas": ["urn:scim:schemas:core:1.0", "urn:scim:schemas:core:2.0"],
-        "userName": format!("{}@example.com", session.name()), "active": true,
+        "schemas": [USER], "userName": format!("{}@example.com", session.name()), "active": true,
         "name": {"givenName": "Ada", "familyName": "Lovelace"},
     });
     if let (Some(body), Value::Object(attributes)) = (body.as_object_mut(), attributes) {
@@ -72,7 +71,8 @@ async fn put_with_question_mark(session: &Session) -> Verdict {
 }
 
 async fn old_schemas(session: &Session) -> Verdict {
-    let made = session.user(user(session, json!({}))).await?;
+    let schemas = json!({"schemas": ["urn:scim:schemas:core:1.0", "urn:scim:schemas:core:2.0"]});
+    let made = session.user(user(session, schemas)).await?;
     session.read(&made).await?.has("/name/familyName", "Lovelace")
 }
 

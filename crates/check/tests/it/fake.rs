@@ -37,7 +37,7 @@ pub(crate) enum Fault {
     RefusesDeletion,
     /// A filter finds everybody.
     IgnoresFilters,
-    /// The first request of all is answered with 429.
+    /// Every request is answered with 429 when it comes for the first time.
     AsksForPatience,
     /// Nothing is answered under the discovery endpoints.
     NoDocuments,
@@ -133,8 +133,10 @@ fn written(Answer(status, body): Answer) -> Response<Full<Bytes>> {
 impl Fake {
     fn answer(&self, method: &str, path: &str, bearer: Option<&str>, body: &[u8]) -> Answer {
         let mut state = self.state.lock().unwrap();
-        state.asked.push(format!("{method} {path}"));
-        if self.fault == Fault::AsksForPatience && state.asked.len() == 1 {
+        let asked = format!("{method} {path}");
+        let is_new = !state.asked.contains(&asked);
+        state.asked.push(asked);
+        if self.fault == Fault::AsksForPatience && is_new {
             return self.error(429, "tooMany", bearer);
         }
         let (endpoint, query) = path.split_once('?').unwrap_or((path, ""));

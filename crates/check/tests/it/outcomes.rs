@@ -184,6 +184,15 @@ async fn a_word_or_a_server_that_is_not_there_gives_no_report() {
 }
 
 #[tokio::test]
+async fn a_token_that_the_server_does_not_take_gives_no_report() {
+    let fake = Fake::start(Fault::None).await;
+    let wrong = Plan { token: "another".to_owned(), ..plan(&fake, &[]) };
+    let failure = check::run(wrong, &|_| {}, std::future::pending()).await.unwrap_err();
+    assert!(matches!(failure, Failure::Unauthorized));
+    assert_eq!(fake.asked(), ["GET /Users?count=1"]);
+}
+
+#[tokio::test]
 async fn the_shape_of_the_json_report_stays() {
     let fake = Fake::start(Fault::CreatesWith200).await;
     let report = check(&fake, &["create.created", "sort.ascending", "read.users"]).await;
@@ -193,7 +202,17 @@ async fn the_shape_of_the_json_report_stays() {
     };
     assert_eq!(
         names(""),
-        ["base_url", "groups", "left_behind", "prefix", "requests", "seconds", "totals", "version"]
+        [
+            "base_url",
+            "groups",
+            "interrupted",
+            "left_behind",
+            "prefix",
+            "requests",
+            "seconds",
+            "totals",
+            "version",
+        ]
     );
     assert_eq!(names("/totals"), ["failed", "passed", "skipped", "warned"]);
     assert_eq!(names("/groups/0"), ["about", "cases", "name", "totals"]);

@@ -15,6 +15,12 @@ async fn what_was_made_is_removed() {
     assert!(fake.asked().iter().filter(|asked| asked.starts_with("POST /Users")).count() > 20);
     assert_eq!(fake.users(), [FOREIGN]);
     assert!(report.left_behind.is_empty());
+    let asked = fake.asked();
+    let last = asked.last().unwrap();
+    assert!(
+        last.starts_with("GET /Users?filter=userName%20sw"),
+        "the last look found some: {last}"
+    );
 }
 
 #[tokio::test]
@@ -70,6 +76,7 @@ async fn an_interruption_removes_what_was_made_and_skips_the_rest() {
     let skipped = with(&report, Outcome::Skipped);
     assert_eq!(skipped, ["create.created", "create.location", "delete.deleted"]);
     assert_eq!(case(&report, "delete.deleted").reason.as_deref(), Some("interrupted"));
+    assert!(report.interrupted && !report.is_good());
     assert_eq!(fake.asked().iter().filter(|asked| asked.starts_with("POST")).count(), 1);
     assert_eq!(fake.users(), [FOREIGN]);
 }
