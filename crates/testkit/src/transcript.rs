@@ -69,7 +69,8 @@ pub async fn play(
         }
         let at = || format!("line {}: {line}", row + 1);
         let (request, name) = player.request(head, &rest).with_context(at)?;
-        let is_safe = ["GET", "HEAD"].contains(&request.method.as_str());
+        let reads = ["GET", "HEAD"].contains(&request.method.as_str());
+        let is_safe = reads || request.path.ends_with("/.search");
         let reply = send(request).await.with_context(at)?;
         player.answer(&reply, is_safe, name).with_context(at)?;
     }
@@ -167,8 +168,9 @@ impl Player {
             self.write(&pretty(&body, 0));
         }
         let Some(name) = name else { return Ok(()) };
-        let Some(id) = body["id"].as_str() else { bail!("there is no id to call '{name}'") };
-        self.names.insert(name.to_owned(), id.to_owned());
+        let named = body["id"].as_str().or_else(|| body["nextCursor"].as_str());
+        let Some(named) = named else { bail!("there is nothing to call '{name}'") };
+        self.names.insert(name.to_owned(), named.to_owned());
         if let Some(etag) = header("ETag") {
             self.names.insert(format!("{name}.etag"), etag.clone());
         }

@@ -244,6 +244,9 @@ fn check_body(row: &Row<'_>, head: &str, body: &str) -> anyhow::Result<()> {
     ensure!(has("x-request-id: "), "there is no request id: {head}");
     let body: Value = serde_json::from_str(body).context("the body is no JSON")?;
     if row.status < 300 {
+        let operations = body["Operations"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_refused = |it: &Value| it["status"].as_str().is_some_and(|it| it.starts_with('4'));
+        ensure!(operations.iter().all(is_refused), "not every operation is refused: {body}");
         return Ok(());
     }
     ensure!(body["schemas"] == json!([scim::ERROR]), "no error's schema: {body}");
