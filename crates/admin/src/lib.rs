@@ -41,6 +41,7 @@ mod probes;
 mod problem;
 mod projections;
 mod provisioning;
+mod role_mapping;
 mod saml;
 mod scim;
 mod tokens;
@@ -72,6 +73,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     scim::endpoints,
     connectors::endpoints,
     provisioning::endpoints,
+    role_mapping::endpoints,
     extensions::endpoints,
     tokens::endpoints,
     accounts::endpoints,

@@ -85,6 +85,7 @@ pub struct App {
     devices: Arc<Lanes<Device>>,
     progress: policies::Progress,
     pace: pace::Pace,
+    turns: policies::Turns,
 }
 
 impl App {
@@ -105,6 +106,7 @@ impl App {
             admin_digest,
             progress: policies::Progress::default(),
             pace: pace::Pace::default(),
+            turns: policies::Turns::default(),
         })
     }
 

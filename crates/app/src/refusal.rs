@@ -257,6 +257,8 @@ impl From<WorkspaceRefusal> for Refusal {
             WorkspaceRefusal::NoToken => Self::NotFound("token".into()),
             WorkspaceRefusal::NoPolicy(_)
             | WorkspaceRefusal::BadProvisioning(_)
+            | WorkspaceRefusal::BadRoleMapping(_)
+            | WorkspaceRefusal::NotOfDashboard(..)
             | WorkspaceRefusal::TooManyExtensions(_)
             | WorkspaceRefusal::ExtensionTwice(_) => Self::Malformed(text),
             WorkspaceRefusal::NoSaml(_) => Self::NotFound(text),

@@ -19,6 +19,7 @@ pub mod group;
 pub mod ids;
 pub mod offboarding;
 pub mod portal;
+pub mod role_mapping;
 pub mod rule;
 pub mod stored;
 pub mod user;

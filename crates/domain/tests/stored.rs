@@ -16,6 +16,7 @@ use domain::{
     },
     offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
     portal::{Portal, Role},
+    role_mapping::{NoMatch, RoleMapping, RoleRule},
     rule::{OnCreate, OnDeactivate, Provisioning},
     stored::{Fact, decode, encode},
     user::{UserEvent, event::RoleReason},
@@ -94,6 +95,18 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
             WorkspaceEvent::ConnectorResumed { connector: connector() },
             WorkspaceEvent::ConnectorIdpChanged { connector: connector(), idp: Idp::Entra },
             WorkspaceEvent::ProvisioningSet { connector: connector(), provisioning },
+            WorkspaceEvent::RoleMappingSet {
+                mapping: RoleMapping {
+                    rules: vec![RoleRule {
+                        group: "Admins".to_owned(),
+                        role: Role::Admin,
+                        connector: Some(connector()),
+                    }],
+                    settle_minutes: 60,
+                    follow_groups: true,
+                    no_match: Some(NoMatch::Unassigned),
+                },
+            },
             WorkspaceEvent::ExtensionsDeclared {
                 connector: connector(),
                 extensions: vec![Extension {

@@ -144,6 +144,7 @@ impl Scene {
                     other => format!("{other:?}"),
                 }
             }
+            Consequence::Role(..) => unreachable!("the planner gives no roles"),
             Consequence::Group(..) => unreachable!("the planner knows no groups"),
         }
     }

@@ -10,6 +10,7 @@ mod offboardings;
 mod probes;
 mod problems;
 mod projections;
+mod roles;
 mod setup;
 mod tokens;
 mod world;

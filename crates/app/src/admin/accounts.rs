@@ -171,7 +171,15 @@ impl App {
         id: Uuid,
         role: Role,
     ) -> Result<AccountView, Refusal> {
-        let (user, _) = self.require_person(workspace, portal, id).await?;
+        let (user, known) = self.require_person(workspace, portal, id).await?;
+        let mapping = &self.workspace(workspace).await?.state.role_mapping;
+        if mapping.follow_groups && known.state.account.source == Source::Scim {
+            return Err(Refusal::State(
+                "the role of this collaborator follows their groups (follow_groups): change their \
+                 groups, the role mapping, or switch follow_groups off"
+                    .to_owned(),
+            ));
+        }
         let done = self.on_account(person, workspace, user, UserCommand::SetRole { role }).await?;
         Ok(AccountView::of(user, &done.es.state))
     }

@@ -4,7 +4,7 @@
 //! from read models, once policies have dealt with the log and the read model has caught up; one
 //! person, group or device is answered from its own stream. Nothing here decides: the aggregates do.
 //!
-//! - [`workspaces`], [`saml`], [`connectors`]: the settings
+//! - [`workspaces`], [`saml`], [`connectors`], [`roles`]: the settings
 //! - [`accounts`], [`groups`], [`devices`]: whom and what they are about
 //! - [`events`], [`offboardings`], [`projections`]: what happened, what follows, what is shown
 
@@ -16,6 +16,7 @@ pub mod groups;
 pub mod offboardings;
 pub mod page;
 pub mod projections;
+pub mod roles;
 pub mod saml;
 pub mod workspaces;
 

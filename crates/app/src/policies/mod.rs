@@ -13,9 +13,12 @@
 mod memberships;
 mod pending;
 mod progress;
+mod roles;
 mod runner;
+mod turns;
 
 use domain::{
+    Micros,
     device::DeviceCommand,
     group::GroupCommand,
     ids::{DeviceId, GroupId, UserId},
@@ -27,7 +30,9 @@ use projections::Recorded;
 pub use memberships::Memberships;
 pub use pending::Pending;
 pub use progress::Progress;
+pub use roles::Roles;
 pub use runner::run;
+pub(crate) use turns::Turns;
 
 use crate::{App, Refusal};
 
@@ -36,6 +41,8 @@ use crate::{App, Refusal};
 pub enum Consequence {
     /// To a user.
     User(UserId, UserCommand),
+    /// To a collaborator's role: their groups are looked at, as of a time.
+    Role(UserId, Micros),
     /// To a group.
     Group(GroupId, GroupCommand),
     /// To a device.
@@ -60,5 +67,5 @@ pub trait Policy: Send + Sync {
 
 /// The policies that need nothing but the log and the directory.
 pub fn standard() -> Vec<Box<dyn Policy>> {
-    vec![Box::new(Memberships), Box::new(Pending)]
+    vec![Box::new(Memberships), Box::new(Pending), Box::new(Roles)]
 }

@@ -172,6 +172,14 @@ impl Runner<'_> {
                 let order = Order { workspace: workspace.clone(), id: id.0, command, meta };
                 self.app.users.dispatch(order).await?.receipt
             }
+            Consequence::Role(id, at) => {
+                // Nobody else looks at this person in between.
+                let _turn = self.app.turns.of(id).await;
+                let command = self.app.look_at_role(&workspace, id, at).await?;
+                let Some(command) = command else { return Ok(()) };
+                let order = Order { workspace: workspace.clone(), id: id.0, command, meta };
+                self.app.users.dispatch(order).await?.receipt
+            }
             Consequence::Group(id, command) => {
                 let order = Order { workspace: workspace.clone(), id: id.0, command, meta };
                 self.app.groups.dispatch(order).await?.receipt

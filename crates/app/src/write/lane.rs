@@ -168,6 +168,19 @@ impl<D: Decider> Lanes<D> {
         self.wait(key, None, Meta::default()).await.map(|done| done.es)
     }
 
+    /// The aggregate as it stood after the event of a version; read from the log.
+    ///
+    /// # Errors
+    /// When the log or an event cannot be read.
+    pub(crate) async fn at(
+        &self,
+        workspace: &WorkspaceId,
+        id: Uuid,
+        version: u64,
+    ) -> Result<Es<D>, DispatchError<D::Refusal>> {
+        self.replayed(&Key { workspace: workspace.clone(), id }, version).await
+    }
+
     /// What is cached, unless a driver may have stored something newer already.
     fn cached(&self, key: &Key) -> Option<Arc<Es<D>>> {
         let lanes = self.waiting.lock();
@@ -351,6 +364,15 @@ impl<D: Decider> Lanes<D> {
         if let Some(known) = self.cache.get(key) {
             return Ok(known);
         }
+        let es = Arc::new(self.replayed(key, u64::MAX).await?);
+        if es.version > 0 {
+            self.cache.put(key.clone(), Arc::clone(&es));
+        }
+        Ok(es)
+    }
+
+    /// The aggregate as its events up to a version make it.
+    async fn replayed(&self, key: &Key, version: u64) -> Result<Es<D>, DispatchError<D::Refusal>> {
         let stream = StreamId::new(D::KIND, key.id);
         let mut es = Es::<D>::default();
         loop {
@@ -361,6 +383,9 @@ impl<D: Decider> Lanes<D> {
                 .map_err(DispatchError::Failed)?;
             let last = events.len() < LOAD_CHUNK;
             for event in events {
+                if event.version > version {
+                    return Ok(es);
+                }
                 let stamp =
                     Stamp { position: event.position, version: event.version, at: event.time };
                 match event.payload {
@@ -378,14 +403,9 @@ impl<D: Decider> Lanes<D> {
                 }
             }
             if last {
-                break;
+                return Ok(es);
             }
         }
-        let es = Arc::new(es);
-        if es.version > 0 {
-            self.cache.put(key.clone(), Arc::clone(&es));
-        }
-        Ok(es)
     }
 }
 

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{User, UserEvent, UserRefusal, Via, event::RoleReason};
 use crate::{
-    Stamp,
+    Micros, Stamp,
     ids::OffboardingId,
     offboarding::{CancelledBecause, HeldBecause, Offboarding, Planned},
     portal::{Portal, Role},
+    role_mapping::{Mapped, NoMatch, RoleMapping},
     rule::{OnCreate, OnDeactivate},
 };
 
@@ -24,6 +25,19 @@ pub struct Account {
     pub user_name: String,
     /// Where they are written to.
     pub email: Option<String>,
+    /// How the role came about.
+    pub standing: Standing,
+}
+
+/// How the role of a collaborator came about: what decides whether their groups change it (rule 14).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// When SCIM provisioned the account; `None` for one made by hand, whose first time is over.
+    pub provisioned: Option<Micros>,
+    /// The role that the creation rule gave it.
+    pub default_role: Option<Role>,
+    /// Whether a person has chosen the role since.
+    pub by_hand: bool,
 }
 
 /// Whether an account is there.
@@ -163,6 +177,35 @@ impl User {
         Ok(if same { vec![] } else { vec![changed] })
     }
 
+    /// What the person's groups make them now, as of a time.
+    pub(super) fn map_role(
+        &self,
+        mapped: Option<Mapped>,
+        mapping: &RoleMapping,
+        at: Micros,
+    ) -> Vec<UserEvent> {
+        let Account { role, standing, source, .. } = &self.account;
+        let is_collaborator = self.portal == Portal::Dashboard && self.account.stands();
+        if !is_collaborator || *role == Some(Role::Owner) {
+            return vec![];
+        }
+        let settles = !standing.by_hand
+            && standing.provisioned.is_some_and(|since| at <= mapping.settled(since));
+        let follows = mapping.follow_groups && *source == Source::Scim;
+        if !settles && !follows {
+            return vec![];
+        }
+        let (to, why) = match (mapped, mapping.no_match) {
+            (Some(Mapped { role, group }), _) => (role, RoleReason::Group { group }),
+            (None, Some(NoMatch::Unassigned)) => (Role::Unassigned, RoleReason::Default),
+            (None, None) => {
+                (standing.default_role.unwrap_or(Role::Unassigned), RoleReason::Default)
+            }
+        };
+        let same = *role == Some(to);
+        if same { vec![] } else { vec![UserEvent::RoleChanged { role: to, why }] }
+    }
+
     pub(super) fn remove_account(&self) -> Result<Vec<UserEvent>, UserRefusal> {
         if !self.account.stands() {
             return Err(UserRefusal::NoAccount);
@@ -211,6 +254,9 @@ impl User {
                 self.account.state = AccountState::Active;
                 self.account.source = Source::Scim;
                 self.account.role = *role;
+                let provisioned = Some(stamp.at);
+                self.account.standing =
+                    Standing { provisioned, default_role: *role, by_hand: false };
             }
             UserEvent::AccountInvited { portal, user_name, email, role } => {
                 self.portal = *portal;
@@ -220,6 +266,7 @@ impl User {
                     role: *role,
                     user_name: user_name.clone(),
                     email: email.clone(),
+                    standing: Standing::default(),
                 };
                 // A person wants them here again, whatever the IdP says.
                 self.offboarding = None;
@@ -228,7 +275,10 @@ impl User {
             UserEvent::AccountSuspended {} => self.account.state = AccountState::Suspended,
             UserEvent::AccountRestored {} => self.account.state = AccountState::Active,
             UserEvent::AccountRemoved {} => self.account.state = AccountState::Removed,
-            UserEvent::RoleChanged { role, .. } => self.account.role = Some(*role),
+            UserEvent::RoleChanged { role, why } => {
+                self.account.role = Some(*role);
+                self.account.standing.by_hand |= *why == RoleReason::ByHand;
+            }
             UserEvent::OffboardingStarted { offboarding, connector, rule, policy } => {
                 self.offboarding = Some(Offboarding {
                     id: *offboarding,

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use scim::{Catalogue, etag::EntityTags, patch, resource::Resource};
 
 use crate::{
+    Micros,
     ids::{ConnectorName, EntryId, OffboardingId},
     offboarding::Planned,
     portal::{Portal, Role},
+    role_mapping::{Mapped, RoleMapping},
     rule::Rule,
 };
 
@@ -90,6 +92,15 @@ pub enum UserCommand {
     SetRole {
         /// Which.
         role: Role,
+    },
+    /// The person's groups were looked at (a policy asks).
+    MapRole {
+        /// What they make them.
+        mapped: Option<Mapped>,
+        /// The setting in force.
+        mapping: Arc<RoleMapping>,
+        /// When what made the policy look was recorded.
+        at: Micros,
     },
     /// An administrator removes the account.
     RemoveAccount,

@@ -5,7 +5,7 @@ use scim::resource::{Changes, Resource};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ConnectorName, EntryId, OffboardingId, PolicyId},
+    ids::{ConnectorName, EntryId, GroupId, OffboardingId, PolicyId},
     offboarding::{CancelledBecause, HeldBecause, Planned},
     portal::{Portal, Role},
     rule::OnDeactivate,
@@ -151,6 +151,13 @@ pub enum UserEvent {
 pub enum RoleReason {
     /// A person set it.
     ByHand,
+    /// A group that the person is in is mapped to it.
+    Group {
+        /// Which.
+        group: GroupId,
+    },
+    /// No group that the person is in is mapped: the default role of the creation rule, or none.
+    Default,
 }
 
 impl DomainEvent for UserEvent {

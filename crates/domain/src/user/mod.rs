@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use account::{Account, AccountState, Source};
+pub use account::{Account, AccountState, Source, Standing};
 pub use command::{UserCommand, UserRefusal, Via};
 pub use entries::Entry;
 pub use event::UserEvent;
@@ -83,6 +83,9 @@ impl Decider for User {
                 self.invite(*portal, user_name, email.as_deref(), *role)
             }
             UserCommand::SetRole { role } => self.set_role(*role),
+            UserCommand::MapRole { mapped, mapping, at } => {
+                Ok(self.map_role(*mapped, mapping, *at))
+            }
             UserCommand::RemoveAccount => self.remove_account(),
             UserCommand::PlanOffboarding { offboarding, actions } => {
                 Ok(self.plan_offboarding(*offboarding, actions))

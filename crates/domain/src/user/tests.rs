@@ -12,12 +12,13 @@ use scim::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{User, UserCommand, UserEvent, Via};
+use super::{User, UserCommand, UserEvent, Via, event::RoleReason};
 use crate::{
     Attempt, Claim, Decider, Es, Stamp,
-    ids::{ConnectorName, EntryId, OffboardingId},
+    ids::{ConnectorName, EntryId, GroupId, OffboardingId},
     offboarding::{CancelledBecause, HeldBecause},
     portal::{Portal, Role},
+    role_mapping::{Mapped, NoMatch, RoleMapping},
     rule::{OnCreate, OnDeactivate, Provisioning, Rule},
 };
 
@@ -498,4 +499,66 @@ fn a_request_for_another_version_changes_nothing() {
     }
     ask(UserCommand::RemoveEntry { via: via("W/\"2\""), entry: ENTRY })
         .then_expect_error_message("the user has changed: its version is now W/\"1\"");
+}
+
+fn map_role(mapped: Option<Mapped>, mapping: RoleMapping, at: i64) -> UserCommand {
+    UserCommand::MapRole { mapped, mapping: Arc::new(mapping), at }
+}
+
+fn granted_as(role: Role) -> UserEvent {
+    UserEvent::AccountGranted { role: Some(role) }
+}
+
+#[test]
+fn rule_14_a_role_follows_groups_until_the_window_ends_or_a_person_chooses() {
+    const MINUTE: i64 = 60_000_000;
+    let group = GroupId(Uuid::from_u128(7));
+    let admin = || Some(Mapped { role: Role::Admin, group });
+    let changed = |role, why| UserEvent::RoleChanged { role, why };
+    let to_admin = || changed(Role::Admin, RoleReason::Group { group });
+    let given = || vec![added(Portal::Dashboard), granted_as(Role::Viewer)];
+    let hour = || RoleMapping { settle_minutes: 60, ..RoleMapping::default() };
+    let follow = || RoleMapping { follow_groups: true, ..hour() };
+    // In the tests of cqrs-es, everything is recorded at 0.
+    check(given(), map_role(admin(), hour(), 60 * MINUTE), [to_admin()]);
+    check(given(), map_role(admin(), hour(), 60 * MINUTE + 1), []);
+    check(given(), map_role(admin(), follow(), 60 * MINUTE + 1), [to_admin()]);
+    check([given(), vec![to_admin()]].concat(), map_role(admin(), hour(), 0), []);
+    let back = changed(Role::Viewer, RoleReason::Default);
+    check([given(), vec![to_admin()]].concat(), map_role(None, hour(), 0), [back]);
+    let unassigned = RoleMapping { no_match: Some(NoMatch::Unassigned), ..hour() };
+    check(given(), map_role(None, unassigned, 0), [changed(Role::Unassigned, RoleReason::Default)]);
+    let chosen = changed(Role::Developer, RoleReason::ByHand);
+    check([given(), vec![chosen]].concat(), map_role(admin(), hour(), 0), []);
+    let owner = changed(Role::Owner, RoleReason::ByHand);
+    check([given(), vec![owner]].concat(), map_role(admin(), follow(), 0), []);
+    check(
+        [given(), vec![UserEvent::AccountRemoved {}]].concat(),
+        map_role(admin(), follow(), 0),
+        [],
+    );
+    let invited = UserEvent::AccountInvited {
+        portal: Portal::Dashboard,
+        user_name: "ada".to_owned(),
+        email: None,
+        role: Some(Role::Viewer),
+    };
+    check([invited.clone()], map_role(admin(), follow(), 0), []);
+    let adopted = UserEvent::AccountAdopted { connector: okta() };
+    let both = [invited, added(Portal::Dashboard), adopted];
+    check(both.clone(), map_role(admin(), hour(), 0), []);
+    check(both, map_role(admin(), follow(), 0), [to_admin()]);
+}
+
+#[test]
+fn a_reason_is_stored_like_this_for_ever() {
+    let group = GroupId(Uuid::from_u128(7));
+    for (why, stored) in [
+        (RoleReason::ByHand, json!("by_hand")),
+        (RoleReason::Default, json!("default")),
+        (RoleReason::Group { group }, json!({"group": {"group": group}})),
+    ] {
+        assert_eq!(serde_json::to_value(&why).unwrap(), stored);
+        assert_eq!(serde_json::from_value::<RoleReason>(stored).unwrap(), why);
+    }
 }

@@ -5,6 +5,7 @@ use crate::{
     Micros,
     ids::{ConnectorName, PolicyId, TokenId},
     portal::Portal,
+    role_mapping::{BadRoleMapping, RoleMapping},
     rule::{BadProvisioning, Provisioning},
 };
 
@@ -76,6 +77,11 @@ pub enum WorkspaceCommand {
     RemovePolicy {
         /// Which.
         policy: PolicyId,
+    },
+    /// Say which groups make collaborators what.
+    SetRoleMapping {
+        /// How.
+        mapping: RoleMapping,
     },
     /// Let an `IdP` provision a portal.
     EnableScim {
@@ -181,6 +187,12 @@ pub enum WorkspaceRefusal {
     /// One schema, declared twice.
     #[error("the extension {0} is declared twice")]
     ExtensionTwice(String),
+    /// The setting does not make sense.
+    #[error(transparent)]
+    BadRoleMapping(#[from] BadRoleMapping),
+    /// Roles belong to the Dashboard.
+    #[error("rules[{0}].connector {1} is not a connector of the dashboard portal")]
+    NotOfDashboard(usize, ConnectorName),
     /// The setting does not fit its portal.
     #[error(transparent)]
     BadProvisioning(#[from] BadProvisioning),

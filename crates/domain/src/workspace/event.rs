@@ -9,6 +9,7 @@ use crate::{
     Micros,
     ids::{ConnectorName, PolicyId, TokenId},
     portal::Portal,
+    role_mapping::RoleMapping,
     rule::Provisioning,
     stored::{Fact, Sealing, name_of},
 };
@@ -142,6 +143,12 @@ pub enum WorkspaceEvent {
         /// Which.
         token: TokenId,
     },
+    /// Groups make collaborators this from now on.
+    #[serde(rename = "workspace.role_mapping_set")]
+    RoleMappingSet {
+        /// How.
+        mapping: RoleMapping,
+    },
     /// There is one more device policy.
     #[serde(rename = "workspace.policy_added")]
     PolicyAdded {
@@ -177,6 +184,7 @@ impl WorkspaceEvent {
             | Self::SamlConfigured { .. }
             | Self::SamlRemoved { .. }
             | Self::JitSwitchedOff { .. }
+            | Self::RoleMappingSet { .. }
             | Self::PolicyAdded { .. }
             | Self::PolicyRemoved { .. } => None,
         }

@@ -10,7 +10,7 @@ mod extensions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -24,6 +24,7 @@ use crate::{
     Claim, Decider, Micros, Stamp,
     ids::{ConnectorName, PolicyId},
     portal::Portal,
+    role_mapping::RoleMapping,
 };
 
 /// What the organisation pays for.
@@ -61,6 +62,10 @@ pub struct Workspace {
     pub logins: BTreeMap<Portal, Login>,
     /// Its links to `IdP`s.
     pub connectors: BTreeMap<ConnectorName, Connector>,
+    /// Which groups make collaborators what.
+    pub role_mapping: Arc<RoleMapping>,
+    /// When that was set.
+    pub role_mapping_set: Micros,
     /// Its device policies.
     pub policies: BTreeMap<PolicyId, SmolStr>,
 }
@@ -116,6 +121,10 @@ impl Decider for Workspace {
             WorkspaceEvent::JitSwitchedOff { portal } => {
                 self.logins.entry(*portal).and_modify(|login| login.jit = false);
             }
+            WorkspaceEvent::RoleMappingSet { mapping } => {
+                self.role_mapping = Arc::new(mapping.clone());
+                self.role_mapping_set = stamp.at;
+            }
             WorkspaceEvent::PolicyAdded { policy, name } => {
                 self.policies.insert(*policy, name.clone());
             }
@@ -144,6 +153,22 @@ impl Decider for Workspace {
 }
 
 impl Workspace {
+    fn set_role_mapping(
+        &self,
+        mapping: &RoleMapping,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        mapping.check()?;
+        for (index, rule) in mapping.rules.iter().enumerate() {
+            let Some(name) = &rule.connector else { continue };
+            if self.connector(name)?.portal != Portal::Dashboard {
+                return Err(WorkspaceRefusal::NotOfDashboard(index, name.clone()));
+            }
+        }
+        let mapping = mapping.clone();
+        let same = *self.role_mapping == mapping;
+        Ok(if same { vec![] } else { vec![WorkspaceEvent::RoleMappingSet { mapping }] })
+    }
+
     fn change(&self, command: &WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
         match command {
             WorkspaceCommand::Create { .. } => Err(WorkspaceRefusal::Exists),
@@ -155,6 +180,7 @@ impl Workspace {
             WorkspaceCommand::RemoveSaml { portal } => self.remove_saml(*portal),
             WorkspaceCommand::AddPolicy { policy, name } => self.add_policy(*policy, name),
             WorkspaceCommand::RemovePolicy { policy } => self.remove_policy(*policy),
+            WorkspaceCommand::SetRoleMapping { mapping } => self.set_role_mapping(mapping),
             WorkspaceCommand::EnableScim { portal, connector, idp, disable_jit, token } => {
                 self.enable_scim(*portal, connector, *idp, *disable_jit, token)
             }

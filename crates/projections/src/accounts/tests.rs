@@ -49,12 +49,12 @@ fn an_account_follows_the_entry_that_changed_last() {
     check(
         &story,
         &expect![[r#"
-        [acme accounts]
-        00000000-0000-0000-0000-000000000001	1	active	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"entra":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":true,"emails":[{"value":"Mail.ada@y"}],"userName":"ada@y"},"created":1767225600003000,"modified":1767225600003000,"version":1},"okta":{"id":"00000000-0000-0000-0000-000000000001","resource":{"active":true,"emails":[{"value":"Mail.Ada@x"}],"userName":"Ada@x"},"created":1767225600001000,"modified":1767225600004000,"version":2}},"account":{"state":"active","source":"scim","role":"viewer","user_name":"Ada@x","email":"Mail.Ada@x"},"offboarding":null,"first":"00000000-0000-0000-0000-000000000001"}
-        [acme account_entries]
-        00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001
-        00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
-    "#]],
+            [acme accounts]
+            00000000-0000-0000-0000-000000000001	1	active	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"entra":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":true,"emails":[{"value":"Mail.ada@y"}],"userName":"ada@y"},"created":1767225600003000,"modified":1767225600003000,"version":1},"okta":{"id":"00000000-0000-0000-0000-000000000001","resource":{"active":true,"emails":[{"value":"Mail.Ada@x"}],"userName":"Ada@x"},"created":1767225600001000,"modified":1767225600004000,"version":2}},"account":{"state":"active","source":"scim","role":"viewer","user_name":"Ada@x","email":"Mail.Ada@x","standing":{"provisioned":1767225600002000,"default_role":"viewer","by_hand":false}},"offboarding":null,"first":"00000000-0000-0000-0000-000000000001"}
+            [acme account_entries]
+            00000000-0000-0000-0000-000000000001	00000000-0000-0000-0000-000000000001
+            00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
+        "#]],
     );
 }
 
@@ -83,10 +83,10 @@ fn a_person_without_account_keeps_a_row() {
     check(
         &story,
         &expect![[r#"
-        [acme accounts]
-        00000000-0000-0000-0000-000000000001	0	none	ada	mail.ada	1767225600001000	{"portal":"dashboard","entries":{},"account":{"state":"none","source":"scim","role":null,"user_name":"ada","email":"Mail.ada"},"offboarding":null,"first":"00000000-0000-0000-0000-000000000001"}
-        [acme account_entries]
-    "#]],
+            [acme accounts]
+            00000000-0000-0000-0000-000000000001	0	none	ada	mail.ada	1767225600001000	{"portal":"dashboard","entries":{},"account":{"state":"none","source":"scim","role":null,"user_name":"ada","email":"Mail.ada","standing":{"provisioned":null,"default_role":null,"by_hand":false}},"offboarding":null,"first":"00000000-0000-0000-0000-000000000001"}
+            [acme account_entries]
+        "#]],
     );
 }
 
@@ -122,7 +122,7 @@ fn an_account_made_by_hand_is_adopted_suspended_and_removed() {
         &story,
         &expect![[r#"
             [acme accounts]
-            00000000-0000-0000-0000-000000000001	1	suspended	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"suspended","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X"},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","started":6,"connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":false},"first":null}
+            00000000-0000-0000-0000-000000000001	1	suspended	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"suspended","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X","standing":{"provisioned":null,"default_role":null,"by_hand":true}},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","started":6,"connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":false},"first":null}
             [acme account_entries]
             00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
         "#]],
@@ -134,7 +134,7 @@ fn an_account_made_by_hand_is_adopted_suspended_and_removed() {
         &story,
         &expect![[r#"
             [acme accounts]
-            00000000-0000-0000-0000-000000000001	0	removed	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"removed","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X"},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","started":6,"connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":true},"first":null}
+            00000000-0000-0000-0000-000000000001	0	removed	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"removed","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X","standing":{"provisioned":null,"default_role":null,"by_hand":true}},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","started":6,"connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":true},"first":null}
             [acme account_entries]
             00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
         "#]],

@@ -81,6 +81,25 @@ impl Directory<'_> {
         Ok(with_groups(&tx, &connector, row)?)
     }
 
+    /// The person of an entry.
+    pub fn person(
+        self,
+        workspace: &WorkspaceId,
+        connector: &ConnectorName,
+        entry: EntryId,
+    ) -> Result<Option<UserId>, Failure> {
+        let reader = self.reader()?;
+        Ok(reader
+            .prepare_cached(
+                "SELECT e.user FROM connectors c JOIN entries e ON e.connector = c.no AND e.id = ?3
+                 WHERE c.workspace = ?1 AND c.name = ?2",
+            )?
+            .query_row(params![workspace.as_str(), connector.as_str(), entry.0.as_bytes()], |row| {
+                uuid(row, 0).map(UserId)
+            })
+            .optional()?)
+    }
+
     /// The groups that have a direct member, in the order of their creation.
     pub fn groups_of(
         self,

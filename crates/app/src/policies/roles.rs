@@ -1,0 +1,248 @@
+//! A collaborator's role follows their groups: while they settle, or for ever (rules 13 and 14).
+//!
+//! Whatever may change what somebody's groups make them is heard: an account that is granted, a
+//! membership that comes or goes, a group that is renamed or deleted, the setting itself. Each time
+//! the person's groups are looked at as they are now, and the aggregate decides whether that still
+//! matters, by the recorded time of what was heard.
+
+use std::collections::{BTreeSet, HashSet};
+
+use domain::{
+    Event, Micros,
+    group::GroupEvent,
+    ids::{ConnectorName, EntryId, GroupId, MemberId, UserId},
+    portal::Portal,
+    role_mapping::Membership,
+    user::{AccountState, UserCommand, UserEvent},
+    workspace::WorkspaceEvent,
+};
+use event_log::{BoxFuture, WorkspaceId};
+use projections::{Recorded, directory::Directory};
+use scim::Kind;
+
+use super::{Consequence, Policy};
+use crate::{App, Refusal, WORKSPACE_STREAM, groups::MEMBERS_CHUNK};
+
+/// How many people are read at a time.
+const PEOPLE_CHUNK: usize = 1_000;
+
+/// See the module.
+pub struct Roles;
+
+impl Policy for Roles {
+    fn name(&self) -> &'static str {
+        "roles"
+    }
+
+    fn hears(&self, name: &str) -> bool {
+        matches!(
+            name,
+            "user.account_granted"
+                | "user.account_restored"
+                | "user.entry_added"
+                | "user.entry_removed"
+                | "group.changed"
+                | "group.deleted"
+                | "group.members_added"
+                | "group.members_removed"
+                | "group.pending_resolved"
+                | "workspace.role_mapping_set"
+        )
+    }
+
+    fn react<'a>(
+        &'a self,
+        app: &'a App,
+        event: &'a Recorded,
+    ) -> BoxFuture<'a, Result<Vec<Consequence>, Refusal>> {
+        Box::pin(async move {
+            let workspace = app.workspaces.load(&event.workspace, WORKSPACE_STREAM).await?;
+            let is_set = matches!(&event.event, Event::Workspace(_));
+            if workspace.state.role_mapping.rules.is_empty() && !is_set {
+                return Ok(Vec::new());
+            }
+            let people = match &event.event {
+                Event::User(
+                    UserEvent::AccountGranted { .. }
+                    | UserEvent::AccountRestored {}
+                    | UserEvent::EntryAdded { .. }
+                    | UserEvent::EntryRemoved { .. },
+                ) => BTreeSet::from([UserId(event.stream)]),
+                Event::Group(fact) => of_group(app, event, fact).await?,
+                Event::Workspace(WorkspaceEvent::RoleMappingSet { .. }) => {
+                    collaborators(app, &event.workspace).await?
+                }
+                Event::User(_) | Event::Workspace(_) | Event::Device(_) => BTreeSet::new(),
+            };
+            Ok(people.into_iter().map(|user| Consequence::Role(user, event.at)).collect())
+        })
+    }
+}
+
+/// The people whom a fact of a group concerns.
+async fn of_group(
+    app: &App,
+    event: &Recorded,
+    fact: &GroupEvent,
+) -> Result<BTreeSet<UserId>, Refusal> {
+    let group = GroupId(event.stream);
+    let members: Vec<MemberId> = match fact {
+        GroupEvent::MembersAdded { members } | GroupEvent::MembersRemoved { members } => {
+            members.clone()
+        }
+        GroupEvent::PendingResolved { member, .. } => vec![*member],
+        GroupEvent::Changed { changes } if changes.names().any(|name| name == "displayName") => {
+            vec![group.into()]
+        }
+        // What a deleted group had is in its past only.
+        GroupEvent::Deleted {} => {
+            let before = app.groups.at(&event.workspace, group.0, event.version - 1).await?;
+            let members = before.state.0.map(|living| living.members).unwrap_or_default();
+            members.into_iter().collect()
+        }
+        GroupEvent::Created { .. }
+        | GroupEvent::Changed { .. }
+        | GroupEvent::MemberPending { .. }
+        | GroupEvent::PendingDropped { .. } => Vec::new(),
+    };
+    let Some(connector) = connector_of(app, event, group).await? else {
+        return Ok(BTreeSet::new());
+    };
+    let directory = app.directory(&event.workspace).await?;
+    let mut search = People { directory, workspace: &event.workspace, seen: HashSet::new() };
+    let mut people = BTreeSet::new();
+    for member in members {
+        search.collect(&connector, member, &mut people)?;
+    }
+    Ok(people)
+}
+
+/// The connector of a group, which may be gone; `None` if its people are no collaborators.
+async fn connector_of(
+    app: &App,
+    event: &Recorded,
+    group: GroupId,
+) -> Result<Option<ConnectorName>, Refusal> {
+    let first = app.groups.at(&event.workspace, group.0, 1).await?;
+    let living = first.state.0.filter(|living| living.portal == Portal::Dashboard);
+    Ok(living.map(|living| living.connector))
+}
+
+/// Finds the people behind members, those of nested groups too.
+struct People<'a> {
+    directory: Directory<'a>,
+    workspace: &'a WorkspaceId,
+    seen: HashSet<GroupId>,
+}
+
+impl People<'_> {
+    fn collect(
+        &mut self,
+        connector: &ConnectorName,
+        member: MemberId,
+        people: &mut BTreeSet<UserId>,
+    ) -> Result<(), Refusal> {
+        let entry = EntryId(member.0);
+        if let Some(user) = self.directory.person(self.workspace, connector, entry)? {
+            people.insert(user);
+            return Ok(());
+        }
+        let group = GroupId(member.0);
+        if !self.seen.insert(group) {
+            return Ok(());
+        }
+        let mut after = None;
+        loop {
+            let chunk =
+                self.directory.group_members(self.workspace, group, after, MEMBERS_CHUNK)?;
+            for row in &chunk {
+                match row.kind {
+                    Kind::User => {
+                        let entry = EntryId(row.value);
+                        people.extend(self.directory.person(self.workspace, connector, entry)?);
+                    }
+                    Kind::Group => self.collect(connector, MemberId(row.value), people)?,
+                }
+            }
+            after = chunk.last().map(|row| row.value);
+            if chunk.len() < MEMBERS_CHUNK {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Everybody who has an account of the Dashboard.
+async fn collaborators(app: &App, workspace: &WorkspaceId) -> Result<BTreeSet<UserId>, Refusal> {
+    app.read_models.caught_up(Portal::Dashboard.as_str(), workspace).await?;
+    let states = [AccountState::Active, AccountState::Suspended];
+    let (mut people, mut after) = (BTreeSet::new(), None);
+    loop {
+        let accounts = app.read_models.accounts();
+        let (rows, next) = accounts.list(
+            workspace,
+            Portal::Dashboard,
+            None,
+            &states,
+            PEOPLE_CHUNK,
+            after.as_ref(),
+        )?;
+        people.extend(rows.into_iter().map(|row| row.id));
+        if next.is_none() {
+            return Ok(people);
+        }
+        after = next;
+    }
+}
+
+impl App {
+    /// What a person's groups make them now, as a command to them. Whoever calls this lets nobody
+    /// else do so for the same person until the command is carried out: what is looked at later has
+    /// to be decided later.
+    pub(crate) async fn look_at_role(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        at: Micros,
+    ) -> Result<Option<UserCommand>, Refusal> {
+        let known = self.users.load(workspace, user.0).await?;
+        if known.state.portal != Portal::Dashboard || !known.state.account.stands() {
+            return Ok(None);
+        }
+        let setting = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+        let mapping = std::sync::Arc::clone(&setting.state.role_mapping);
+        let mut memberships = Vec::new();
+        for entry in known.state.entries.values() {
+            memberships.extend(self.effective_groups(workspace, entry.id.into()).await?);
+        }
+        let mapped = mapping.role_of(&memberships);
+        // What was heard may be older than the setting by which it is judged.
+        let at = at.max(setting.state.role_mapping_set);
+        Ok(Some(UserCommand::MapRole { mapped, mapping, at }))
+    }
+
+    /// The groups that somebody is in, directly or through other groups, each once.
+    pub(crate) async fn effective_groups(
+        &self,
+        workspace: &WorkspaceId,
+        member: MemberId,
+    ) -> Result<Vec<Membership>, Refusal> {
+        let directory = self.directory(workspace).await?;
+        let (mut found, mut seen, mut waiting) = (Vec::new(), HashSet::new(), vec![member]);
+        while let Some(member) = waiting.pop() {
+            for group in directory.memberships_of(workspace, member)? {
+                if !seen.insert(group) {
+                    continue;
+                }
+                let Some(row) = directory.group_of_workspace(workspace, group)? else { continue };
+                found.push(Membership {
+                    group,
+                    connector: row.connector,
+                    display: row.resource.display_name().unwrap_or_default().to_owned(),
+                });
+                waiting.push(group.into());
+            }
+        }
+        Ok(found)
+    }
+}
