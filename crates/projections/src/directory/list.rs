@@ -127,8 +127,10 @@ impl Ask<'_> {
             let Plan { source, exact } = plan::plan(self.filter, *kind, self.catalogue);
             let sorted =
                 self.sort.is_some_and(|it| Column::of(it, *kind, self.catalogue).is_none());
-            let keys = matches!(source, Source::Keys(_));
-            !keys && (!exact || sorted || (self.sort.is_some() && source != Source::All))
+            match source {
+                Source::Keys(keys) => !keys.iter().all(plan::Key::is_of_few),
+                source => !exact || sorted || (self.sort.is_some() && source != Source::All),
+            }
         })
     }
 }

@@ -55,6 +55,16 @@ pub(super) enum Key {
     Member(Uuid),
 }
 
+impl Key {
+    /// Whether it names a handful of rows at most: what is unique, or as good as.
+    pub(super) fn is_of_few(&self) -> bool {
+        match self {
+            Self::Id(_) | Self::UserName(_) | Self::ExternalId(_) => true,
+            Self::DisplayName(_) | Self::Email(_) | Self::Manager(_) | Self::Member(_) => false,
+        }
+    }
+}
+
 /// What one term of a filter offers.
 enum Offer {
     /// It holds for every row of the kind.

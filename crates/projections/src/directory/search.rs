@@ -103,9 +103,11 @@ impl<'q> Search<'q> {
             Ok(())
         };
         if let Source::Keys(keys) = &self.plan.source {
-            for no in keys::numbers(self.tx, self.connector.no, self.kind, keys)? {
-                see(no)?;
+            let numbers = keys::numbers(self.tx, self.connector.no, self.kind, keys)?;
+            if numbers.len() as u64 > EXAMINED_MAX {
+                return Err(self.too_long(numbers.len() as u64));
             }
+            numbers.into_iter().try_for_each(see)?;
             return Ok((items, examined));
         }
         let natural = self.natural();
