@@ -3,13 +3,14 @@
 DATA_DIR ?= data
 LISTEN ?= 127.0.0.1:8080
 ARGS ?=
+SECONDS_EACH ?= 30
 
 # Cargo may have been installed without being put on the path.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build test check fmt clippy doc bless bench conformance deny clean setup-build setup-test
+.PHONY: help run build test check fmt clippy doc bless bench conformance fuzz deny clean setup-build setup-test
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
@@ -44,6 +45,9 @@ bench: build ## Measure the release build against its yardsticks. ARGS=
 
 conformance: ## Run the conformance suites of others, and compare with their libraries. MUSTER_BIN=
 	scripts/conformance
+
+fuzz: ## Give each parser and engine of SCIM random input for a while. SECONDS_EACH=
+	SECONDS_EACH=$(SECONDS_EACH) scripts/fuzz
 
 deny: ## Check licences, sources and duplicates of dependencies (needs cargo-deny).
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
