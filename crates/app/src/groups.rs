@@ -2,11 +2,12 @@
 
 use domain::{
     group::{Group, GroupCommand, GroupRefusal, Living, MemberOp, MemberRef, Operation, Via},
-    ids::GroupId,
+    ids::{GroupId, MemberId},
 };
 use projections::directory::{GroupRow, MemberRow};
 use scim::{
     etag::EntityTags,
+    filter::Filter,
     members::{self, MemberChange},
     patch,
     resource::{Parsed, Resource},
@@ -117,7 +118,7 @@ impl App {
         for change in request.changes {
             let operation = match members::of_with(&change, options.leniency)? {
                 None => Operation::Attribute(change),
-                Some(change) => Operation::Members(self.member_op(caller, change).await?),
+                Some(change) => Operation::Members(self.member_op(caller, id, change).await?),
             };
             operations.push(operation);
         }
@@ -165,14 +166,49 @@ impl App {
         Ok(directory.group_members(&caller.workspace, id, after, MEMBERS_CHUNK)?)
     }
 
-    async fn member_op(&self, caller: &Caller, change: MemberChange) -> Result<MemberOp, Refusal> {
+    async fn member_op(
+        &self,
+        caller: &Caller,
+        id: GroupId,
+        change: MemberChange,
+    ) -> Result<MemberOp, Refusal> {
         Ok(match change {
             MemberChange::Add(values) => MemberOp::Add(self.resolve(caller, values).await?),
             MemberChange::Remove(values) => MemberOp::Remove(self.resolve(caller, values).await?),
             MemberChange::Replace(values) => MemberOp::Replace(self.resolve(caller, values).await?),
             MemberChange::RemoveAll => MemberOp::RemoveAll,
+            // The group itself knows its members by their values and types only.
+            MemberChange::RemoveMatching(filter)
+                if filter.mentions("display") || filter.mentions("$ref") =>
+            {
+                MemberOp::Remove(self.matching(caller, id, &filter).await?)
+            }
             MemberChange::RemoveMatching(filter) => MemberOp::RemoveMatching(filter),
         })
+    }
+
+    /// The members that a filter matches as a client sees them.
+    async fn matching(
+        &self,
+        caller: &Caller,
+        id: GroupId,
+        filter: &Filter,
+    ) -> Result<Vec<MemberRef>, Refusal> {
+        let base_url = self.base_url(&caller.workspace, &caller.connector);
+        let matcher = members::matcher(filter)?;
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let chunk = self.group_members(caller, id, after).await?;
+            let matches = chunk.iter().filter(|row| matcher.matches(&row.document(&base_url)));
+            found.extend(matches.map(|row| MemberRef {
+                value: row.value.to_string(),
+                known: Some(MemberId(row.value)),
+            }));
+            after = chunk.last().map(|row| row.value);
+            if chunk.len() < MEMBERS_CHUNK {
+                return Ok(found);
+            }
+        }
     }
 
     /// Whom each value names in this connector. Somebody who arrives after this look is found by

@@ -68,6 +68,7 @@ impl App {
         self.directory(&caller.workspace).await?;
         let models = Arc::clone(&self.read_models);
         let Caller { workspace, connector, catalogue, .. } = caller.clone();
+        let base_url = self.base_url(&workspace, &connector);
         let find = move |is_allowed: fn(&Ask<'_>) -> bool| {
             let (Page::Index { count, .. } | Page::Cursor { count, .. }) = query.page;
             let ask = Ask {
@@ -75,6 +76,7 @@ impl App {
                 filter: query.filter.as_ref(),
                 sort: query.sort.as_ref(),
                 catalogue: &catalogue,
+                base_url: &base_url,
                 start: start.clone(),
                 count,
             };

@@ -3,6 +3,7 @@
 //! Exit codes: 0 when it is done, 1 when something was found wrong or failed, 2 when the command
 //! itself was not understood.
 
+mod api;
 mod audit;
 mod check;
 mod demo;
@@ -39,6 +40,27 @@ enum Command {
     Simulate(simulate::Options),
     /// Ask any SCIM 2.0 server whether it does what the standards and the identity providers demand.
     Check(check::Options),
+    /// Workspaces, and how their people sign in.
+    #[command(subcommand)]
+    Workspace(api::workspace::Command),
+    /// Links from an identity provider to a portal.
+    #[command(subcommand)]
+    Connector(api::connector::Command),
+    /// The bearer tokens of a connector.
+    #[command(subcommand)]
+    Token(api::token::Command),
+    /// Collaborators, employees and MDM employees.
+    #[command(subcommand)]
+    People(api::people::Command),
+    /// Which groups make collaborators what.
+    #[command(subcommand)]
+    Roles(api::roles::Command),
+    /// What is owed to devices.
+    #[command(subcommand)]
+    Effects(api::effects::Command),
+    /// What deactivations carry out.
+    #[command(subcommand)]
+    Offboarding(api::offboarding::Command),
     /// Read and check the record.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -58,6 +80,13 @@ fn main() -> ExitCode {
                 Command::Demo(options) => demo::run(options).await,
                 Command::Simulate(options) => simulate::run(options).await,
                 Command::Check(options) => check::run(options).await,
+                Command::Workspace(command) => api::workspace::run(command).await,
+                Command::Connector(command) => api::connector::run(command).await,
+                Command::Token(command) => api::token::run(command).await,
+                Command::People(command) => api::people::run(command).await,
+                Command::Roles(command) => api::roles::run(command).await,
+                Command::Effects(command) => api::effects::run(command).await,
+                Command::Offboarding(command) => api::offboarding::run(command).await,
                 Command::Audit(command) => audit::run(command).await,
                 Command::Projections(command) => projections::run(command).await,
             }

@@ -54,7 +54,8 @@ impl Client {
         self.ask(&Method::POST, path, Some(body)).await
     }
 
-    async fn ask(
+    /// Asks, and gives back what is answered.
+    pub(crate) async fn ask(
         &mut self,
         method: &Method,
         path: &str,

@@ -100,10 +100,13 @@ impl Run {
             }
         }
         for Postponed { index, addition, created } in postponed {
-            if let Err(error) = self.add(addition, &created).await {
-                // It was to be created with what it refers to, or not at all.
-                let _ = self.delete(created.kind, &created.id, None).await;
-                if let Some(outcome) = &mut outcomes[index] {
+            let added = self.add(addition, &created).await;
+            let Some(outcome) = &mut outcomes[index] else { continue };
+            match added {
+                Ok(done) => outcome.version = done.version.map(etag::of),
+                Err(error) => {
+                    // It was to be created with what it refers to, or not at all.
+                    let _ = self.delete(created.kind, &created.id, None).await;
                     *outcome = failed(outcome.method.clone(), outcome.bulk_id.take(), None, error);
                 }
             }
@@ -251,15 +254,15 @@ impl Run {
     }
 
     /// Adds what had to wait for the rest of a circle.
-    async fn add(&self, mut addition: Operation, created: &Done) -> Result<(), Error> {
+    async fn add(&self, mut addition: Operation, created: &Done) -> Result<Done, Error> {
         addition.resolve(|name| self.ids.get(name).cloned()).map_err(|name| {
             Error::conflict(format!("'bulkId:{name}', which it refers to, was not created"))
         })?;
-        self.patch(created.kind, &created.id, addition.data, None).await.map(drop)
+        self.patch(created.kind, &created.id, addition.data, None).await
     }
 
     fn location(&self, (kind, id): (Kind, &str)) -> String {
-        format!("{}{}/{id}", self.base_url, kind.endpoint())
+        kind.location(&self.base_url, id)
     }
 }
 

@@ -78,7 +78,7 @@ impl Look {
     fn group_of_user(&self, group: &GroupRefRow) -> Value {
         json!({
             "value": group.id.0,
-            "$ref": location(&self.base_url, Kind::Group, group.id.0),
+            "$ref": Kind::Group.location(&self.base_url, group.id.0),
             "display": group.display,
             "type": "direct",
         })
@@ -95,7 +95,7 @@ impl Look {
         let meta = Meta {
             created: date_time(created),
             last_modified: date_time(modified),
-            location: location(&self.base_url, kind, id),
+            location: kind.location(&self.base_url, id),
             version: Some(etag::of(version)),
         };
         let attributes = resource.into_document(kind, &id.to_string(), &meta);
@@ -136,11 +136,6 @@ impl Document {
         pieces.members(group);
         pieces.text("]}");
     }
-}
-
-/// Where a resource is found.
-pub(crate) fn location(base_url: &str, kind: Kind, id: Uuid) -> String {
-    format!("{base_url}{}/{id}", kind.endpoint())
 }
 
 /// A time as SCIM writes it: RFC 3339 in UTC, to the millisecond.

@@ -6,8 +6,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::document::location;
-
 /// What most members fit into.
 const MEMBER_BYTES: usize = 256;
 
@@ -71,7 +69,7 @@ impl Members {
         let Wants { value, reference, kind, display } = self.wants;
         Member {
             value: value.then_some(row.value),
-            reference: reference.then(|| location(&self.base_url, row.kind, row.value)),
+            reference: reference.then(|| row.kind.location(&self.base_url, row.value)),
             kind: kind.then_some(row.kind.name()),
             display: row.display.as_deref().filter(|_| display),
         }

@@ -216,6 +216,17 @@ impl Filter {
         })
     }
 
+    /// Whether any comparison is about this attribute, or about something in it.
+    pub fn mentions(&self, attribute: &str) -> bool {
+        match self {
+            Self::Compare { path, .. } | Self::Present(path) | Self::Element { path, .. } => {
+                path.name.eq_ignore_ascii_case(attribute)
+            }
+            Self::Not(term) => term.mentions(attribute),
+            Self::And(terms) | Self::Or(terms) => terms.iter().any(|term| term.mentions(attribute)),
+        }
+    }
+
     /// The attribute and the value if this is a comparison by `eq`.
     pub fn equality(&self) -> Option<(&AttributePath, &Value)> {
         match self {

@@ -51,6 +51,11 @@ impl Kind {
         }
     }
 
+    /// Where a resource is found; `base_url` has no slash at its end.
+    pub fn location(self, base_url: &str, id: impl std::fmt::Display) -> String {
+        format!("{base_url}{}/{id}", self.endpoint())
+    }
+
     /// The attribute without which such a resource cannot be.
     pub const fn required(self) -> &'static str {
         match self {

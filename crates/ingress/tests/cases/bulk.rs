@@ -77,6 +77,10 @@ async fn case_56_references_in_a_circle_are_resolved() {
     let ids: Vec<_> = reply.body["Operations"].as_array().unwrap().iter().map(id_in).collect();
     assert_eq!(generic.members(&ids[0]).await, [ids[1].clone()]);
     assert_eq!(generic.members(&ids[1]).await, [ids[0].clone()]);
+    for operation in reply.body["Operations"].as_array().unwrap() {
+        let shown = generic.get(&format!("/Groups/{}", id_in(operation))).await;
+        assert_eq!(shown.header("etag"), operation["version"].as_str(), "the version is the last");
+    }
     // Where one of a circle cannot be, none is.
     let reply = generic.post("/Bulk", request(&json!([group("c", "a"), group("a", "c")]))).await;
     assert_eq!(statuses(&reply), ["409", "409"]);

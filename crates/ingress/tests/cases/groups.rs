@@ -338,3 +338,28 @@ async fn a_large_group_is_read_in_parts_and_changed_by_differences() {
     assert_eq!((added.status, added.body), (204, Value::Null));
     assert_eq!(server.head(), head + 2);
 }
+
+#[actix_web::test]
+async fn members_are_removed_by_whatever_a_client_sees_of_them() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let [ada, bob, cy] = ["ada", "bob", "cy"];
+    let ids = [generic.user(ada).await, generic.user(bob).await, generic.user(cy).await];
+    let group = generic.group("All", &[&ids[0], &ids[1], &ids[2]]).await;
+    let path = format!("/Groups/{group}");
+    let shown = generic.get(&path).await;
+    let reference = shown.body["members"].as_array().unwrap().iter();
+    let reference =
+        reference.map(|it| it["$ref"].as_str().unwrap()).find(|it| it.ends_with(&ids[1]));
+    for filter in ["display eq \"ADA\"".to_owned(), format!("$ref eq \"{}\"", reference.unwrap())] {
+        let remove = json!([{"op": "remove", "path": format!("members[{filter}]")}]);
+        assert_eq!(generic.patch(&path, remove).await.status, 204, "{filter}");
+    }
+    assert_eq!(generic.members(&group).await, [ids[2].clone()]);
+    for filter in [
+        format!("members.$ref eq \"https://muster.example/scim/v2/acme/store/Users/{}\"", ids[2]),
+        format!("meta.location ew \"{path}\""),
+    ] {
+        assert_eq!(generic.find("/Groups", &filter).await.ids(), [group.clone()], "{filter}");
+    }
+}

@@ -275,7 +275,7 @@ async fn a_strict_connector_takes_the_standard_to_the_letter() {
     for (operation, keyword) in [
         (json!({"op": "Replace", "path": "title", "value": "x"}), "invalidSyntax"),
         (json!({"op": "replace", "path": "active", "value": "False"}), "invalidValue"),
-        (json!({"op": "add", "path": "emails", "value": {"value": "a@x"}}), "invalidValue"),
+        (json!({"op": "replace", "path": "emails", "value": {"value": "a@x"}}), "invalidValue"),
     ] {
         let reply = strict.patch(&user, json!([operation])).await;
         assert_eq!(reply.error(), (400, Some(keyword)), "{operation}: {reply:?}");

@@ -7,16 +7,17 @@
 use domain::{Micros, ids::EntryId};
 use rusqlite::{Connection, OptionalExtension};
 use scim::{
-    filter::{Filter, Matcher},
+    filter::Matcher,
     resource::Meta,
-    schema::{Catalogue, Kind},
-    sort::{Sort, SortKey, Sorter},
+    schema::Kind,
+    sort::{SortKey, Sorter},
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
     connectors::ConnectorRow,
+    list::Ask,
     members,
     plan::{self, Named},
     users,
@@ -38,6 +39,7 @@ pub(super) struct Lens<'q> {
     added: Vec<&'static str>,
     with_groups: bool,
     members: Named,
+    base_url: &'q str,
 }
 
 /// A row, and what stands beside its resource.
@@ -56,11 +58,11 @@ impl<'q> Lens<'q> {
         tx: &'q Connection,
         connector: &'q ConnectorRow,
         kind: Kind,
-        (filter, sort): (Option<&'q Filter>, Option<&'q Sort>),
-        catalogue: &'q Catalogue,
+        ask: &Ask<'q>,
     ) -> Result<Self, scim::Error> {
+        let Ask { filter, sort, catalogue, base_url, .. } = *ask;
         let speaks_of = |name: &str| {
-            filter.is_some_and(|filter| plan::mentions(filter, name))
+            filter.is_some_and(|filter| filter.mentions(name))
                 || sort.is_some_and(|sort| sort.by.name.eq_ignore_ascii_case(name))
         };
         let sorted_by_members = sort.is_some_and(|it| it.by.name.eq_ignore_ascii_case("members"));
@@ -79,6 +81,7 @@ impl<'q> Lens<'q> {
             added: ADDED.into_iter().filter(|name| speaks_of(name)).collect(),
             with_groups: kind == Kind::User && speaks_of("groups"),
             members,
+            base_url,
         })
     }
 
@@ -120,14 +123,15 @@ impl<'q> Lens<'q> {
         document.extend(added.into_iter().map(|(name, value)| (name.to_owned(), value)));
         if self.with_groups {
             let groups = users::groups_within(self.tx, self.connector, EntryId(seen.id))?;
-            document.insert("groups".to_owned(), users::shown(&groups));
+            document.insert("groups".to_owned(), users::shown(&groups, self.base_url));
         }
         let members = match &self.members {
             Named::Nobody => None,
             Named::These(ids) => Some(members::among(self.tx, self.connector.no, no, ids)?),
             Named::All => Some(members::all(self.tx, self.connector.no, no)?),
         };
-        document.extend(members.map(|it| ("members".to_owned(), members::shown(&it))));
+        document
+            .extend(members.map(|it| ("members".to_owned(), members::shown(&it, self.base_url))));
         Ok(Value::Object(document))
     }
 
@@ -143,7 +147,7 @@ impl<'q> Lens<'q> {
                 let meta = Meta {
                     created: time(seen.created),
                     last_modified: time(seen.modified),
-                    location: String::new(),
+                    location: self.kind.location(self.base_url, seen.id),
                     version: Some(scim::etag::of(seen.version)),
                 };
                 meta.to_json(self.kind)

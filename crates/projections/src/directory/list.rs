@@ -47,6 +47,8 @@ pub struct Ask<'q> {
     pub sort: Option<&'q Sort>,
     /// The schemas that names are looked up in.
     pub catalogue: &'q Catalogue,
+    /// Where the connector's resources are found: what a location begins with.
+    pub base_url: &'q str,
     /// From where on.
     pub start: Start,
     /// How many.

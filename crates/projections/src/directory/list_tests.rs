@@ -92,6 +92,7 @@ impl Question<'_> {
             filter: filter.as_ref(),
             sort: sort.as_ref(),
             catalogue: Catalogue::standard(),
+            base_url: "https://x",
             start,
             count,
         };

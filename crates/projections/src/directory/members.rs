@@ -27,6 +27,21 @@ pub struct MemberRow {
     pub kind: Kind,
 }
 
+impl MemberRow {
+    /// The member as the document of a group has it.
+    pub fn document(&self, base_url: &str) -> Value {
+        let mut document = json!({
+            "value": self.value,
+            "$ref": self.kind.location(base_url, self.value),
+            "type": self.kind.name(),
+        });
+        if let Some(display) = &self.display {
+            document["display"] = display.as_str().into();
+        }
+        document
+    }
+}
+
 /// The members of the group `?1` of the connector `?2` that exist, behind `?3`.
 const MEMBERS: &str = "
     SELECT m.member, e.no IS NOT NULL,
@@ -227,9 +242,8 @@ pub(super) fn among(
 }
 
 /// Members as the document of a group has them.
-pub(super) fn shown(members: &[MemberRow]) -> Value {
-    let one = |member: &MemberRow| json!({ "value": member.value, "type": member.kind.name(), "display": member.display });
-    members.iter().map(one).collect()
+pub(super) fn shown(members: &[MemberRow], base_url: &str) -> Value {
+    members.iter().map(|member| member.document(base_url)).collect()
 }
 
 /// The entry or group of a connector that a value names.

@@ -257,19 +257,6 @@ fn is_of(path: &AttributePath, attribute: &str) -> bool {
     path.name.eq_ignore_ascii_case(attribute)
 }
 
-/// Whether a filter speaks of a top-level attribute at all.
-pub(super) fn mentions(filter: &Filter, attribute: &str) -> bool {
-    match filter {
-        Filter::Compare { path, .. } | Filter::Present(path) | Filter::Element { path, .. } => {
-            is_of(path, attribute)
-        }
-        Filter::Not(term) => mentions(term, attribute),
-        Filter::And(terms) | Filter::Or(terms) => {
-            terms.iter().any(|term| mentions(term, attribute))
-        }
-    }
-}
-
 /// Which members of a group its document needs for a filter to be decided.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Named {

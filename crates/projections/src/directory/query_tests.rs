@@ -67,6 +67,7 @@ fn list(kind: Kind, filter: Option<&str>, start: u64, count: u64) -> (u64, Vec<R
         filter: filter.as_ref(),
         sort: None,
         catalogue: Catalogue::standard(),
+        base_url: "https://x",
         start: Start::Skip(start.saturating_sub(1)),
         count,
     };

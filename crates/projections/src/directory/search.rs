@@ -37,7 +37,7 @@ impl<'q> Search<'q> {
         count: u64,
     ) -> Result<Self, ListError> {
         let plan = plan::plan(ask.filter, kind, ask.catalogue);
-        let lens = Lens::new(tx, connector, kind, (ask.filter, ask.sort), ask.catalogue)?;
+        let lens = Lens::new(tx, connector, kind, ask)?;
         Ok(Self { tx, connector, kind, ask: Ask { start, count, ..ask.clone() }, plan, lens })
     }
 

@@ -6,7 +6,7 @@ use domain::{
 };
 use event_log::WorkspaceId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use scim::resource::Resource;
+use scim::{resource::Resource, schema::Kind};
 use serde_json::{Value, json};
 
 use super::{Directory, connectors, connectors::ConnectorRow, schema};
@@ -170,7 +170,14 @@ pub(super) fn groups_within(
 }
 
 /// Groups as the document of a user has them.
-pub(super) fn shown(groups: &[GroupRefRow]) -> Value {
-    let one = |group: &GroupRefRow| json!({ "value": group.id, "display": group.display });
+pub(super) fn shown(groups: &[GroupRefRow], base_url: &str) -> Value {
+    let one = |group: &GroupRefRow| {
+        json!({
+            "value": group.id,
+            "$ref": Kind::Group.location(base_url, group.id.0),
+            "display": group.display,
+            "type": "direct",
+        })
+    };
     groups.iter().map(one).collect()
 }

@@ -1,0 +1,156 @@
+//! `muster connector`: links from an identity provider to a portal.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::{InWorkspace, Portal, escape, fields, text};
+
+/// What to do with connectors.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List them.
+    List {
+        #[command(flatten)]
+        of: InWorkspace,
+    },
+    /// Enable SCIM for a portal; prints the Base URL and, this once, the token.
+    Enable {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// The portal.
+        portal: Portal,
+        /// `entra`, `okta`, `onelogin`, `generic` or `strict`. [default: generic]
+        #[arg(long)]
+        idp: Option<String>,
+        /// What it is called in addresses. [default: the portal's name]
+        #[arg(long)]
+        name: Option<String>,
+        /// Switch just-in-time creation off, should it be on.
+        #[arg(long)]
+        disable_jit: bool,
+    },
+    /// Show one.
+    Show {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its name.
+        connector: String,
+    },
+    /// Take no requests for now: they get 503 and nothing is lost.
+    Pause {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its name.
+        connector: String,
+    },
+    /// Take requests again.
+    Resume {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its name.
+        connector: String,
+    },
+    /// Say whose dialect it speaks.
+    Idp {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its name.
+        connector: String,
+        /// `entra`, `okta`, `onelogin`, `generic` or `strict`.
+        idp: String,
+    },
+    /// Show what creation and deactivation do, or set it.
+    Provisioning {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its name.
+        connector: String,
+        /// Set: `nothing` or `create`.
+        #[arg(long)]
+        on_create: Option<String>,
+        /// Set: the role of a new collaborator.
+        #[arg(long)]
+        default_role: Option<String>,
+        /// Set: `nothing`, `remove_user`, for mdm also `unassign`, `change_policy`,
+        /// `remove_user_and_devices`.
+        #[arg(long)]
+        on_deactivate: Option<String>,
+        /// Set: the id of the policy that `change_policy` gives.
+        #[arg(long)]
+        policy: Option<String>,
+    },
+    /// Show the extension schemas that are declared, or declare those of a file.
+    Extensions {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its name.
+        connector: String,
+        /// Declare these, and no others: a JSON file as the API shows them.
+        #[arg(long)]
+        set: Option<PathBuf>,
+    },
+}
+
+pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List { of } => {
+            of.list("/connectors", &["connector", "portal", "idp", "state", "base_url"]).await
+        }
+        Command::Enable { of, portal, idp, name, disable_jit } => {
+            let body = fields([
+                ("idp", text(idp.as_ref())),
+                ("name", text(name.as_ref())),
+                ("disable_jit", disable_jit.then_some(Value::Bool(true))),
+            ]);
+            let path = format!("/portals/{}/scim", portal.name());
+            of.show(Method::POST, &path, Some(&body)).await
+        }
+        Command::Show { of, connector } => of.show(Method::GET, &one(&connector), None).await,
+        Command::Pause { of, connector } => {
+            change(&of, &connector, json!({"state": "paused"})).await
+        }
+        Command::Resume { of, connector } => {
+            change(&of, &connector, json!({"state": "active"})).await
+        }
+        Command::Idp { of, connector, idp } => change(&of, &connector, json!({ "idp": idp })).await,
+        Command::Provisioning { of, connector, on_create, default_role, on_deactivate, policy } => {
+            let path = format!("{}/provisioning", one(&connector));
+            let set = fields([
+                ("on_create", text(on_create.as_ref())),
+                ("default_role", text(default_role.as_ref())),
+                ("on_deactivate", text(on_deactivate.as_ref())),
+                ("policy", text(policy.as_ref())),
+            ]);
+            let is_empty = set.as_object().is_none_or(serde_json::Map::is_empty);
+            if is_empty {
+                return of.show(Method::GET, &path, None).await;
+            }
+            of.show(Method::PUT, &path, Some(&set)).await
+        }
+        Command::Extensions { of, connector, set } => {
+            let path = format!("{}/extensions", one(&connector));
+            match set {
+                None => of.show(Method::GET, &path, None).await,
+                Some(file) => of.show(Method::PUT, &path, Some(&read(&file)?)).await,
+            }
+        }
+    }
+}
+
+fn one(connector: &str) -> String {
+    format!("/connectors/{}", escape(connector))
+}
+
+async fn change(of: &InWorkspace, connector: &str, body: Value) -> anyhow::Result<ExitCode> {
+    of.show(Method::PATCH, &one(connector), Some(&body)).await
+}
+
+/// Reads a JSON file.
+pub(super) fn read(file: &PathBuf) -> anyhow::Result<Value> {
+    let text = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", file.display()))
+}

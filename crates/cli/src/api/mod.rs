@@ -1,0 +1,171 @@
+//! Commands over `/api/v1`: what an administrator does, without a browser.
+//!
+//! One file for each resource. A command builds a request and prints the answer: as a table for
+//! people, as the API's own JSON with `--json`. Whatever is refused is said in the API's words.
+
+pub(crate) mod connector;
+pub(crate) mod effects;
+pub(crate) mod offboarding;
+pub(crate) mod people;
+pub(crate) mod roles;
+pub(crate) mod token;
+pub(crate) mod workspace;
+
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use crate::{
+    options::Misused,
+    output::say,
+    remote::{Client, Remote},
+};
+
+/// How many items of a list are asked for at a time.
+const PAGE: usize = 1_000;
+
+/// At which server, and how the answer is printed.
+#[derive(Args, Clone)]
+pub(crate) struct Api {
+    #[command(flatten)]
+    remote: Remote,
+    /// Print the API's JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The same, in one workspace.
+#[derive(Args, Clone)]
+pub(crate) struct InWorkspace {
+    #[command(flatten)]
+    api: Api,
+    /// The workspace's slug.
+    #[arg(long, env = "MUSTER_WORKSPACE")]
+    workspace: String,
+}
+
+/// A portal.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Portal {
+    /// Collaborators.
+    Dashboard,
+    /// Employees.
+    Store,
+    /// MDM employees.
+    Mdm,
+}
+
+impl Portal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dashboard => "dashboard",
+            Self::Store => "store",
+            Self::Mdm => "mdm",
+        }
+    }
+
+    /// Where the API has the portal's people.
+    fn people(self) -> &'static str {
+        match self {
+            Self::Dashboard => "/collaborators",
+            Self::Store => "/employees",
+            Self::Mdm => "/mdm/users",
+        }
+    }
+}
+
+impl Api {
+    fn client(&self) -> anyhow::Result<Client> {
+        self.remote.client()
+    }
+
+    /// Asks, and prints the object that is answered.
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let answer = self.client()?.ask(&method, path, body).await?;
+        if self.json {
+            say(&answer.to_string());
+        } else {
+            table::object(&answer).iter().for_each(|line| say(line));
+        }
+        Ok(answer)
+    }
+
+    /// Prints a list, all pages of it, with these columns.
+    async fn list(&self, path: &str, columns: &[&str]) -> anyhow::Result<ExitCode> {
+        let mut client = self.client()?;
+        let (mut items, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let behind = cursor.map(|it| format!("&cursor={}", escape(&it))).unwrap_or_default();
+            let page = client.get(&format!("{path}{joint}limit={PAGE}{behind}")).await?;
+            items.extend(page["items"].as_array().cloned().unwrap_or_default());
+            cursor = page["next_cursor"].as_str().map(str::to_owned);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        if self.json {
+            say(&serde_json::json!({ "items": items }).to_string());
+        } else {
+            table::list(&items, columns).iter().for_each(|line| say(line));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Asks for something to be done of which there is nothing to show.
+    async fn done(&self, method: Method, path: &str, said: &str) -> anyhow::Result<ExitCode> {
+        self.client()?.ask(&method, path, None).await?;
+        say(&if self.json { "{}".to_owned() } else { said.to_owned() });
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl InWorkspace {
+    fn path(&self, rest: &str) -> String {
+        format!("/workspaces/{}{rest}", escape(&self.workspace))
+    }
+
+    async fn show(
+        &self,
+        method: Method,
+        rest: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<ExitCode> {
+        self.api.ask(method, &self.path(rest), body).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn list(&self, rest: &str, columns: &[&str]) -> anyhow::Result<ExitCode> {
+        self.api.list(&self.path(rest), columns).await
+    }
+
+    async fn done(&self, method: Method, rest: &str, said: &str) -> anyhow::Result<ExitCode> {
+        self.api.done(method, &self.path(rest), said).await
+    }
+}
+
+/// Text as it may stand in a path or a query.
+fn escape(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// The fields that were given.
+fn fields<const N: usize>(given: [(&str, Option<Value>); N]) -> Value {
+    let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect::<Map<_, _>>())
+}
+
+fn text(given: Option<&String>) -> Option<Value> {
+    given.map(|text| Value::from(text.as_str()))
+}
+
+/// What cannot be taken back is asked for twice.
+fn confirmed(yes: bool, what: &str) -> Result<(), Misused> {
+    if yes { Ok(()) } else { Err(Misused(anyhow!("{what}: say --yes if that is what you want"))) }
+}

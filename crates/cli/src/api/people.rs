@@ -1,0 +1,105 @@
+//! `muster people`: collaborators, employees and MDM employees.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::{InWorkspace, Portal, confirmed, escape, fields, text};
+
+/// What to do with people.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List those of a portal who have an account.
+    List {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// The portal.
+        portal: Portal,
+        /// Only those in whose userName or address this occurs.
+        #[arg(long)]
+        q: Option<String>,
+        /// Only accounts that are `active`, `suspended`, `removed` or `none`; `any` for all.
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Show one, by any of their ids.
+    Show {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// The portal.
+        portal: Portal,
+        /// Their id, or the SCIM id of one of their entries.
+        id: String,
+    },
+    /// Make an account by hand.
+    Invite {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// The portal.
+        portal: Portal,
+        /// How they sign in.
+        user_name: String,
+        /// Where they are written to.
+        #[arg(long)]
+        email: Option<String>,
+        /// Dashboard: their role. [default: unassigned]
+        #[arg(long)]
+        role: Option<String>,
+    },
+    /// Give a collaborator another role.
+    Role {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Their id.
+        id: String,
+        /// `owner`, `admin`, `developer`, `viewer` or `unassigned`.
+        role: String,
+    },
+    /// Remove an account; what connectors know of the person stays.
+    Remove {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// The portal.
+        portal: Portal,
+        /// Their id.
+        id: String,
+        /// Yes, remove it.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+const COLUMNS: [&str; 6] = ["id", "user_name", "email", "account", "role", "source"];
+
+pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let one = |portal: Portal, id: &str| format!("{}/{}", portal.people(), escape(id));
+    match command {
+        Command::List { of, portal, q, account } => {
+            let query = [("q", q), ("account", account)];
+            let query: Vec<_> = query
+                .into_iter()
+                .filter_map(|(name, value)| Some(format!("{name}={}", escape(&value?))))
+                .collect();
+            of.list(&format!("{}?{}", portal.people(), query.join("&")), &COLUMNS).await
+        }
+        Command::Show { of, portal, id } => of.show(Method::GET, &one(portal, &id), None).await,
+        Command::Invite { of, portal, user_name, email, role } => {
+            let body = fields([
+                ("user_name", Some(Value::from(user_name))),
+                ("email", text(email.as_ref())),
+                ("role", text(role.as_ref())),
+            ]);
+            of.show(Method::POST, portal.people(), Some(&body)).await
+        }
+        Command::Role { of, id, role } => {
+            let body = json!({ "role": role });
+            of.show(Method::PATCH, &one(Portal::Dashboard, &id), Some(&body)).await
+        }
+        Command::Remove { of, portal, id, yes } => {
+            confirmed(yes, "this removes the account")?;
+            of.done(Method::DELETE, &one(portal, &id), &format!("removed {id}")).await
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Answers of the API as people read them.
+
+use serde_json::Value;
+
+/// The lines of an object: a name and a value each.
+pub(super) fn object(object: &Value) -> Vec<String> {
+    let Some(members) = object.as_object() else { return vec![cell(object)] };
+    let width = members.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    members.iter().map(|(name, value)| format!("{name:width$}  {}", cell(value))).collect()
+}
+
+/// The lines of a list: a head, and a line for each item.
+pub(super) fn list(items: &[Value], columns: &[&str]) -> Vec<String> {
+    let head: Vec<_> = columns.iter().map(|name| name.to_uppercase()).collect();
+    let rows = items.iter().map(|item| columns.iter().map(|name| cell(&item[*name])).collect());
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<_> = (0..columns.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<_> =
+            row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_what_stands_in_them() {
+        let items = [json!({"id": "acme", "n": 7}), json!({"id": "a"})];
+        assert_eq!(list(&items, &["id", "n"]), ["ID    N", "acme  7", "a     -"]);
+        assert_eq!(list(&[], &["id"]), ["ID"]);
+        assert_eq!(object(&json!({"a": "x", "long": [1]})), ["a     x", "long  [1]"]);
+    }
+}
