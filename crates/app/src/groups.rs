@@ -4,6 +4,7 @@ use domain::{
     group::{Group, GroupCommand, GroupRefusal, Living, MemberOp, MemberRef, Operation, Via},
     ids::{GroupId, MemberId},
 };
+use imbl::OrdSet;
 use projections::directory::{GroupRow, MemberRow};
 use scim::{
     etag::EntityTags,
@@ -20,7 +21,7 @@ use crate::{App, Caller, DispatchError, Done, Order, Refusal};
 /// How many members are read at a time.
 pub const MEMBERS_CHUNK: usize = 1_000;
 
-/// A SCIM Group to be shown, without its members.
+/// A SCIM Group to be shown.
 #[derive(Clone, Debug)]
 pub struct GroupView {
     /// The SCIM id.
@@ -33,6 +34,27 @@ pub struct GroupView {
     pub modified: i64,
     /// Its version: the ETag.
     pub version: u64,
+    /// Who its members are, of the same version.
+    pub members: MemberIds,
+}
+
+/// The members of a group, by id: those too that were deleted a moment ago.
+#[derive(Clone, Debug)]
+pub enum MemberIds {
+    /// As the group itself has them.
+    Set(OrdSet<MemberId>),
+    /// As they were read; none, where nobody asked for them.
+    List(Vec<Uuid>),
+}
+
+impl MemberIds {
+    /// The ids, in order.
+    pub fn into_vec(self) -> Vec<Uuid> {
+        match self {
+            Self::Set(set) => set.iter().map(|member| member.0).collect(),
+            Self::List(list) => list,
+        }
+    }
 }
 
 impl GroupView {
@@ -43,14 +65,16 @@ impl GroupView {
             created: living.created,
             modified: living.modified,
             version,
+            members: MemberIds::Set(living.members.clone()),
         }
     }
 }
 
 impl From<GroupRow> for GroupView {
     fn from(row: GroupRow) -> Self {
-        let GroupRow { id, resource, created, modified, version, .. } = row;
-        Self { id, resource, created, modified, version }
+        let GroupRow { id, resource, created, modified, version, members, .. } = row;
+        let members = MemberIds::List(members.unwrap_or_default());
+        Self { id, resource, created, modified, version, members }
     }
 }
 
@@ -145,25 +169,25 @@ impl App {
     ///
     /// # Errors
     /// [`Refusal::NotFound`].
-    pub async fn group(&self, caller: &Caller, id: GroupId) -> Result<GroupView, Refusal> {
-        let directory = self.directory(&caller.workspace).await?;
-        let row = directory.group(&caller.workspace, &caller.connector, id)?;
-        Ok(row.ok_or_else(|| Refusal::NotFound("group".into()))?.into())
-    }
-
-    /// At most [`MEMBERS_CHUNK`] members of a group, by id, behind the member `after`; fewer are the
-    /// last. A group is read in such parts, so that no answer holds all the members of a large one.
-    ///
-    /// # Errors
-    /// When a read model has stopped.
-    pub async fn group_members(
+    pub async fn group(
         &self,
         caller: &Caller,
         id: GroupId,
-        after: Option<Uuid>,
-    ) -> Result<Vec<MemberRow>, Refusal> {
+        with_members: bool,
+    ) -> Result<GroupView, Refusal> {
         let directory = self.directory(&caller.workspace).await?;
-        Ok(directory.group_members(&caller.workspace, id, after, MEMBERS_CHUNK)?)
+        let row = directory.group(&caller.workspace, &caller.connector, id, with_members)?;
+        Ok(row.ok_or_else(|| Refusal::NotFound("group".into()))?.into())
+    }
+
+    /// Those of some ids that are of users or groups of the connector now, as members of a group. A
+    /// large group is shown in parts of [`MEMBERS_CHUNK`].
+    ///
+    /// # Errors
+    /// When a read model has stopped.
+    pub async fn members(&self, caller: &Caller, ids: &[Uuid]) -> Result<Vec<MemberRow>, Refusal> {
+        let directory = self.directory(&caller.workspace).await?;
+        Ok(directory.members_among(&caller.workspace, &caller.connector, ids)?)
     }
 
     async fn member_op(
@@ -196,19 +220,17 @@ impl App {
     ) -> Result<Vec<MemberRef>, Refusal> {
         let base_url = self.base_url(&caller.workspace, &caller.connector);
         let matcher = members::matcher(filter)?;
-        let (mut found, mut after) = (Vec::new(), None);
-        loop {
-            let chunk = self.group_members(caller, id, after).await?;
-            let matches = chunk.iter().filter(|row| matcher.matches(&row.document(&base_url)));
+        let group = self.group(caller, id, true).await?;
+        let mut found = Vec::new();
+        for ids in group.members.into_vec().chunks(MEMBERS_CHUNK) {
+            let rows = self.members(caller, ids).await?;
+            let matches = rows.iter().filter(|row| matcher.matches(&row.document(&base_url)));
             found.extend(matches.map(|row| MemberRef {
                 value: row.value.to_string(),
                 known: Some(MemberId(row.value)),
             }));
-            after = chunk.last().map(|row| row.value);
-            if chunk.len() < MEMBERS_CHUNK {
-                return Ok(found);
-            }
         }
+        Ok(found)
     }
 
     /// Whom each value names in this connector. Somebody who arrives after this look is found by

@@ -36,7 +36,7 @@ use uuid::Uuid;
 pub use bearer::TokenDigest;
 pub use caller::{Caller, Person, Unauthorized, bearer_token};
 pub use cursor::CURSOR_SECONDS_MAX;
-pub use groups::{GroupView, MEMBERS_CHUNK};
+pub use groups::{GroupView, MEMBERS_CHUNK, MemberIds};
 pub use ids::{CountedIds, Ids, SystemIds};
 pub use lists::{List, View};
 pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};

@@ -21,7 +21,7 @@ pub struct List {
     pub next_cursor: Option<String>,
 }
 
-/// A resource of a list. A group comes without its members.
+/// A resource of a list.
 #[derive(Debug)]
 pub enum View {
     /// A user.
@@ -77,6 +77,7 @@ impl App {
                 sort: query.sort.as_ref(),
                 catalogue: &catalogue,
                 base_url: &base_url,
+                with_members: query.projection.wants("members"),
                 start: start.clone(),
                 count,
             };

@@ -8,7 +8,6 @@ use actix_web::{
     },
 };
 use app::{GroupView, UserView};
-use domain::ids::GroupId;
 use jiff::Timestamp;
 use projections::directory::GroupRefRow;
 use scim::{Catalogue, Kind, Meta, Resource, etag, project::Projection};
@@ -29,8 +28,8 @@ pub(crate) struct Look {
 /// A resource as it is sent.
 pub(crate) struct Document {
     attributes: Value,
-    /// The group whose members stand in it: apart, because there may be a hundred thousand.
-    members: Option<GroupId>,
+    /// The members of a group, if they are shown: apart, because there may be a hundred thousand.
+    members: Option<Vec<Uuid>>,
     location: String,
     version: u64,
 }
@@ -61,11 +60,16 @@ impl Look {
 
     /// A group.
     pub(crate) fn group(&self, view: GroupView) -> Document {
-        let GroupView { id, resource, created, modified, version } = view;
+        let GroupView { id, resource, created, modified, version, members } = view;
         let mut document = self.document(Kind::Group, id.0, resource, (created, modified, version));
         self.project(Kind::Group, &mut document.attributes);
-        document.members = self.projection.wants("members").then_some(id);
+        document.members = self.wants_members().then(|| members.into_vec());
         document
+    }
+
+    /// Whether a group is shown with its members.
+    pub(crate) fn wants_members(&self) -> bool {
+        self.projection.wants("members")
     }
 
     /// How members look: what the projection leaves of an example tells what it leaves of each.
@@ -129,11 +133,11 @@ impl Document {
     }
 
     /// Writes it into an answer.
-    pub(crate) fn write(&self, pieces: &mut Pieces) {
-        let Some(group) = self.members else { return pieces.json(&self.attributes) };
+    pub(crate) fn write(self, pieces: &mut Pieces) {
+        let Some(members) = self.members else { return pieces.json(&self.attributes) };
         pieces.open_object(&self.attributes);
         pieces.text(",\"members\":[");
-        pieces.members(group);
+        pieces.members(members);
         pieces.text("]}");
     }
 }

@@ -1,15 +1,14 @@
 //! Pieces: an answer that holds the members of groups, a thousand of them at a time.
 //!
-//! A group may have a hundred thousand members, and a page of groups a thousand times that. What is
-//! small is sent whole, with its length; what is not is read and sent in turns, so that no request
-//! holds more than one part of it.
+//! A group may have a hundred thousand members. Who they are is known from the start, of one version
+//! of the group; how each is shown is read and sent in turns, so that no request holds more than one
+//! part of that. What is small is sent whole, with its length.
 
 use std::collections::VecDeque;
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header::CONTENT_TYPE, web::Data};
 use app::{App, MEMBERS_CHUNK, Refusal};
 use bytes::Bytes;
-use domain::ids::GroupId;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use uuid::Uuid;
@@ -26,10 +25,10 @@ pub(crate) struct Pieces(VecDeque<Piece>);
 
 enum Piece {
     Text(Vec<u8>),
-    /// The members of a group behind one of them, written as a list without its brackets.
+    /// Members of a group that are still to be written; `begun` once any is.
     Members {
-        group: GroupId,
-        after: Option<Uuid>,
+        ids: VecDeque<Uuid>,
+        begun: bool,
     },
 }
 
@@ -62,8 +61,8 @@ impl Pieces {
     }
 
     /// The members of a group.
-    pub(crate) fn members(&mut self, group: GroupId) {
-        self.0.push_back(Piece::Members { group, after: None });
+    pub(crate) fn members(&mut self, ids: Vec<Uuid>) {
+        self.0.push_back(Piece::Members { ids: ids.into(), begun: false });
     }
 
     fn buffer(&mut self) -> &mut Vec<u8> {
@@ -100,16 +99,18 @@ impl Pieces {
     }
 
     async fn next(&mut self, source: &Source) -> Result<Option<Vec<u8>>, Refusal> {
-        let (group, after) = match self.0.pop_front() {
+        let (mut ids, begun) = match self.0.pop_front() {
             None => return Ok(None),
             Some(Piece::Text(text)) => return Ok(Some(text)),
-            Some(Piece::Members { group, after }) => (group, after),
+            Some(Piece::Members { ids, begun }) => (ids, begun),
         };
-        let rows = source.app.group_members(&source.caller, group, after).await?;
-        if rows.len() == MEMBERS_CHUNK {
-            let after = rows.last().map(|row| row.value);
-            self.0.push_front(Piece::Members { group, after });
+        let part: Vec<_> = ids.drain(..ids.len().min(MEMBERS_CHUNK)).collect();
+        let rows = source.app.members(&source.caller, &part).await?;
+        let written = source.members.write(&rows, !begun);
+        if !ids.is_empty() {
+            let begun = begun || !rows.is_empty();
+            self.0.push_front(Piece::Members { ids, begun });
         }
-        Ok(Some(source.members.write(&rows, after.is_none())))
+        Ok(Some(written))
     }
 }

@@ -72,12 +72,12 @@ impl Show {
 
     /// The answer that shows a user.
     pub(crate) async fn user(&self, user: UserView, status: StatusCode) -> Answer {
-        self.respond(&self.look.user(user), status).await
+        self.respond(self.look.user(user), status).await
     }
 
     /// The answer that shows a group.
     pub(crate) async fn group(&self, group: GroupView, status: StatusCode) -> Answer {
-        self.respond(&self.look.group(group), status).await
+        self.respond(self.look.group(group), status).await
     }
 
     /// The answer to a PATCH of a group: 204, whatever its size, unless the client has said what it
@@ -85,7 +85,7 @@ impl Show {
     pub(crate) async fn patched(&self, group: GroupView) -> Answer {
         let document = self.look.group(group);
         if self.look.is_explicit() {
-            return self.respond(&document, StatusCode::OK).await;
+            return self.respond(document, StatusCode::OK).await;
         }
         Ok(document.head(StatusCode::NO_CONTENT).finish())
     }
@@ -96,10 +96,15 @@ impl Show {
         if known.has(document.version()) {
             return Ok(document.head(StatusCode::NOT_MODIFIED).finish());
         }
-        self.respond(&document, StatusCode::OK).await
+        self.respond(document, StatusCode::OK).await
     }
 
-    async fn respond(&self, document: &Document, status: StatusCode) -> Answer {
+    /// Whether a group is shown with its members.
+    pub(crate) fn wants_members(&self) -> bool {
+        self.look.wants_members()
+    }
+
+    async fn respond(&self, document: Document, status: StatusCode) -> Answer {
         let mut head = document.head(status);
         if let Some(whole) = document.whole() {
             return Ok(json(&mut head, whole));

@@ -15,6 +15,6 @@ pub(super) async fn get(
     known: IfNoneMatch,
 ) -> Answer {
     let show = Show::new(&app, &caller, query.projection()?);
-    let group = app.group(&caller, GroupId(id)).await?;
+    let group = app.group(&caller, GroupId(id), show.wants_members()).await?;
     show.read(View::Group(group), &known).await
 }

@@ -4,7 +4,7 @@ use domain::workspace::Idp;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server};
+use crate::support::{Client, Reply, Server};
 
 async fn people(client: &Client<'_>, count: usize) -> Vec<String> {
     let names: Vec<_> = (0..count).map(|number| format!("user-{number}")).collect();
@@ -325,6 +325,23 @@ async fn a_large_group_is_read_in_parts_and_changed_by_differences() {
     let listed = generic.get("/Groups").await;
     assert_eq!(listed.body["Resources"][0]["members"].as_array().unwrap().len(), MANY);
     assert_eq!(listed.body["totalResults"], 1);
+
+    // Whatever happens to the group while it is sent, what is sent is one version of it.
+    let begun = [generic.begin(&path).await, generic.begin("/Groups").await];
+    let alone = json!([{"op": "replace", "path": "members", "value": [{"value": users[0]}]}]);
+    assert_eq!(generic.patch(&path, alone).await.status, 204);
+    for response in begun {
+        let reply = Reply::read(response).await;
+        let group = if reply.body["Resources"].is_array() {
+            &reply.body["Resources"][0]
+        } else {
+            &reply.body
+        };
+        assert_eq!(group["members"].as_array().unwrap().len(), MANY);
+        assert_eq!(group["meta"]["version"].as_str(), read.header("etag"));
+    }
+    assert_eq!(generic.put(&path, body(&users)).await.status, 200);
+    let read = generic.get(&path).await;
 
     let head = server.head();
     let reversed: Vec<_> = users.iter().rev().cloned().collect();

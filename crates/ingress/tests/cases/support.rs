@@ -166,8 +166,8 @@ impl Client<'_> {
         Reply::read(response).await
     }
 
-    /// The media type of an answer.
-    pub(crate) async fn raw(&self, path: &str) -> String {
+    /// An answer whose body has not been read.
+    pub(crate) async fn begin(&self, path: &str) -> actix_web::HttpResponse {
         let mut request = test::TestRequest::get().uri(&format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.insert_header((*name, value.as_str()));
@@ -175,8 +175,7 @@ impl Client<'_> {
         if let Some(token) = &self.token {
             request = request.insert_header(("authorization", format!("Bearer {token}")));
         }
-        let response = (self.server.send)(request).await.unwrap();
-        response.headers().get("content-type").unwrap().to_str().unwrap().to_owned()
+        (self.server.send)(request).await.unwrap().map_into_boxed_body().into_parts().1
     }
 
     /// The same client with another header, or another value of it.
@@ -215,7 +214,8 @@ impl Client<'_> {
 }
 
 impl Reply {
-    async fn read(response: actix_web::HttpResponse) -> Self {
+    /// Reads the body of an answer.
+    pub(crate) async fn read(response: actix_web::HttpResponse) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
         assert!(headers.contains_key("x-request-id"), "{status} has no request id");

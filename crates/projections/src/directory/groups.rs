@@ -8,8 +8,9 @@ use domain::{
 use event_log::WorkspaceId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use scim::resource::Resource;
+use uuid::Uuid;
 
-use super::{Directory, connectors};
+use super::{Directory, connectors, members};
 use crate::{
     Cursor, Failure,
     cursor::cut,
@@ -35,6 +36,9 @@ pub struct GroupRow {
     pub version: u64,
     /// How many members it has. One that was deleted a moment ago may still be counted.
     pub members_count: u64,
+    /// Who they are, by id, if that was asked for; those too that were deleted a moment ago. Of one
+    /// state together with the rest: a group that is read in parts is read as it was.
+    pub members: Option<Vec<Uuid>>,
 }
 
 /// A query of groups with the columns of [`group_row`].
@@ -70,12 +74,21 @@ fn group_row(row: &Row<'_>) -> rusqlite::Result<GroupRow> {
         modified: row.get(5)?,
         version: natural(row, 6)?,
         members_count: natural(row, 7)?,
+        members: None,
     })
 }
 
 /// A group by the number of its row.
-pub(super) fn by_number(tx: &Connection, no: i64) -> rusqlite::Result<Option<GroupRow>> {
-    tx.prepare_cached(BY_NO)?.query_row([no], group_row).optional()
+pub(super) fn by_number(
+    tx: &Connection,
+    no: i64,
+    with_members: bool,
+) -> rusqlite::Result<Option<GroupRow>> {
+    let mut row = tx.prepare_cached(BY_NO)?.query_row([no], group_row).optional()?;
+    if let Some(row) = row.as_mut().filter(|_| with_members) {
+        row.members = Some(members::ids(tx, no)?);
+    }
+    Ok(row)
 }
 
 impl Directory<'_> {
@@ -85,14 +98,22 @@ impl Directory<'_> {
         workspace: &WorkspaceId,
         connector: &ConnectorName,
         id: GroupId,
+        with_members: bool,
     ) -> Result<Option<GroupRow>, Failure> {
         let reader = self.reader()?;
         let tx = reader.snapshot()?;
         let Some(connector) = connectors::find(&tx, workspace, connector)? else { return Ok(None) };
-        Ok(tx
+        let found = tx
             .prepare_cached(BY_ID)?
-            .query_row(params![connector.no, id.0.as_bytes()], group_row)
-            .optional()?)
+            .query_row(params![connector.no, id.0.as_bytes()], |row| {
+                Ok((group_row(row)?, row.get::<_, i64>(8)?))
+            })
+            .optional()?;
+        let Some((mut row, no)) = found else { return Ok(None) };
+        if with_members {
+            row.members = Some(members::ids(&tx, no)?);
+        }
+        Ok(Some(row))
     }
 
     /// Groups of all connectors of a portal, by displayName; with `q`, those whose name contains it.

@@ -33,6 +33,8 @@ use crate::Failure;
 /// How many rows one request may look at one by one. More are refused, or, with a cursor, are for
 /// the next request.
 pub const EXAMINED_MAX: u64 = 250_000;
+/// How many ids of members one page may hold, of all its groups together; one group always fits.
+const MEMBERS_MAX: usize = 500_000;
 /// How many rows may be sorted by what no index sorts.
 pub const SORTED_MAX: u64 = 100_000;
 
@@ -49,6 +51,8 @@ pub struct Ask<'q> {
     pub catalogue: &'q Catalogue,
     /// Where the connector's resources are found: what a location begins with.
     pub base_url: &'q str,
+    /// Whether groups come with the ids of their members.
+    pub with_members: bool,
     /// From where on.
     pub start: Start,
     /// How many.
@@ -168,13 +172,25 @@ pub(super) fn listed(
         ([_, _, ..], Some(_)) => in_memory(tx, &connector, ask)?,
         _ => in_turn(tx, &connector, ask)?,
     };
-    let Found { total, items, next, examined } = found;
+    let Found { total, items, mut next, examined } = found;
     let mut rows = Vec::with_capacity(items.len());
-    for Item { kind, no, .. } in items {
-        rows.extend(match kind {
-            Kind::User => users::by_number(tx, &connector, no)?.map(Row::User),
-            Kind::Group => groups::by_number(tx, no)?.map(Row::Group),
-        });
+    let mut members = 0;
+    for (index, item) in items.iter().enumerate() {
+        let row = match item.kind {
+            Kind::User => users::by_number(tx, &connector, item.no)?.map(Row::User),
+            Kind::Group => {
+                let group = groups::by_number(tx, item.no, ask.with_members)?;
+                members += group.iter().flat_map(|it| &it.members).map(Vec::len).sum::<usize>();
+                group.map(Row::Group)
+            }
+        };
+        // A page of very large groups ends early: the next one begins behind it.
+        if members > MEMBERS_MAX && index > 0 {
+            let by_cursor = matches!(ask.start, Start::Behind(_));
+            next = items.get(index - 1).filter(|_| by_cursor).map(Item::position);
+            break;
+        }
+        rows.extend(row);
     }
     Ok(Listed { total, rows, next, examined })
 }

@@ -93,6 +93,7 @@ impl Question<'_> {
             sort: sort.as_ref(),
             catalogue: Catalogue::standard(),
             base_url: "https://x",
+            with_members: false,
             start,
             count,
         };

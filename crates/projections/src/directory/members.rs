@@ -80,6 +80,25 @@ impl Directory<'_> {
         Ok(page(&tx, connector, no, after, length(limit))?)
     }
 
+    /// Those of some ids that are of entries or groups of a connector now, as members of a group.
+    pub fn members_among(
+        self,
+        workspace: &WorkspaceId,
+        connector: &ConnectorName,
+        ids: &[Uuid],
+    ) -> Result<Vec<MemberRow>, Failure> {
+        let reader = self.reader()?;
+        let tx = reader.snapshot()?;
+        let Some(connector) = connectors::find(&tx, workspace, connector)? else {
+            return Ok(Vec::new());
+        };
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            rows.extend(described(&tx, connector.no, *id)?);
+        }
+        Ok(rows)
+    }
+
     /// The groups that have a direct member, in the order of their creation.
     pub fn memberships_of(
         self,
@@ -217,6 +236,31 @@ fn page(
     tx.prepare_cached(MEMBERS)?
         .query_map(params![group, connector, after, limit], member_row)?
         .collect()
+}
+
+/// The ids that a group's facts name, in order.
+pub(super) fn ids(tx: &Connection, group: i64) -> rusqlite::Result<Vec<Uuid>> {
+    tx.prepare_cached("SELECT member FROM members WHERE group_no = ?1 ORDER BY member")?
+        .query_map([group], |row| uuid(row, 0))?
+        .collect()
+}
+
+/// An entry or a group of a connector as a member.
+fn described(tx: &Connection, connector: i64, id: Uuid) -> rusqlite::Result<Option<MemberRow>> {
+    let row = |kind| move |row: &Row<'_>| Ok(MemberRow { value: id, display: row.get(0)?, kind });
+    let user = tx
+        .prepare_cached(
+            "SELECT coalesce(display_name, user_name) FROM entries
+             WHERE connector = ?1 AND id = ?2",
+        )?
+        .query_row(params![connector, id.as_bytes()], row(Kind::User))
+        .optional()?;
+    if user.is_some() {
+        return Ok(user);
+    }
+    tx.prepare_cached("SELECT display_name FROM groups WHERE connector = ?1 AND id = ?2")?
+        .query_row(params![connector, id.as_bytes()], row(Kind::Group))
+        .optional()
 }
 
 /// All members of a group that exist.

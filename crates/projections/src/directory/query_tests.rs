@@ -68,6 +68,7 @@ fn list(kind: Kind, filter: Option<&str>, start: u64, count: u64) -> (u64, Vec<R
         sort: None,
         catalogue: Catalogue::standard(),
         base_url: "https://x",
+        with_members: false,
         start: Start::Skip(start.saturating_sub(1)),
         count,
     };
@@ -164,7 +165,7 @@ fn another_connectors_people_are_unknown() {
     let theirs = EntryId(id(2_000_000));
     assert_eq!(d.user(&workspace(), &okta, theirs).unwrap(), None);
     assert!(d.user(&workspace(), &other, theirs).unwrap().is_some());
-    assert_eq!(d.group(&workspace(), &other, GroupId(id(1_000_001))).unwrap(), None);
+    assert_eq!(d.group(&workspace(), &other, GroupId(id(1_000_001)), false).unwrap(), None);
     let value = theirs.to_string();
     assert_eq!(d.resolve(&workspace(), &okta, &[value]).unwrap()[0].known, None);
     assert_eq!(d.people_of(&workspace(), &other).unwrap(), 1);
@@ -184,7 +185,7 @@ fn whoever_was_deleted_is_gone_from_every_group() {
     assert_eq!(page.iter().map(|it| it.value).collect::<Vec<_>>(), [id(8), id(9)]);
     // The record says so when a policy has dealt with it; until then only the count shows it.
     assert_eq!(d.memberships_of(&workspace(), MemberId(id(14))).unwrap().len(), 16);
-    let row = d.group(&workspace(), &connector("okta"), group).unwrap().unwrap();
+    let row = d.group(&workspace(), &connector("okta"), group, true).unwrap().unwrap();
     assert_eq!((row.members_count, row.version), (15, 2));
     assert!(!d.exists(&workspace(), MemberId(id(14))).unwrap());
     assert!(d.exists(&workspace(), MemberId(id(15))).unwrap());
