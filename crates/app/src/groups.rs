@@ -1,8 +1,10 @@
 //! SCIM Groups of the caller's connector.
 
+use std::collections::HashMap;
+
 use domain::{
     group::{Group, GroupCommand, GroupRefusal, Living, MemberOp, MemberRef, Operation, Via},
-    ids::{GroupId, MemberId},
+    ids::{EntryId, GroupId, MemberId},
 };
 use imbl::OrdSet;
 use projections::directory::{GroupRow, MemberRow};
@@ -198,7 +200,11 @@ impl App {
     ) -> Result<MemberOp, Refusal> {
         Ok(match change {
             MemberChange::Add(values) => MemberOp::Add(self.resolve(caller, values).await?),
-            MemberChange::Remove(values) => MemberOp::Remove(self.resolve(caller, values).await?),
+            MemberChange::Remove(values) => {
+                let mut members = self.resolve(caller, values).await?;
+                members.extend(self.awaited(caller, id, &members).await?);
+                MemberOp::Remove(members)
+            }
             MemberChange::Replace(values) => MemberOp::Replace(self.resolve(caller, values).await?),
             MemberChange::RemoveAll => MemberOp::RemoveAll,
             // The group itself knows its members by their values and types only.
@@ -209,6 +215,40 @@ impl App {
             }
             MemberChange::RemoveMatching(filter) => MemberOp::RemoveMatching(filter),
         })
+    }
+
+    /// The pending values of a group that name some of these members by another name: somebody who is
+    /// removed must not come back when the value is resolved.
+    async fn awaited(
+        &self,
+        caller: &Caller,
+        id: GroupId,
+        members: &[MemberRef],
+    ) -> Result<Vec<MemberRef>, Refusal> {
+        let (workspace, connector) = (&caller.workspace, &caller.connector);
+        let directory = self.directory(workspace).await?;
+        if !directory.any_pending(workspace, connector)? {
+            return Ok(Vec::new());
+        }
+        let waiting: HashMap<_, _> = directory.pending(workspace, id)?.into_iter().collect();
+        let mut found = Vec::new();
+        for member in members.iter().filter_map(|it| it.known).filter(|_| !waiting.is_empty()) {
+            let user = directory.user(workspace, connector, EntryId(member.0))?;
+            let resource = user.as_ref().map(|user| &user.resource);
+            let names =
+                [resource.and_then(Resource::external_id), resource.and_then(Resource::user_name)];
+            let [external_id, user_name] = names;
+            let groups =
+                directory.pending_for(workspace, connector, member, external_id, user_name)?;
+            let here = groups.into_iter().filter(|(group, _)| *group == id);
+            let values = here.flat_map(|(_, versions)| versions);
+            found.extend(
+                values
+                    .filter_map(|version| waiting.get(&version))
+                    .map(|value| MemberRef { value: value.clone(), known: None }),
+            );
+        }
+        Ok(found)
     }
 
     /// The members that a filter matches as a client sees them.

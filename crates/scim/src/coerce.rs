@@ -99,7 +99,7 @@ impl Coercion {
             Type::Integer => integer(attribute, &value, lenient),
             Type::Decimal => decimal(attribute, &value, lenient),
             Type::DateTime => match text(attribute, value, lenient)? {
-                Some(Value::String(text)) if !lenient && datetime::parse(&text).is_none() => {
+                Some(Value::String(text)) if !lenient && !datetime::is_whole(&text) => {
                     Err(mismatch(attribute, "a dateTime", &Value::String(text)))
                 }
                 value => Ok(value),

@@ -34,6 +34,14 @@ pub(crate) fn parse(text: &str) -> Option<i128> {
     Some(i128::from(seconds) * 1_000_000_000 + i128::from(nanos))
 }
 
+/// Whether a text is a date *and* a time, as values have to be.
+///
+/// # Source
+/// RFC 7643 §2.3.5: "MUST include both a date and a time".
+pub(crate) fn is_whole(text: &str) -> bool {
+    text.contains(['T', 't']) && parse(text).is_some()
+}
+
 /// Nanoseconds of `.123`, and what follows.
 fn fraction(text: &str) -> Option<(i64, &str)> {
     let Some(digits) = text.strip_prefix('.') else { return Some((0, text)) };

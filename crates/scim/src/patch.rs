@@ -13,9 +13,10 @@ use serde_json::Value;
 
 use crate::coerce::Leniency;
 use crate::error::{Echo, Error};
-use crate::path::Path;
+use crate::path::{AttributePath, Path};
 use crate::resource::Resource;
 use crate::schema::{Catalogue, Kind};
+use crate::urn;
 
 mod apply;
 mod list;
@@ -133,6 +134,20 @@ impl Request {
         leniency: Leniency,
     ) -> Result<Self, Error> {
         parse::request(body, kind, catalogue, leniency)
+    }
+
+    /// The names of the attributes of extensions that the request speaks of.
+    pub fn extension_paths(&self) -> Vec<AttributePath> {
+        let of = |change: &Change| match (&change.path.attribute, &change.value) {
+            (AttributePath { schema: None, name, .. }, Some(Value::Object(inside)))
+                if urn::is_uri(name) =>
+            {
+                inside.keys().map(|key| AttributePath::new(key).in_schema(name)).collect()
+            }
+            (path, _) if path.schema.is_some() => vec![path.clone()],
+            _ => Vec::new(),
+        };
+        self.changes.iter().flat_map(of).collect()
     }
 
     /// Applies all changes in order, and checks that nothing required is missing in the end.

@@ -18,7 +18,11 @@ pub const PATHS_MAX: usize = 500;
 
 /// Which attributes of a resource a response has.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Projection(Selection);
+pub struct Projection {
+    selection: Selection,
+    /// What the client has just sent, of extensions.
+    sent: Vec<AttributePath>,
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 enum Selection {
@@ -46,18 +50,28 @@ impl Projection {
         let attributes = paths("attributes", attributes.unwrap_or_default())?;
         let excluded = paths("excludedAttributes", excluded.unwrap_or_default())?;
         match (attributes.is_empty(), excluded.is_empty()) {
-            (true, true) => Ok(Self(Selection::Default)),
-            (false, true) => Ok(Self(Selection::Only(attributes))),
-            (true, false) => Ok(Self(Selection::Without(excluded))),
+            (true, true) => Ok(Selection::Default.into()),
+            (false, true) => Ok(Selection::Only(attributes).into()),
+            (true, false) => Ok(Selection::Without(excluded).into()),
             (false, false) => Err(Error::invalid_value(
                 "'attributes' and 'excludedAttributes' cannot be given together",
             )),
         }
     }
 
+    /// The same for the answer to a request that carried these attributes: what is returned only on
+    /// request is returned where it was sent.
+    ///
+    /// # Source
+    /// RFC 7643 §7, `returned`: "request".
+    #[must_use]
+    pub fn with_sent(self, sent: Vec<AttributePath>) -> Self {
+        Self { sent, ..self }
+    }
+
     /// Whether the client asked for nothing in particular.
     pub fn is_default(&self) -> bool {
-        self.0 == Selection::Default
+        self.selection == Selection::Default
     }
 
     /// Whether the client gave `attributes`, which makes 204 impossible as an answer to PATCH.
@@ -65,7 +79,7 @@ impl Projection {
     /// # Source
     /// RFC 7644 §3.5.2.
     pub fn is_explicit(&self) -> bool {
-        matches!(self.0, Selection::Only(_))
+        matches!(self.selection, Selection::Only(_))
     }
 
     /// Whether anything of a core attribute will be in the response.
@@ -75,7 +89,7 @@ impl Projection {
         let is_named = |path: &&AttributePath| {
             path.name.eq_ignore_ascii_case(name) && path.schema.as_ref().is_none_or(is_core)
         };
-        match &self.0 {
+        match &self.selection {
             Selection::Default => true,
             Selection::Only(paths) => paths.iter().any(|path| is_named(&path)),
             Selection::Without(paths) => {
@@ -87,7 +101,7 @@ impl Projection {
     /// Leaves in a document what the response has.
     pub fn apply(&self, document: &mut Value, kind: Kind, catalogue: &Catalogue) {
         let Value::Object(document) = document else { return };
-        let (paths, is_only) = match &self.0 {
+        let (paths, is_only) = match &self.selection {
             Selection::Default => (&[][..], false),
             Selection::Only(paths) => (&paths[..], true),
             Selection::Without(paths) => (&paths[..], false),
@@ -103,6 +117,9 @@ impl Projection {
                     let attribute = schema.and_then(|schema| schema.attribute(name_inside));
                     let of = places.iter().filter(|place| is_in(place, Some(name)));
                     let mut named = named(of, name_inside).peekable();
+                    if named.peek().is_none() && !is_only && self.was_sent(name, attribute) {
+                        return true;
+                    }
                     if is_whole && named.peek().is_none() {
                         return stays_in_whole(attribute, is_only, value);
                     }
@@ -113,6 +130,27 @@ impl Projection {
             let of = places.iter().filter(|place| is_in(place, None));
             stays(definition(name), is_only, named(of, name), value)
         });
+    }
+}
+
+impl Projection {
+    /// Whether an attribute is one that is returned on request, and was sent.
+    fn was_sent(&self, extension: &str, attribute: Option<&Attribute>) -> bool {
+        let is_sent = |attribute: &Attribute| {
+            self.sent.iter().any(|path| {
+                path.name.eq_ignore_ascii_case(&attribute.name)
+                    && path.schema.as_ref().is_some_and(|urn| urn.eq_ignore_ascii_case(extension))
+            })
+        };
+        attribute.is_some_and(|attribute| {
+            attribute.returned == Returned::Request && !attribute.is_hidden() && is_sent(attribute)
+        })
+    }
+}
+
+impl From<Selection> for Projection {
+    fn from(selection: Selection) -> Self {
+        Self { selection, sent: Vec::new() }
     }
 }
 

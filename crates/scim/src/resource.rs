@@ -112,6 +112,15 @@ impl Resource {
         &self.0
     }
 
+    /// The names of the attributes of all extensions.
+    pub fn extension_paths(&self) -> Vec<AttributePath> {
+        let of = |(urn, value): (&String, &Value)| {
+            let names = value.as_object().into_iter().flat_map(Map::keys);
+            names.map(|name| AttributePath::new(name).in_schema(urn)).collect::<Vec<_>>()
+        };
+        self.0.iter().filter(|(name, _)| urn::is_uri(name)).flat_map(of).collect()
+    }
+
     /// Whether nothing is asserted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

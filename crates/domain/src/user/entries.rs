@@ -83,7 +83,9 @@ impl User {
         let known = self.asked(via, entry)?;
         let mut desired = resource.clone();
         // A PUT that does not speak of `active` does not bring anybody back, nor send them away.
-        set_active(&mut desired, resource.active().unwrap_or_else(|| known.active()));
+        if let Some(active) = resource.active().or(known.resource.active()) {
+            set_active(&mut desired, active);
+        }
         desired.carry_over(&known.resource, Kind::User, &via.catalogue);
         known.resource.check_replacement(&desired, Kind::User, &via.catalogue)?;
         Ok(self.changed(via, known, &desired))

@@ -197,9 +197,9 @@ fn a_put_records_only_what_changed() {
     check([added(Portal::Store), granted()], replace(create_and_remove(), desired), [changed]);
 }
 
-fn active_changes(active: bool) -> scim::resource::Changes {
+fn active_changes(active: bool) -> Changes {
     let set = [("active".to_owned(), json!(active))].into_iter().collect();
-    scim::resource::Changes { set, unset: vec![] }
+    Changes { set, unset: vec![] }
 }
 
 #[test]

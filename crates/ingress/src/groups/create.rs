@@ -13,7 +13,8 @@ pub(super) async fn create(
     query: Query,
     ScimJson(GroupBody(parsed)): ScimJson<GroupBody>,
 ) -> Answer {
-    let show = Show::new(&app, &caller, query.projection()?);
+    let projection = query.projection()?.with_sent(parsed.resource.extension_paths());
+    let show = Show::new(&app, &caller, projection);
     let group = app.create_group(&caller, GroupId(app.fresh_id()), parsed).await?;
     show.group(group, StatusCode::CREATED).await
 }

@@ -22,7 +22,8 @@ pub(super) async fn patch(
     IfMatch(if_match): IfMatch,
     ScimJson(GroupPatch(request)): ScimJson<GroupPatch>,
 ) -> Answer {
-    let show = Show::new(&app, &caller, query.projection()?);
+    let projection = query.projection()?.with_sent(request.extension_paths());
+    let show = Show::new(&app, &caller, projection);
     let options = quirks::patch_options(caller.idp);
     let group = app.patch_group(&caller, GroupId(id), request, options, if_match).await?;
     show.patched(group).await

@@ -18,7 +18,8 @@ pub(super) async fn replace(
     IfMatch(if_match): IfMatch,
     ScimJson(GroupBody(parsed)): ScimJson<GroupBody>,
 ) -> Answer {
-    let show = Show::new(&app, &caller, query.projection()?);
+    let projection = query.projection()?.with_sent(parsed.resource.extension_paths());
+    let show = Show::new(&app, &caller, projection);
     let group = app.replace_group(&caller, GroupId(id), parsed, if_match).await?;
     show.group(group, StatusCode::OK).await
 }

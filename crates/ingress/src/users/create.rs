@@ -13,7 +13,8 @@ pub(super) async fn create(
     query: Query,
     ScimJson(UserBody(parsed)): ScimJson<UserBody>,
 ) -> Answer {
-    let show = Show::new(&app, &caller, query.projection()?);
+    let projection = query.projection()?.with_sent(parsed.resource.extension_paths());
+    let show = Show::new(&app, &caller, projection);
     let user = app.create_user(&caller, EntryId(app.fresh_id()), parsed).await?;
     show.user(user, StatusCode::CREATED).await
 }

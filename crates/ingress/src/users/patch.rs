@@ -20,7 +20,8 @@ pub(super) async fn patch(
     IfMatch(if_match): IfMatch,
     ScimJson(UserPatch(request)): ScimJson<UserPatch>,
 ) -> Answer {
-    let show = Show::new(&app, &caller, query.projection()?);
+    let projection = query.projection()?.with_sent(request.extension_paths());
+    let show = Show::new(&app, &caller, projection);
     let options = quirks::patch_options(caller.idp);
     let user = app.patch_user(&caller, EntryId(id), request, options, if_match).await?;
     show.user(user, StatusCode::OK).await

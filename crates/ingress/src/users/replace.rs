@@ -18,7 +18,8 @@ pub(super) async fn replace(
     IfMatch(if_match): IfMatch,
     ScimJson(UserBody(parsed)): ScimJson<UserBody>,
 ) -> Answer {
-    let show = Show::new(&app, &caller, query.projection()?);
+    let projection = query.projection()?.with_sent(parsed.resource.extension_paths());
+    let show = Show::new(&app, &caller, projection);
     let user = app.replace_user(&caller, EntryId(id), parsed, if_match).await?;
     show.user(user, StatusCode::OK).await
 }

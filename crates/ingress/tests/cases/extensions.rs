@@ -61,8 +61,12 @@ async fn the_characteristics_of_a_declared_extension_are_enforced() {
     let extension = json!({"costCode": "7", "badge": "1", "pin": "1234", "score": 1.5});
     let made = generic.post("/Users", user(extension)).await;
     assert_eq!(made.status, 201, "{made:?}");
-    assert_eq!(made.body[URN], json!({"costCode": 7, "badge": "1"}));
+    // What is returned on request is returned where it was sent.
+    assert_eq!(made.body[URN], json!({"costCode": 7, "badge": "1", "score": 1.5}));
     let path = format!("/Users/{}", made.id());
+    assert_eq!(generic.get(&path).await.body[URN], json!({"costCode": 7, "badge": "1"}));
+    let patch = json!([{"op": "replace", "path": format!("{URN}:score"), "value": 1.5}]);
+    assert_eq!(generic.patch(&path, patch).await.body[URN]["score"], 1.5);
     let asked = generic.get(&format!("{path}?attributes={URN}:score,{URN}:pin")).await;
     assert_eq!(asked.body[URN], json!({"score": 1.5}));
     let other = generic.put(&path, user(json!({"costCode": 7, "badge": "2"}))).await;

@@ -380,3 +380,21 @@ async fn members_are_removed_by_whatever_a_client_sees_of_them() {
         assert_eq!(generic.find("/Groups", &filter).await.ids(), [group.clone()], "{filter}");
     }
 }
+
+/// No policy runs here, so the value is pending for as long as it takes.
+#[actix_web::test]
+async fn whoever_is_removed_by_id_is_not_awaited_by_name_any_more() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let group = generic.group("All", &["Ada@x", "7", "eve@x"]).await;
+    let body = json!({"userName": "ada@X", "externalId": "7"});
+    let ada = generic.post("/Users", body).await.id();
+    let id = domain::ids::GroupId(group.parse().unwrap());
+    let waiting = || server.app.read_models().directory().pending(&server.workspace, id).unwrap();
+    assert_eq!(waiting().len(), 3);
+    let remove = json!([{"op": "remove", "path": format!("members[value eq \"{ada}\"]")}]);
+    assert_eq!(generic.patch(&format!("/Groups/{group}"), remove).await.status, 204);
+    assert_eq!(generic.members(&group).await, Vec::<String>::new());
+    let left: Vec<_> = waiting().into_iter().map(|(_, value)| value).collect();
+    assert_eq!(left, ["eve@x"]);
+}

@@ -325,3 +325,23 @@ async fn another_connector_sees_nothing_and_reaches_nothing() {
     assert!(other.members(&theirs).await.is_empty());
     assert_ne!(other.user("ADA").await, id);
 }
+
+#[actix_web::test]
+async fn active_that_was_removed_is_not_there_until_it_is_set() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let path = format!("/Users/{}", generic.user("ada").await);
+    let gone = json!([{"op": "remove", "path": "active"}]);
+    assert_eq!(generic.patch(&path, gone.clone()).await.body.get("active"), None);
+    for (filter, found) in [("active pr", 0), ("active eq true", 0), ("not (active pr)", 1)] {
+        assert_eq!(generic.find("/Users", filter).await.ids().len(), found, "{filter}");
+    }
+    let head = server.head();
+    let copy = generic.get(&path).await.body;
+    assert_eq!(generic.put(&path, copy).await.body.get("active"), None);
+    assert_eq!(server.head(), head, "a copy changes nothing");
+    let off = json!([{"op": "replace", "path": "active", "value": false}]);
+    assert_eq!(generic.patch(&path, off).await.body["active"], false);
+    assert_eq!(generic.patch(&path, gone).await.error(), (400, Some("mutability")));
+    assert_eq!(generic.find("/Users", "active eq false").await.ids().len(), 1);
+}

@@ -113,7 +113,11 @@ impl<'q> Search<'q> {
         let natural = self.natural();
         let candidates = natural.total(self.tx)?;
         if candidates > SORTED_MAX {
-            let how = "sort by userName, displayName, id or meta.lastModified, or filter more";
+            let how = if self.ask.kinds.len() > 1 {
+                "list users or groups alone, or filter more"
+            } else {
+                "sort by userName, displayName, id or meta.lastModified, or filter more"
+            };
             return Err(self.too_many("sorted", candidates, SORTED_MAX, how));
         }
         natural.each(self.tx, None, |no, _| see(no).map(ControlFlow::Continue))?;

@@ -21,7 +21,7 @@ fn patched(
     options: Options,
 ) -> Result<Resource, Error> {
     let mut resource: Resource = serde_json::from_value(before.clone()).unwrap();
-    let body = json!({"schemas": [crate::urn::PATCH_OP], "Operations": operations});
+    let body = json!({"schemas": [urn::PATCH_OP], "Operations": operations});
     let request = Request::parse_with(body, kind, Catalogue::standard(), options.leniency)?;
     request.apply(&mut resource, kind, Catalogue::standard(), &options)?;
     Ok(resource)
