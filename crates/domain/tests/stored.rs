@@ -64,6 +64,43 @@ fn check<F: Fact>(samples: Vec<F>, source: &str) {
     assert_eq!(names, in_source, "every stored name has a sample here");
 }
 
+fn role_mapping_set() -> WorkspaceEvent {
+    WorkspaceEvent::RoleMappingSet {
+        mapping: RoleMapping {
+            rules: vec![RoleRule {
+                group: "Admins".to_owned(),
+                role: Role::Admin,
+                connector: Some(connector()),
+            }],
+            settle_minutes: 60,
+            follow_groups: true,
+            no_match: Some(NoMatch::Unassigned),
+        },
+    }
+}
+
+fn extensions_declared() -> WorkspaceEvent {
+    WorkspaceEvent::ExtensionsDeclared {
+        connector: connector(),
+        extensions: vec![Extension {
+            resource_type: scim::Kind::User,
+            schema: from_value(json!({
+                "id": "urn:company:params:scim:schemas:extension:hr:2.0:User",
+                "name": "HR",
+                "description": "What HR knows",
+                "attributes": [
+                    {"name": "costCode", "type": "integer", "required": true},
+                    {
+                        "name": "desk", "type": "complex", "mutability": "immutable",
+                        "subAttributes": [{"name": "floor", "caseExact": true}]
+                    }
+                ]
+            }))
+            .unwrap(),
+        }],
+    }
+}
+
 #[test]
 fn a_workspaces_events_are_stored_as_they_always_were() {
     let saml = Saml {
@@ -95,37 +132,8 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
             WorkspaceEvent::ConnectorResumed { connector: connector() },
             WorkspaceEvent::ConnectorIdpChanged { connector: connector(), idp: Idp::Entra },
             WorkspaceEvent::ProvisioningSet { connector: connector(), provisioning },
-            WorkspaceEvent::RoleMappingSet {
-                mapping: RoleMapping {
-                    rules: vec![RoleRule {
-                        group: "Admins".to_owned(),
-                        role: Role::Admin,
-                        connector: Some(connector()),
-                    }],
-                    settle_minutes: 60,
-                    follow_groups: true,
-                    no_match: Some(NoMatch::Unassigned),
-                },
-            },
-            WorkspaceEvent::ExtensionsDeclared {
-                connector: connector(),
-                extensions: vec![Extension {
-                    resource_type: scim::Kind::User,
-                    schema: from_value(json!({
-                        "id": "urn:company:params:scim:schemas:extension:hr:2.0:User",
-                        "name": "HR",
-                        "description": "What HR knows",
-                        "attributes": [
-                            {"name": "costCode", "type": "integer", "required": true},
-                            {
-                                "name": "desk", "type": "complex", "mutability": "immutable",
-                                "subAttributes": [{"name": "floor", "caseExact": true}]
-                            }
-                        ]
-                    }))
-                    .unwrap(),
-                }],
-            },
+            role_mapping_set(),
+            extensions_declared(),
             WorkspaceEvent::TokenIssued {
                 connector: connector(),
                 token: TokenId(id(1)),

@@ -100,13 +100,13 @@ impl Run {
             }
         }
         for Postponed { index, addition, created } in postponed {
-            let added = self.add(addition, &created).await;
             let Some(outcome) = &mut outcomes[index] else { continue };
-            match added {
-                Ok(done) => outcome.version = done.version.map(etag::of),
+            match self.add(addition, &created).await {
+                Ok(Some(done)) => outcome.version = done.version.map(etag::of),
+                // What it refers to was refused, and says why in its own place. It stands without
+                // that: to take it back would be a deletion, with all that follows from one.
+                Ok(None) => {}
                 Err(error) => {
-                    // It was to be created with what it refers to, or not at all.
-                    let _ = self.delete(created.kind, &created.id, None).await;
                     *outcome = failed(outcome.method.clone(), outcome.bulk_id.take(), None, error);
                 }
             }
@@ -253,12 +253,12 @@ impl Run {
         Ok(Done { kind, id: id.to_owned(), version: None })
     }
 
-    /// Adds what had to wait for the rest of a circle.
-    async fn add(&self, mut addition: Operation, created: &Done) -> Result<Done, Error> {
-        addition.resolve(|name| self.ids.get(name).cloned()).map_err(|name| {
-            Error::conflict(format!("'bulkId:{name}', which it refers to, was not created"))
-        })?;
-        self.patch(created.kind, &created.id, addition.data, None).await
+    /// Adds what had to wait for the rest of a circle, if that was created.
+    async fn add(&self, mut addition: Operation, created: &Done) -> Result<Option<Done>, Error> {
+        if addition.resolve(|name| self.ids.get(name).cloned()).is_err() {
+            return Ok(None);
+        }
+        self.patch(created.kind, &created.id, addition.data, None).await.map(Some)
     }
 
     fn location(&self, (kind, id): (Kind, &str)) -> String {

@@ -19,7 +19,7 @@ pub(crate) enum Command {
     Set {
         #[command(flatten)]
         of: InWorkspace,
-        /// A JSON file as the API shows it: rules, settle_minutes, follow_groups, no_match.
+        /// A JSON file, in the form in which `show --json` prints it.
         file: PathBuf,
     },
 }

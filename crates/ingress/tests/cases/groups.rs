@@ -377,7 +377,7 @@ async fn members_are_removed_by_whatever_a_client_sees_of_them() {
         format!("members.$ref eq \"https://muster.example/scim/v2/acme/store/Users/{}\"", ids[2]),
         format!("meta.location ew \"{path}\""),
     ] {
-        assert_eq!(generic.find("/Groups", &filter).await.ids(), [group.clone()], "{filter}");
+        assert_eq!(generic.find("/Groups", &filter).await.ids(), [&*group], "{filter}");
     }
 }
 
