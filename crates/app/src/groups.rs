@@ -23,6 +23,10 @@ use crate::{App, Caller, DispatchError, Done, Order, Refusal};
 /// How many members are read at a time.
 pub const MEMBERS_CHUNK: usize = 1_000;
 
+/// How many members the filters of one request may look at as clients see them, each comparison
+/// counted: every one of them is read for that.
+const SEEN_MAX: usize = 200_000;
+
 /// A SCIM Group to be shown.
 #[derive(Clone, Debug)]
 pub struct GroupView {
@@ -141,10 +145,13 @@ impl App {
         if_match: Option<EntityTags>,
     ) -> Result<GroupView, Refusal> {
         let mut operations = Vec::with_capacity(request.changes.len());
+        let mut seen = 0;
         for change in request.changes {
             let operation = match members::of_with(&change, options.leniency)? {
                 None => Operation::Attribute(change),
-                Some(change) => Operation::Members(self.member_op(caller, id, change).await?),
+                Some(change) => {
+                    Operation::Members(self.member_op(caller, id, change, &mut seen).await?)
+                }
             };
             operations.push(operation);
         }
@@ -197,6 +204,7 @@ impl App {
         caller: &Caller,
         id: GroupId,
         change: MemberChange,
+        seen: &mut usize,
     ) -> Result<MemberOp, Refusal> {
         Ok(match change {
             MemberChange::Add(values) => MemberOp::Add(self.resolve(caller, values).await?),
@@ -211,7 +219,7 @@ impl App {
             MemberChange::RemoveMatching(filter)
                 if filter.mentions("display") || filter.mentions("$ref") =>
             {
-                MemberOp::Remove(self.matching(caller, id, &filter).await?)
+                MemberOp::Remove(self.matching(caller, id, &filter, seen).await?)
             }
             MemberChange::RemoveMatching(filter) => MemberOp::RemoveMatching(filter),
         })
@@ -251,18 +259,27 @@ impl App {
         Ok(found)
     }
 
-    /// The members that a filter matches as a client sees them.
+    /// The members that a filter matches as a client sees them; `seen` counts those of the request.
     async fn matching(
         &self,
         caller: &Caller,
         id: GroupId,
         filter: &Filter,
+        seen: &mut usize,
     ) -> Result<Vec<MemberRef>, Refusal> {
         let base_url = self.base_url(&caller.workspace, &caller.connector);
         let matcher = members::matcher(filter)?;
         let group = self.group(caller, id, true).await?;
+        let ids = group.members.into_vec();
+        *seen += ids.len() * filter.comparisons();
+        if *seen > SEEN_MAX {
+            return Err(scim::Error::too_many(format!(
+                "the filters look at {seen} members, more than {SEEN_MAX}: name them by their value"
+            ))
+            .into());
+        }
         let mut found = Vec::new();
-        for ids in group.members.into_vec().chunks(MEMBERS_CHUNK) {
+        for ids in ids.chunks(MEMBERS_CHUNK) {
             let rows = self.members(caller, ids).await?;
             let matches = rows.iter().filter(|row| matcher.matches(&row.document(&base_url)));
             found.extend(matches.map(|row| MemberRef {

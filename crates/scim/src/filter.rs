@@ -216,6 +216,15 @@ impl Filter {
         })
     }
 
+    /// How many comparisons it makes at most, `pr` included: what evaluating it once costs.
+    pub fn comparisons(&self) -> usize {
+        match self {
+            Self::Compare { .. } | Self::Present(_) => 1,
+            Self::Element { filter, .. } | Self::Not(filter) => filter.comparisons(),
+            Self::And(terms) | Self::Or(terms) => terms.iter().map(Self::comparisons).sum(),
+        }
+    }
+
     /// Whether any comparison is about this attribute, or about something in it.
     pub fn mentions(&self, attribute: &str) -> bool {
         match self {

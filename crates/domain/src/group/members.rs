@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use imbl::OrdSet;
+use scim::filter::Filter;
 use serde_json::json;
 
 use super::{Group, GroupEvent, Living, MemberOp, MemberRef, PendingMembers};
@@ -17,7 +18,13 @@ pub(super) struct Draft {
     pending: PendingMembers,
     dropped: BTreeSet<u64>,
     awaited: BTreeSet<String>,
+    /// How many comparisons filters have made.
+    compared: usize,
 }
+
+/// How many comparisons the filters of one request may make with members: a fraction of a second,
+/// in which nobody else's requests are answered on the same thread.
+const COMPARED_MAX: usize = 2_000_000;
 
 impl Draft {
     pub(super) fn of(living: &Living) -> Self {
@@ -28,11 +35,13 @@ impl Draft {
             pending: living.pending.clone(),
             dropped: BTreeSet::new(),
             awaited: BTreeSet::new(),
+            compared: 0,
         }
     }
 
     /// # Errors
-    /// When the filter of [`MemberOp::RemoveMatching`] cannot be evaluated on members.
+    /// When the filter of [`MemberOp::RemoveMatching`] cannot be evaluated on members, or costs too
+    /// much.
     pub(super) fn apply(&mut self, change: &MemberOp) -> Result<(), scim::Error> {
         match change {
             MemberOp::Add(members) => members.iter().for_each(|member| self.add(member)),
@@ -43,6 +52,7 @@ impl Draft {
                 members.iter().for_each(|member| self.add(member));
             }
             MemberOp::RemoveMatching(filter) => {
+                self.compare(filter)?;
                 let matcher = scim::members::matcher(filter)?;
                 let matching =
                     |value: &str| matcher.matches(&json!({ "value": value, "type": "User" }));
@@ -56,6 +66,19 @@ impl Draft {
             }
         }
         Ok(())
+    }
+
+    /// Counts what a filter costs.
+    fn compare(&mut self, filter: &Filter) -> Result<(), scim::Error> {
+        self.compared += filter.comparisons() * (self.members.len() + self.pending.len());
+        if self.compared <= COMPARED_MAX {
+            return Ok(());
+        }
+        Err(scim::Error::too_many(format!(
+            "the filters make {} comparisons with the members of this group, more than \
+             {COMPARED_MAX}: name the members by their value",
+            self.compared
+        )))
     }
 
     fn add(&mut self, member: &MemberRef) {

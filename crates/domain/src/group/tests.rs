@@ -193,3 +193,20 @@ fn a_request_with_many_pending_members_is_compared_value_by_value() {
     let dropped = (2..20_002).map(|pending| GroupEvent::PendingDropped { pending });
     check(given, members([MemberOp::Remove(many)]), dropped);
 }
+
+#[test]
+fn filters_that_cost_too_much_are_refused() {
+    let many: Vec<u128> = (1..=10_000).collect();
+    let filter = |terms: usize| {
+        let terms: Vec<_> = (0..terms).map(|number| format!("value co \"x{number}\"")).collect();
+        MemberOp::RemoveMatching(scim::filter::Filter::parse(&terms.join(" or ")).unwrap())
+    };
+    check([created(), added(&many)], members([filter(200)]), []);
+    TestFramework::<Es<Group>>::with(())
+        .given(vec![created(), added(&many)])
+        .when(Attempt { command: Arc::new(members([filter(200), filter(1)])), now: 0 })
+        .then_expect_error_message(
+            "the filters make 2010000 comparisons with the members of this group, more than \
+             2000000: name the members by their value",
+        );
+}
