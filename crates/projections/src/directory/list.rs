@@ -30,8 +30,8 @@ use super::{
 };
 use crate::Failure;
 
-/// How many rows one request may look at one by one. More are refused, or, with a cursor, are for
-/// the next request.
+/// How many rows one request may look at one by one, fewer where its filter makes many comparisons.
+/// More are refused, or, with a cursor, are for the next request.
 pub const EXAMINED_MAX: u64 = 250_000;
 /// How many ids of members one page may hold, of all its groups together; one group always fits.
 const MEMBERS_MAX: usize = 500_000;

@@ -351,4 +351,8 @@ fn what_no_index_answers_is_refused_where_there_is_too_much() {
     assert_eq!(refused("title pr", "", Start::Behind(None)), "");
     assert_eq!(refused("active eq true", "userName", Start::Skip(0)), "");
     assert_eq!(refused(r#"emails eq "7@mail""#, "name.familyName", Start::Skip(0)), "");
+    // A filter of many comparisons makes each row dearer.
+    let terms: Vec<_> = (0..200).map(|number| format!("title co \"{number}\"")).collect();
+    let detail = refused(&terms.join(" or "), "", Start::Skip(0));
+    assert!(detail.contains("more than 9615:"), "{detail}");
 }

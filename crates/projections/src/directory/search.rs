@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use rusqlite::Connection;
-use scim::{schema::Kind, sort::SortKey};
+use scim::{filter::Filter, schema::Kind, sort::SortKey};
 
 use super::{
     blocks::Rows,
@@ -25,7 +25,12 @@ pub(super) struct Search<'q> {
     ask: Ask<'q>,
     plan: Plan,
     lens: Lens<'q>,
+    /// How many rows may be looked at.
+    examined_max: u64,
 }
+
+/// How many comparisons of a filter cost what reading a row does.
+const COMPARISONS_OF_A_ROW: usize = 8;
 
 impl<'q> Search<'q> {
     pub(super) fn new(
@@ -38,7 +43,10 @@ impl<'q> Search<'q> {
     ) -> Result<Self, ListError> {
         let plan = plan::plan(ask.filter, kind, ask.catalogue);
         let lens = Lens::new(tx, connector, kind, ask)?;
-        Ok(Self { tx, connector, kind, ask: Ask { start, count, ..ask.clone() }, plan, lens })
+        let comparisons = ask.filter.map_or(0, Filter::comparisons) / COMPARISONS_OF_A_ROW;
+        let examined_max = EXAMINED_MAX / (1 + comparisons as u64);
+        let ask = Ask { start, count, ..ask.clone() };
+        Ok(Self { tx, connector, kind, ask, plan, lens, examined_max })
     }
 
     /// The page that is asked for.
@@ -104,7 +112,7 @@ impl<'q> Search<'q> {
         };
         if let Source::Keys(keys) = &self.plan.source {
             let numbers = keys::numbers(self.tx, self.connector.no, self.kind, keys)?;
-            if numbers.len() as u64 > EXAMINED_MAX {
+            if numbers.len() as u64 > self.examined_max {
                 return Err(self.too_long(numbers.len() as u64));
             }
             numbers.into_iter().try_for_each(see)?;
@@ -112,13 +120,14 @@ impl<'q> Search<'q> {
         }
         let natural = self.natural();
         let candidates = natural.total(self.tx)?;
-        if candidates > SORTED_MAX {
+        let max = SORTED_MAX.min(self.examined_max);
+        if candidates > max {
             let how = if self.ask.kinds.len() > 1 {
                 "list users or groups alone, or filter more"
             } else {
                 "sort by userName, displayName, id or meta.lastModified, or filter more"
             };
-            return Err(self.too_many("sorted", candidates, SORTED_MAX, how));
+            return Err(self.too_many("sorted", candidates, max, how));
         }
         natural.each(self.tx, None, |no, _| see(no).map(ControlFlow::Continue))?;
         Ok((items, examined))
@@ -150,15 +159,15 @@ impl<'q> Search<'q> {
         let mut counted = 0;
         let mut last = None;
         stream.each(self.tx, after, |no, spot| {
-            if found.examined == EXAMINED_MAX {
+            if found.examined == self.examined_max {
                 if !by_cursor {
-                    return Err(self.too_long(EXAMINED_MAX));
+                    return Err(self.too_long(self.examined_max));
                 }
                 found.next = last.take();
                 return Ok(ControlFlow::Break(()));
             }
             found.examined += 1;
-            if by_cursor && found.examined == EXAMINED_MAX {
+            if by_cursor && found.examined == self.examined_max {
                 last = Some(Item { kind: self.kind, no, spot: spot.clone() }.position());
             }
             if self.lens.see(no)?.is_none() {
@@ -203,13 +212,13 @@ impl<'q> Search<'q> {
 
     fn refuse_if_long(&self, stream: &Stream) -> Result<(), ListError> {
         let candidates = stream.total(self.tx)?;
-        if candidates > EXAMINED_MAX { Err(self.too_long(candidates)) } else { Ok(()) }
+        if candidates > self.examined_max { Err(self.too_long(candidates)) } else { Ok(()) }
     }
 
     fn too_long(&self, candidates: u64) -> ListError {
         let how = "page by cursor (RFC 9865), or compare by eq one of id, userName, externalId, \
                    displayName, emails.value, manager, active, or meta.lastModified";
-        self.too_many("looked at one by one", candidates, EXAMINED_MAX, how)
+        self.too_many("looked at one by one", candidates, self.examined_max, how)
     }
 
     fn too_many(&self, what: &str, candidates: u64, max: u64, how: &str) -> ListError {
