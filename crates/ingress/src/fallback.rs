@@ -36,7 +36,7 @@ pub(crate) async fn unknown_base() -> Result<HttpResponse, Refused> {
 
 /// 405, with the methods that there are.
 fn method_not_allowed(allow: &'static str) -> HttpResponse {
-    let error = scim::Error::method_not_allowed(format!("only {allow} are possible here"));
+    let error = scim::Error::method_not_allowed(format!("possible here: {allow}"));
     let mut response = Refused::from(error).error_response();
     response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static(allow));
     response
