@@ -20,6 +20,7 @@
 //! Invariant: every error below `/api/v1` is a problem (RFC 9457), routes that are not there included.
 //! Invariant: a token's secret stands in the one answer that makes it, and nowhere else.
 
+mod access;
 mod accounts;
 mod answer;
 mod ask;
@@ -70,6 +71,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     openapi::endpoints,
     workspaces::endpoints,
     saml::endpoints,
+    access::endpoints,
     scim::endpoints,
     connectors::endpoints,
     provisioning::endpoints,

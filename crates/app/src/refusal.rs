@@ -258,6 +258,7 @@ impl From<WorkspaceRefusal> for Refusal {
             WorkspaceRefusal::NoPolicy(_)
             | WorkspaceRefusal::BadProvisioning(_)
             | WorkspaceRefusal::BadRoleMapping(_)
+            | WorkspaceRefusal::BadGroupFilter(_)
             | WorkspaceRefusal::NotOfDashboard(..)
             | WorkspaceRefusal::TooManyExtensions(_)
             | WorkspaceRefusal::ExtensionTwice(_) => Self::Malformed(text),

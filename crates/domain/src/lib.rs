@@ -16,6 +16,7 @@ pub mod decider;
 pub mod device;
 pub mod event;
 pub mod group;
+pub mod group_filter;
 pub mod ids;
 pub mod offboarding;
 pub mod portal;

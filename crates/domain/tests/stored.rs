@@ -10,6 +10,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use domain::{
     device::DeviceEvent,
     group::GroupEvent,
+    group_filter::GroupFilter,
     ids::{
         ActionId, ConnectorName, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, TokenId,
         UserId,
@@ -62,6 +63,11 @@ fn check<F: Fact>(samples: Vec<F>, source: &str) {
         .map(str::to_owned)
         .collect();
     assert_eq!(names, in_source, "every stored name has a sample here");
+}
+
+fn filter() -> GroupFilter {
+    let line = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    GroupFilter { lines: vec![line(&["Sales", "EMEA"]), line(&["Board"])] }
 }
 
 fn role_mapping_set() -> WorkspaceEvent {
@@ -134,6 +140,7 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
             WorkspaceEvent::ProvisioningSet { connector: connector(), provisioning },
             role_mapping_set(),
             extensions_declared(),
+            WorkspaceEvent::AccessSet { portal: Portal::Store, groups: filter() },
             WorkspaceEvent::TokenIssued {
                 connector: connector(),
                 token: TokenId(id(1)),

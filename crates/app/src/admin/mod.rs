@@ -4,10 +4,11 @@
 //! from read models, once policies have dealt with the log and the read model has caught up; one
 //! person, group or device is answered from its own stream. Nothing here decides: the aggregates do.
 //!
-//! - [`workspaces`], [`saml`], [`connectors`], [`roles`]: the settings
+//! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`]: the settings
 //! - [`accounts`], [`groups`], [`devices`]: whom and what they are about
 //! - [`events`], [`offboardings`], [`projections`]: what happened, what follows, what is shown
 
+pub mod access;
 pub mod accounts;
 pub mod connectors;
 pub mod devices;

@@ -17,7 +17,10 @@ use domain::{
     workspace::WorkspaceEvent,
 };
 use event_log::{BoxFuture, WorkspaceId};
-use projections::{Recorded, directory::Directory};
+use projections::{
+    Recorded,
+    directory::{Directory, EffectiveGroup},
+};
 use scim::Kind;
 
 use super::{Consequence, Policy};
@@ -228,21 +231,12 @@ impl App {
         member: MemberId,
     ) -> Result<Vec<Membership>, Refusal> {
         let directory = self.directory(workspace).await?;
-        let (mut found, mut seen, mut waiting) = (Vec::new(), HashSet::new(), vec![member]);
-        while let Some(member) = waiting.pop() {
-            for group in directory.memberships_of(workspace, member)? {
-                if !seen.insert(group) {
-                    continue;
-                }
-                let Some(row) = directory.group_of_workspace(workspace, group)? else { continue };
-                found.push(Membership {
-                    group,
-                    connector: row.connector,
-                    display: row.resource.display_name().unwrap_or_default().to_owned(),
-                });
-                waiting.push(group.into());
-            }
-        }
-        Ok(found)
+        let groups = directory.effective_groups(workspace, &[member])?.into_iter();
+        let membership = |group: EffectiveGroup| Membership {
+            group: group.id,
+            connector: group.connector,
+            display: group.display,
+        };
+        Ok(groups.map(membership).collect())
     }
 }

@@ -3,6 +3,7 @@
 use super::{ConnectorState, Extension, Idp, Plan, Saml, WorkspaceEvent};
 use crate::{
     Micros,
+    group_filter::{BadGroupFilter, GroupFilter},
     ids::{ConnectorName, PolicyId, TokenId},
     portal::Portal,
     role_mapping::{BadRoleMapping, RoleMapping},
@@ -77,6 +78,13 @@ pub enum WorkspaceCommand {
     RemovePolicy {
         /// Which.
         policy: PolicyId,
+    },
+    /// Say which groups a portal requires to enter.
+    SetAccess {
+        /// Which portal.
+        portal: Portal,
+        /// Which groups.
+        groups: GroupFilter,
     },
     /// Say which groups make collaborators what.
     SetRoleMapping {
@@ -190,6 +198,9 @@ pub enum WorkspaceRefusal {
     /// The setting does not make sense.
     #[error(transparent)]
     BadRoleMapping(#[from] BadRoleMapping),
+    /// The lines do not make sense.
+    #[error(transparent)]
+    BadGroupFilter(#[from] BadGroupFilter),
     /// Roles belong to the Dashboard.
     #[error("rules[{0}].connector {1} is not a connector of the dashboard portal")]
     NotOfDashboard(usize, ConnectorName),

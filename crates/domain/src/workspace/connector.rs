@@ -299,6 +299,7 @@ impl Workspace {
             | WorkspaceEvent::SamlConfigured { .. }
             | WorkspaceEvent::SamlRemoved { .. }
             | WorkspaceEvent::JitSwitchedOff { .. }
+            | WorkspaceEvent::AccessSet { .. }
             | WorkspaceEvent::RoleMappingSet { .. }
             | WorkspaceEvent::PolicyAdded { .. }
             | WorkspaceEvent::PolicyRemoved { .. } => {}

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use super::{Extension, Idp, Paused, Plan};
 use crate::{
     Micros,
+    group_filter::GroupFilter,
     ids::{ConnectorName, PolicyId, TokenId},
     portal::Portal,
     role_mapping::RoleMapping,
@@ -143,6 +144,14 @@ pub enum WorkspaceEvent {
         /// Which.
         token: TokenId,
     },
+    /// A portal requires these groups to enter from now on; none, if there is no line.
+    #[serde(rename = "workspace.access_set")]
+    AccessSet {
+        /// Which portal.
+        portal: Portal,
+        /// Which groups.
+        groups: GroupFilter,
+    },
     /// Groups make collaborators this from now on.
     #[serde(rename = "workspace.role_mapping_set")]
     RoleMappingSet {
@@ -184,6 +193,7 @@ impl WorkspaceEvent {
             | Self::SamlConfigured { .. }
             | Self::SamlRemoved { .. }
             | Self::JitSwitchedOff { .. }
+            | Self::AccessSet { .. }
             | Self::RoleMappingSet { .. }
             | Self::PolicyAdded { .. }
             | Self::PolicyRemoved { .. } => None,

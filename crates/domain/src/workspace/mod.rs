@@ -22,6 +22,7 @@ pub use extensions::{Extension, Extensions};
 
 use crate::{
     Claim, Decider, Micros, Stamp,
+    group_filter::GroupFilter,
     ids::{ConnectorName, PolicyId},
     portal::Portal,
     role_mapping::RoleMapping,
@@ -62,6 +63,8 @@ pub struct Workspace {
     pub logins: BTreeMap<Portal, Login>,
     /// Its links to `IdP`s.
     pub connectors: BTreeMap<ConnectorName, Connector>,
+    /// Which groups a portal requires to enter; a portal that requires none is not there.
+    pub access: BTreeMap<Portal, Arc<GroupFilter>>,
     /// Which groups make collaborators what.
     pub role_mapping: Arc<RoleMapping>,
     /// When that was set.
@@ -121,6 +124,12 @@ impl Decider for Workspace {
             WorkspaceEvent::JitSwitchedOff { portal } => {
                 self.logins.entry(*portal).and_modify(|login| login.jit = false);
             }
+            WorkspaceEvent::AccessSet { portal, groups } if groups.is_everybody() => {
+                self.access.remove(portal);
+            }
+            WorkspaceEvent::AccessSet { portal, groups } => {
+                self.access.insert(*portal, Arc::new(groups.clone()));
+            }
             WorkspaceEvent::RoleMappingSet { mapping } => {
                 self.role_mapping = Arc::new(mapping.clone());
                 self.role_mapping_set = stamp.at;
@@ -148,11 +157,28 @@ impl Decider for Workspace {
     }
 
     fn weight(&self) -> usize {
-        1024 + self.connectors.len() * 1024 + self.policies.len() * 64
+        let access: usize = self.access.values().map(|groups| groups.weight()).sum();
+        1024 + self.connectors.len() * 1024 + self.policies.len() * 64 + access
     }
 }
 
 impl Workspace {
+    /// Which groups a portal requires to enter (rule 16).
+    pub fn access(&self, portal: Portal) -> Arc<GroupFilter> {
+        self.access.get(&portal).cloned().unwrap_or_default()
+    }
+
+    fn set_access(
+        &self,
+        portal: Portal,
+        groups: &GroupFilter,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        groups.check()?;
+        let same = *self.access(portal) == *groups;
+        let set = WorkspaceEvent::AccessSet { portal, groups: groups.clone() };
+        Ok(if same { vec![] } else { vec![set] })
+    }
+
     fn set_role_mapping(
         &self,
         mapping: &RoleMapping,
@@ -180,6 +206,7 @@ impl Workspace {
             WorkspaceCommand::RemoveSaml { portal } => self.remove_saml(*portal),
             WorkspaceCommand::AddPolicy { policy, name } => self.add_policy(*policy, name),
             WorkspaceCommand::RemovePolicy { policy } => self.remove_policy(*policy),
+            WorkspaceCommand::SetAccess { portal, groups } => self.set_access(*portal, groups),
             WorkspaceCommand::SetRoleMapping { mapping } => self.set_role_mapping(mapping),
             WorkspaceCommand::EnableScim { portal, connector, idp, disable_jit, token } => {
                 self.enable_scim(*portal, connector, *idp, *disable_jit, token)

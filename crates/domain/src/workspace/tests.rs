@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Attempt, Decider, Es, Stamp,
+    group_filter::{BadGroupFilter, GroupFilter},
     ids::{ConnectorName, PolicyId, TokenId},
     portal::Portal,
     rule::{OnDeactivate, Provisioning},
@@ -184,4 +185,23 @@ fn a_policy_that_a_rule_uses_stays() {
     assert!(when(given.clone(), remove()).unwrap_err().contains("change the rule first"));
     let removed = WorkspaceEvent::PolicyRemoved { policy: POLICY };
     assert_eq!(when(given[..2].to_vec(), remove()), Ok(vec![removed]));
+}
+
+#[test]
+fn rule_16_a_portal_may_require_groups_to_enter() {
+    let groups = |lines: &[&[&str]]| {
+        let line = |line: &&[&str]| line.iter().map(|name| (*name).to_owned()).collect();
+        GroupFilter { lines: lines.iter().map(line).collect() }
+    };
+    let set = |lines| WorkspaceCommand::SetAccess { portal: Portal::Store, groups: groups(lines) };
+    let is_set = |lines| WorkspaceEvent::AccessSet { portal: Portal::Store, groups: groups(lines) };
+    let board: &[&[&str]] = &[&["Board"]];
+    assert_eq!(when(enabled(), set(board)), Ok(vec![is_set(board)]));
+    let given: Vec<_> = enabled().into_iter().chain([is_set(board)]).collect();
+    assert_eq!(when(given.clone(), set(board)), Ok(vec![]));
+    assert_eq!(when(given.clone(), set(&[])), Ok(vec![is_set(&[])]));
+    let given: Vec<_> = given.into_iter().chain([is_set(&[])]).collect();
+    assert_eq!(when(given, set(&[])), Ok(vec![]));
+    let text = BadGroupFilter::EmptyLine(0).to_string();
+    assert_eq!(when(enabled(), set(&[&[]])), Err(text));
 }

@@ -7,6 +7,7 @@
 //! - `schema`: the tables
 //! - `apply_users`, `apply_groups`: from facts to rows
 //! - `users`, `groups`, `members`: the queries of single rows
+//! - `effective`: who is in what, through groups within groups
 //! - `list`, `search`, `stream`: the lists of SCIM: `plan` finds where a filter's matches are, `keys`,
 //!   `order` and `blocks` find them there, `lens` shows the evaluator those on which it has to decide
 
@@ -14,6 +15,7 @@ mod apply_groups;
 mod apply_users;
 mod blocks;
 mod connectors;
+mod effective;
 mod groups;
 mod keys;
 mod lens;
@@ -29,6 +31,7 @@ mod users;
 use domain::Event;
 use rusqlite::Transaction;
 
+pub use effective::EffectiveGroup;
 pub use groups::GroupRow;
 pub use list::{Ask, EXAMINED_MAX, ListError, Listed, Position, Row, SORTED_MAX, Start};
 pub use members::MemberRow;
