@@ -74,7 +74,7 @@ fn endpoints_of(base: &str, portal: Portal) -> Vec<Endpoint> {
 /// A person of a portal. Wherever their id is taken, the SCIM id of any of their entries is too.
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "the contract names them")]
-struct Account {
+pub(crate) struct Account {
     #[schema(schema_with = words::id)]
     id: String,
     /// How they sign in.

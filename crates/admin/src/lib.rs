@@ -42,6 +42,7 @@ mod probes;
 mod problem;
 mod projections;
 mod provisioning;
+mod publications;
 mod role_mapping;
 mod saml;
 mod scim;
@@ -80,6 +81,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     tokens::endpoints,
     accounts::endpoints,
     groups::endpoints,
+    publications::endpoints,
     policies::endpoints,
     devices::endpoints,
     events::endpoints,

@@ -28,7 +28,10 @@ mod write;
 
 use std::{path::PathBuf, sync::Arc};
 
-use domain::{device::Device, group::Group, ids::ConnectorName, user::User, workspace::Workspace};
+use domain::{
+    device::Device, group::Group, ids::ConnectorName, publication::Publication, user::User,
+    workspace::Workspace,
+};
 use event_log::{Clock, EventLog, Meta, Micros, WorkspaceId};
 use projections::ReadModels;
 use uuid::Uuid;
@@ -66,6 +69,7 @@ mod cache_bytes {
     pub(crate) const USERS: u64 = 32 << 20;
     pub(crate) const GROUPS: u64 = 64 << 20;
     pub(crate) const DEVICES: u64 = 8 << 20;
+    pub(crate) const PUBLICATIONS: u64 = 2 << 20;
 }
 
 /// The stream of a workspace's own settings: one in each workspace.
@@ -83,6 +87,7 @@ pub struct App {
     users: Arc<Lanes<User>>,
     groups: Arc<Lanes<Group>>,
     devices: Arc<Lanes<Device>>,
+    publications: Arc<Lanes<Publication>>,
     progress: policies::Progress,
     pace: pace::Pace,
     turns: policies::Turns,
@@ -97,7 +102,8 @@ impl App {
             workspaces: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::WORKSPACES),
             users: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::USERS),
             groups: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::GROUPS),
-            devices: Lanes::new(lanes.0, lanes.1, cache_bytes::DEVICES),
+            devices: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::DEVICES),
+            publications: Lanes::new(lanes.0, lanes.1, cache_bytes::PUBLICATIONS),
             log,
             read_models,
             clock,

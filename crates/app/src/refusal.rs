@@ -4,7 +4,8 @@
 //! cause is logged once, here, and never sent.
 
 use domain::{
-    device::DeviceRefusal, group::GroupRefusal, user::UserRefusal, workspace::WorkspaceRefusal,
+    device::DeviceRefusal, group::GroupRefusal, publication::PublicationRefusal, user::UserRefusal,
+    workspace::WorkspaceRefusal,
 };
 use event_log::Failure;
 use projections::directory::ListError;
@@ -244,6 +245,16 @@ impl From<DeviceRefusal> for Refusal {
             DeviceRefusal::Removed | DeviceRefusal::BeingRemoved => {
                 Self::State(refusal.to_string())
             }
+        }
+    }
+}
+
+impl From<PublicationRefusal> for Refusal {
+    fn from(refusal: PublicationRefusal) -> Self {
+        match refusal {
+            PublicationRefusal::NoPublication => Self::NotFound("publication".into()),
+            PublicationRefusal::Exists => Self::State(refusal.to_string()),
+            PublicationRefusal::BadGroupFilter(_) => Self::Malformed(refusal.to_string()),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     Decider,
     device::{Device, DeviceEvent},
     group::{Group, GroupEvent},
+    publication::{Publication, PublicationEvent},
     stored::{Unreadable, decode},
     user::{User, UserEvent},
     workspace::{Workspace, WorkspaceEvent},
@@ -20,6 +21,8 @@ pub enum Event {
     Group(GroupEvent),
     /// Of a device.
     Device(DeviceEvent),
+    /// Of a publication.
+    Publication(PublicationEvent),
 }
 
 /// Why an event cannot be read. Never skipped: what reads it stops and says so.
@@ -49,6 +52,7 @@ impl Event {
             User::KIND => Self::User(decode(name, schema_version, payload)?),
             Group::KIND => Self::Group(decode(name, schema_version, payload)?),
             Device::KIND => Self::Device(decode(name, schema_version, payload)?),
+            Publication::KIND => Self::Publication(decode(name, schema_version, payload)?),
             other => return Err(DecodeError::UnknownKind(other.to_owned())),
         })
     }

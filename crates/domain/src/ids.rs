@@ -45,6 +45,8 @@ uuid_ids! {
     MemberId;
     /// A device of a workspace.
     DeviceId;
+    /// A publication: an app in the Store.
+    PublicationId;
     /// A device policy of a workspace.
     PolicyId;
     /// One process that a deactivation opened.

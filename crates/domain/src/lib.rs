@@ -5,7 +5,7 @@
 //! folds facts into state. A request that changes nothing yields no fact, and that alone makes an
 //! `IdP`'s retries, PUT loops and repeated cycles harmless.
 //!
-//! Start at [`decider::Decider`], then read [`user`], the richest of the four aggregates.
+//! Start at [`decider::Decider`], then read [`user`], the richest of the aggregates.
 //!
 //! Invariant: nothing here does I/O, awaits, reads a clock, makes an id or logs; what a decision
 //! needs arrives in its command.
@@ -20,6 +20,7 @@ pub mod group_filter;
 pub mod ids;
 pub mod offboarding;
 pub mod portal;
+pub mod publication;
 pub mod role_mapping;
 pub mod rule;
 pub mod stored;

@@ -17,6 +17,7 @@ use domain::{
     },
     offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
     portal::{Portal, Role},
+    publication::PublicationEvent,
     role_mapping::{NoMatch, RoleMapping, RoleRule},
     rule::{OnCreate, OnDeactivate, Provisioning},
     stored::{Fact, decode, encode},
@@ -267,5 +268,18 @@ fn a_devices_events_are_stored_as_they_always_were() {
             DeviceEvent::ActionCancelled { action },
         ],
         include_str!("../src/device/event.rs"),
+    );
+}
+
+#[test]
+fn a_publications_events_are_stored_as_they_always_were() {
+    check(
+        vec![
+            PublicationEvent::Published { name: "Mail".to_owned(), groups: filter() },
+            PublicationEvent::Renamed { name: "Post".to_owned() },
+            PublicationEvent::VisibilitySet { groups: GroupFilter::default() },
+            PublicationEvent::Withdrawn {},
+        ],
+        include_str!("../src/publication/event.rs"),
     );
 }

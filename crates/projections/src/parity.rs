@@ -86,7 +86,7 @@ proptest! {
         for History { story, .. } in &histories {
             let users = story.states::<User>(|event| match event {
                 Event::User(fact) => Some(fact),
-                Event::Workspace(_) | Event::Group(_) | Event::Device(_) => None,
+                Event::Workspace(_) | Event::Group(_) | Event::Device(_) | Event::Publication(_) => None,
             });
             for portal in Portal::ALL {
                 let projection = projection_of(portal);
@@ -106,7 +106,7 @@ proptest! {
             }
             let devices = story.states::<Device>(|event| match event {
                 Event::Device(fact) => Some(fact),
-                Event::Workspace(_) | Event::Group(_) | Event::User(_) => None,
+                Event::Workspace(_) | Event::Group(_) | Event::User(_) | Event::Publication(_) => None,
             });
             let devices = devices.into_iter().map(|(id, es)| (id, es.state)).collect();
             let kept: BTreeMap<Uuid, Device> =
@@ -160,7 +160,7 @@ fn entries_of(file: &Connection) -> BTreeSet<String> {
 fn entries_that_are(story: &Story) -> BTreeSet<String> {
     let users = story.states::<User>(|event| match event {
         Event::User(fact) => Some(fact),
-        Event::Workspace(_) | Event::Group(_) | Event::Device(_) => None,
+        Event::Workspace(_) | Event::Group(_) | Event::Device(_) | Event::Publication(_) => None,
     });
     let entries = users.iter().flat_map(|(user, es)| {
         es.state.entries.iter().map(move |(connector, entry)| {
@@ -215,7 +215,7 @@ fn groups_of(file: &Connection) -> BTreeMap<Uuid, Group1> {
 fn groups_that_are(story: &Story) -> BTreeMap<Uuid, Group1> {
     let groups = story.states::<Group>(|event| match event {
         Event::Group(fact) => Some(fact),
-        Event::Workspace(_) | Event::User(_) | Event::Device(_) => None,
+        Event::Workspace(_) | Event::User(_) | Event::Device(_) | Event::Publication(_) => None,
     });
     let shown = |version, living: Living| {
         (
@@ -237,7 +237,7 @@ fn groups_that_are(story: &Story) -> BTreeMap<Uuid, Group1> {
 fn random_histories_are_full_of_facts() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut names = BTreeSet::new();
-    for _ in 0..20 {
+    for _ in 0..40 {
         let steps = steps(200).new_tree(&mut runner).unwrap().current();
         for History { story, .. } in take(&steps).0 {
             names.extend(story.events.into_iter().map(|event| event.name.to_string()));
@@ -245,6 +245,7 @@ fn random_histories_are_full_of_facts() {
     }
     let names: Vec<_> = names.into_iter().collect();
     expect_test::expect![[r#"
+        device.action_acknowledged
         device.action_cancelled
         device.action_parked
         device.action_requested
@@ -262,6 +263,10 @@ fn random_histories_are_full_of_facts() {
         group.members_removed
         group.pending_dropped
         group.pending_resolved
+        publication.published
+        publication.renamed
+        publication.visibility_set
+        publication.withdrawn
         user.account_adopted
         user.account_granted
         user.account_invited

@@ -7,14 +7,15 @@ use std::{fs, path::Path};
 
 use crate::{
     Projection, dashboard::Dashboard, directory::DirectoryProjection, effects::EffectsProjection,
-    mdm::Mdm, testing::empty,
+    mdm::Mdm, store::Store, testing::empty,
 };
 
 /// Where statements stand, and on whose tables they work.
-const SOURCES: [(&str, &dyn Projection); 4] = [
+const SOURCES: [(&str, &dyn Projection); 5] = [
     ("directory", &DirectoryProjection),
     ("accounts", &Dashboard),
     ("mdm", &Mdm),
+    ("store", &Store),
     ("effects", &EffectsProjection),
 ];
 

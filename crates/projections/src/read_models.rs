@@ -13,7 +13,7 @@ use tokio::{runtime::Builder, sync::watch};
 use crate::{
     ALL, Failure, OpenError, Projection, Stale, accounts::Accounts, directory::Directory,
     effects::Effects, generation::Reader, marks::Marks, mdm::Devices, projector::Projector,
-    seat::Seat, wal::Copier,
+    seat::Seat, store::Publications, wal::Copier,
 };
 
 /// All read models of a node.
@@ -124,6 +124,11 @@ impl ReadModels {
     /// The people of the portals.
     pub fn accounts(&self) -> Accounts<'_> {
         Accounts::new(self)
+    }
+
+    /// What is asked of publications.
+    pub fn publications(&self) -> Publications<'_> {
+        Publications::new(self)
     }
 
     /// Devices and their policies.

@@ -13,6 +13,7 @@ use domain::{
     device::{Device, DeviceEvent},
     group::{Group, GroupEvent},
     ids::ConnectorName,
+    publication::{Publication, PublicationEvent},
     stored::{Encoded, Fact, encode},
     user::{User, UserEvent},
     workspace::{Workspace, WorkspaceEvent},
@@ -78,6 +79,11 @@ impl Story {
     pub(crate) fn device(&mut self, stream: u128, event: DeviceEvent) -> &mut Self {
         let name = domain::stored::name_of(&event);
         self.push(Device::KIND, stream, name, Event::Device(event))
+    }
+
+    pub(crate) fn publication(&mut self, stream: u128, event: PublicationEvent) -> &mut Self {
+        let name = domain::stored::name_of(&event);
+        self.push(Publication::KIND, stream, name, Event::Publication(event))
     }
 
     pub(crate) fn setting(&mut self, event: WorkspaceEvent) -> &mut Self {
@@ -205,6 +211,7 @@ pub(crate) async fn append(log: &dyn EventLog, events: &[Recorded]) {
             Event::Group(event) => encoded(event),
             Event::Device(event) => encoded(event),
             Event::Workspace(event) => encoded(event),
+            Event::Publication(event) => encoded(event),
         };
         waiting.insert((event.stream, event.kind.clone()), send(log, event, encoded));
     }

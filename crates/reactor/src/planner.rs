@@ -63,9 +63,11 @@ impl Policy for Planner {
                     | DeviceEvent::ActionCancelled { .. }
                     | DeviceEvent::Removed {},
                 ) => at.ended(device).await,
-                Event::User(_) | Event::Device(_) | Event::Group(_) | Event::Workspace(_) => {
-                    Ok(Vec::new())
-                }
+                Event::User(_)
+                | Event::Device(_)
+                | Event::Group(_)
+                | Event::Workspace(_)
+                | Event::Publication(_) => Ok(Vec::new()),
             }
         })
     }

@@ -11,6 +11,7 @@ mod offboardings;
 mod probes;
 mod problems;
 mod projections;
+mod publications;
 mod roles;
 mod setup;
 mod tokens;

@@ -225,7 +225,7 @@ impl App {
         Ok(Some((UserId(holder.id), es)))
     }
 
-    async fn require_person(
+    pub(super) async fn require_person(
         &self,
         workspace: &WorkspaceId,
         portal: Portal,

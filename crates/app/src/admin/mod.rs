@@ -5,7 +5,7 @@
 //! person, group or device is answered from its own stream. Nothing here decides: the aggregates do.
 //!
 //! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`]: the settings
-//! - [`accounts`], [`groups`], [`devices`]: whom and what they are about
+//! - [`accounts`], [`groups`], [`publications`], [`devices`]: whom and what they are about
 //! - [`events`], [`offboardings`], [`projections`]: what happened, what follows, what is shown
 
 pub mod access;
@@ -17,6 +17,7 @@ pub mod groups;
 pub mod offboardings;
 pub mod page;
 pub mod projections;
+pub mod publications;
 pub mod roles;
 pub mod saml;
 pub mod workspaces;

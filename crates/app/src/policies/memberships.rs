@@ -53,9 +53,11 @@ impl Policy for Memberships {
                 Event::Group(GroupEvent::PendingResolved { member, .. }) => {
                     undo(app, event, &[*member]).await
                 }
-                Event::User(_) | Event::Group(_) | Event::Workspace(_) | Event::Device(_) => {
-                    Ok(Vec::new())
-                }
+                Event::User(_)
+                | Event::Group(_)
+                | Event::Workspace(_)
+                | Event::Device(_)
+                | Event::Publication(_) => Ok(Vec::new()),
             }
         })
     }

@@ -48,9 +48,11 @@ impl Policy for Pending {
                 Event::Group(GroupEvent::MemberPending { value }) => {
                     arrived(app, event, value).await
                 }
-                Event::User(_) | Event::Group(_) | Event::Workspace(_) | Event::Device(_) => {
-                    Ok(Vec::new())
-                }
+                Event::User(_)
+                | Event::Group(_)
+                | Event::Workspace(_)
+                | Event::Device(_)
+                | Event::Publication(_) => Ok(Vec::new()),
             }
         })
     }

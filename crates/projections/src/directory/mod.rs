@@ -7,12 +7,13 @@
 //! - `schema`: the tables
 //! - `apply_users`, `apply_groups`: from facts to rows
 //! - `users`, `groups`, `members`: the queries of single rows
-//! - `effective`: who is in what, through groups within groups
+//! - `effective`, `audience`: who is in what, through groups within groups
 //! - `list`, `search`, `stream`: the lists of SCIM: `plan` finds where a filter's matches are, `keys`,
 //!   `order` and `blocks` find them there, `lens` shows the evaluator those on which it has to decide
 
 mod apply_groups;
 mod apply_users;
+mod audience;
 mod blocks;
 mod connectors;
 mod effective;
@@ -65,7 +66,7 @@ impl Projection for DirectoryProjection {
     fn hears(&self, event: &Event) -> bool {
         match event {
             Event::User(_) | Event::Group(_) => true,
-            Event::Workspace(_) | Event::Device(_) => false,
+            Event::Workspace(_) | Event::Device(_) | Event::Publication(_) => false,
         }
     }
 
@@ -73,7 +74,7 @@ impl Projection for DirectoryProjection {
         match &event.event {
             Event::User(fact) => apply_users::apply(tx, event, fact),
             Event::Group(fact) => apply_groups::apply(tx, event, fact),
-            Event::Workspace(_) | Event::Device(_) => Ok(()),
+            Event::Workspace(_) | Event::Device(_) | Event::Publication(_) => Ok(()),
         }
     }
 }

@@ -6,9 +6,11 @@ use domain::{
     Decider, Es,
     device::{Device, DeviceCommand},
     group::{self, Group, GroupCommand, MemberOp, MemberRef, Operation},
+    group_filter::GroupFilter,
     ids::{ActionId, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, UserId},
     offboarding::{ActionKind, Planned},
     portal::{Portal, Role},
+    publication::{Publication, PublicationCommand},
     rule::{OnCreate, OnDeactivate, Provisioning, Rule},
     user::{User, UserCommand, Via},
     workspace::WorkspaceEvent,
@@ -31,7 +33,7 @@ pub(crate) struct Step {
 
 /// Up to `len` steps of two workspaces.
 pub(crate) fn steps(len: usize) -> impl Strategy<Value = Vec<Step>> {
-    let step = (any::<bool>(), 0..24_u8, 0..4_u8, any::<u8>())
+    let step = (any::<bool>(), 0..26_u8, 0..4_u8, any::<u8>())
         .prop_map(|(workspace, what, who, how)| Step { workspace, what, who, how });
     prop::collection::vec(step, 1..len)
 }
@@ -42,6 +44,7 @@ pub(crate) struct History {
     users: HashMap<u128, Es<User>>,
     groups: HashMap<u128, Es<Group>>,
     devices: HashMap<u128, Es<Device>>,
+    publications: HashMap<u128, Es<Publication>>,
     made: u128,
 }
 
@@ -55,8 +58,8 @@ impl History {
                 idp: domain::workspace::Idp::Okta,
             });
         }
-        let (users, groups, devices) = Default::default();
-        Self { story, users, groups, devices, made: 1_000 }
+        let (users, groups, devices, publications) = Default::default();
+        Self { story, users, groups, devices, publications, made: 1_000 }
     }
 
     /// Lets a step happen; what is refused does not.
@@ -67,6 +70,7 @@ impl History {
             0..12 => self.user(what, who + 1, how),
             12..17 => self.group(what, who + 20, how),
             17..23 => self.device(what, who % 2 + 30, how),
+            23..25 => self.publication(who % 2 + 50, how),
             _ if how.is_multiple_of(3) => {
                 let policy = PolicyId(id(who + 40));
                 self.story.setting(WorkspaceEvent::PolicyRemoved { policy });
@@ -112,7 +116,7 @@ impl History {
                 email: (how.is_multiple_of(2)).then(|| "In@vited".to_owned()),
                 role: (portal == Portal::Dashboard).then_some(Role::Owner),
             },
-            8 => UserCommand::SetRole { role: Role::Admin },
+            8 => UserCommand::SetRole { role: [Role::Owner, Role::Admin][usize::from(how % 2)] },
             9 => UserCommand::RemoveAccount,
             10 => {
                 let device = DeviceId(id(30 + u128::from(how % 4)));
@@ -208,6 +212,25 @@ impl History {
         for event in state.decide(&command).unwrap_or_default() {
             self.story.device(who, event.clone());
             keep(self.devices.entry(who).or_default(), &event, &self.story);
+        }
+    }
+
+    fn publication(&mut self, who: u128, how: u8) {
+        let state = self.publications.get(&who).map(|es| es.state.clone()).unwrap_or_default();
+        let name = |number: u8| format!("group {number}");
+        let line = |number| vec![name(number), name(how % 5)];
+        let groups = GroupFilter { lines: (0..how % 3).map(line).collect() };
+        let command = match (&state.0, how % 4) {
+            (None, _) => PublicationCommand::Publish { name: format!("App {how}"), groups },
+            (Some(_), 0) => PublicationCommand::Withdraw,
+            (Some(_), 1) => {
+                PublicationCommand::Change { name: Some(format!("App {how}")), groups: None }
+            }
+            (Some(_), _) => PublicationCommand::Change { name: None, groups: Some(groups) },
+        };
+        for event in state.decide(&command).unwrap_or_default() {
+            self.story.publication(who, event.clone());
+            keep(self.publications.entry(who).or_default(), &event, &self.story);
         }
     }
 }
