@@ -46,6 +46,7 @@ mod publications;
 mod role_mapping;
 mod saml;
 mod scim;
+mod segments;
 mod tokens;
 mod words;
 mod workspaces;
@@ -82,6 +83,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     accounts::endpoints,
     groups::endpoints,
     publications::endpoints,
+    segments::endpoints,
     policies::endpoints,
     devices::endpoints,
     events::endpoints,

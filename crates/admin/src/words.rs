@@ -1,8 +1,8 @@
 //! The words of the API for its document: what may stand in a path or in a field.
 
-use domain::{portal::Portal, workspace::Idp};
+use domain::{portal::Portal, segments::Permission, workspace::Idp};
 use utoipa::openapi::{
-    KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
+    ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
     path::{Parameter, ParameterBuilder, ParameterIn},
 };
 
@@ -89,6 +89,12 @@ pub(crate) fn device_state() -> RefOr<Schema> {
 /// What is done to a device.
 pub(crate) fn action() -> RefOr<Schema> {
     one_of(["unassign", "change_policy", "remove"])
+}
+
+/// What a collaborator may do in a segment.
+pub(crate) fn permissions() -> RefOr<Schema> {
+    let one = one_of(Permission::ALL.map(Permission::as_str));
+    ArrayBuilder::new().items(one).unique_items(true).into()
 }
 
 /// How far an effect has come.

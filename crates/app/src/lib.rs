@@ -29,8 +29,8 @@ mod write;
 use std::{path::PathBuf, sync::Arc};
 
 use domain::{
-    device::Device, group::Group, ids::ConnectorName, publication::Publication, user::User,
-    workspace::Workspace,
+    device::Device, group::Group, ids::ConnectorName, publication::Publication, segments::Segments,
+    user::User, workspace::Workspace,
 };
 use event_log::{Clock, EventLog, Meta, Micros, WorkspaceId};
 use projections::ReadModels;
@@ -70,6 +70,7 @@ mod cache_bytes {
     pub(crate) const GROUPS: u64 = 64 << 20;
     pub(crate) const DEVICES: u64 = 8 << 20;
     pub(crate) const PUBLICATIONS: u64 = 2 << 20;
+    pub(crate) const SEGMENTS: u64 = 8 << 20;
 }
 
 /// The stream of a workspace's own settings: one in each workspace.
@@ -88,6 +89,7 @@ pub struct App {
     groups: Arc<Lanes<Group>>,
     devices: Arc<Lanes<Device>>,
     publications: Arc<Lanes<Publication>>,
+    segments: Arc<Lanes<Segments>>,
     progress: policies::Progress,
     pace: pace::Pace,
     turns: policies::Turns,
@@ -103,7 +105,8 @@ impl App {
             users: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::USERS),
             groups: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::GROUPS),
             devices: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::DEVICES),
-            publications: Lanes::new(lanes.0, lanes.1, cache_bytes::PUBLICATIONS),
+            publications: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::PUBLICATIONS),
+            segments: Lanes::new(lanes.0, lanes.1, cache_bytes::SEGMENTS),
             log,
             read_models,
             clock,

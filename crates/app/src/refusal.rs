@@ -4,8 +4,8 @@
 //! cause is logged once, here, and never sent.
 
 use domain::{
-    device::DeviceRefusal, group::GroupRefusal, publication::PublicationRefusal, user::UserRefusal,
-    workspace::WorkspaceRefusal,
+    device::DeviceRefusal, group::GroupRefusal, publication::PublicationRefusal,
+    segments::SegmentsRefusal, user::UserRefusal, workspace::WorkspaceRefusal,
 };
 use event_log::Failure;
 use projections::directory::ListError;
@@ -255,6 +255,23 @@ impl From<PublicationRefusal> for Refusal {
             PublicationRefusal::NoPublication => Self::NotFound("publication".into()),
             PublicationRefusal::Exists => Self::State(refusal.to_string()),
             PublicationRefusal::BadGroupFilter(_) => Self::Malformed(refusal.to_string()),
+        }
+    }
+}
+
+impl From<SegmentsRefusal> for Refusal {
+    fn from(refusal: SegmentsRefusal) -> Self {
+        match refusal {
+            SegmentsRefusal::NoSegment => Self::NotFound("segment".into()),
+            SegmentsRefusal::NoParent(_) | SegmentsRefusal::TooManyGrants => {
+                Self::Malformed(refusal.to_string())
+            }
+            SegmentsRefusal::Exists
+            | SegmentsRefusal::Loop
+            | SegmentsRefusal::NameTaken(_)
+            | SegmentsRefusal::TooDeep
+            | SegmentsRefusal::TooMany
+            | SegmentsRefusal::HasSegments(_) => Self::State(refusal.to_string()),
         }
     }
 }

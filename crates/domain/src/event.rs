@@ -5,6 +5,7 @@ use crate::{
     device::{Device, DeviceEvent},
     group::{Group, GroupEvent},
     publication::{Publication, PublicationEvent},
+    segments::{Segments, SegmentsEvent},
     stored::{Unreadable, decode},
     user::{User, UserEvent},
     workspace::{Workspace, WorkspaceEvent},
@@ -23,6 +24,8 @@ pub enum Event {
     Device(DeviceEvent),
     /// Of a publication.
     Publication(PublicationEvent),
+    /// Of a workspace's segments.
+    Segments(SegmentsEvent),
 }
 
 /// Why an event cannot be read. Never skipped: what reads it stops and says so.
@@ -53,6 +56,7 @@ impl Event {
             Group::KIND => Self::Group(decode(name, schema_version, payload)?),
             Device::KIND => Self::Device(decode(name, schema_version, payload)?),
             Publication::KIND => Self::Publication(decode(name, schema_version, payload)?),
+            Segments::KIND => Self::Segments(decode(name, schema_version, payload)?),
             other => return Err(DecodeError::UnknownKind(other.to_owned())),
         })
     }

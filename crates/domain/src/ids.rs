@@ -47,6 +47,8 @@ uuid_ids! {
     DeviceId;
     /// A publication: an app in the Store.
     PublicationId;
+    /// A segment of Device Management.
+    SegmentId;
     /// A device policy of a workspace.
     PolicyId;
     /// One process that a deactivation opened.

@@ -23,6 +23,7 @@ pub mod portal;
 pub mod publication;
 pub mod role_mapping;
 pub mod rule;
+pub mod segments;
 pub mod stored;
 pub mod user;
 mod weight;

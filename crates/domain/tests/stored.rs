@@ -12,14 +12,15 @@ use domain::{
     group::GroupEvent,
     group_filter::GroupFilter,
     ids::{
-        ActionId, ConnectorName, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, TokenId,
-        UserId,
+        ActionId, ConnectorName, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, SegmentId,
+        TokenId, UserId,
     },
     offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
     portal::{Portal, Role},
     publication::PublicationEvent,
     role_mapping::{NoMatch, RoleMapping, RoleRule},
     rule::{OnCreate, OnDeactivate, Provisioning},
+    segments::{Permission, SegmentsEvent},
     stored::{Fact, decode, encode},
     user::{UserEvent, event::RoleReason},
     workspace::{Extension, Idp, Paused, Plan, Saml, WorkspaceEvent},
@@ -281,5 +282,25 @@ fn a_publications_events_are_stored_as_they_always_were() {
             PublicationEvent::Withdrawn {},
         ],
         include_str!("../src/publication/event.rs"),
+    );
+}
+
+#[test]
+fn segments_events_are_stored_as_they_always_were() {
+    let segment = SegmentId(id(71));
+    let grants = [(UserId(id(1)), [Permission::View, Permission::ChangePolicy].into())];
+    check(
+        vec![
+            SegmentsEvent::Added {
+                segment,
+                name: "Berlin".to_owned(),
+                parent: Some(SegmentId(id(70))),
+            },
+            SegmentsEvent::Renamed { segment, name: "Paris".to_owned() },
+            SegmentsEvent::Moved { segment, parent: None },
+            SegmentsEvent::Removed { segment },
+            SegmentsEvent::GrantsSet { segment, grants: grants.into() },
+        ],
+        include_str!("../src/segments/event.rs"),
     );
 }

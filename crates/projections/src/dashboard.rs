@@ -32,9 +32,11 @@ impl Projection for Dashboard {
     fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {
         match &event.event {
             Event::User(fact) => accounts::apply(tx, Portal::Dashboard, event, fact),
-            Event::Workspace(_) | Event::Group(_) | Event::Device(_) | Event::Publication(_) => {
-                Ok(())
-            }
+            Event::Workspace(_)
+            | Event::Group(_)
+            | Event::Device(_)
+            | Event::Publication(_)
+            | Event::Segments(_) => Ok(()),
         }
     }
 }

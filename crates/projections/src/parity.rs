@@ -86,7 +86,7 @@ proptest! {
         for History { story, .. } in &histories {
             let users = story.states::<User>(|event| match event {
                 Event::User(fact) => Some(fact),
-                Event::Workspace(_) | Event::Group(_) | Event::Device(_) | Event::Publication(_) => None,
+                Event::Workspace(_) | Event::Group(_) | Event::Device(_) | Event::Publication(_) | Event::Segments(_) => None,
             });
             for portal in Portal::ALL {
                 let projection = projection_of(portal);
@@ -106,7 +106,7 @@ proptest! {
             }
             let devices = story.states::<Device>(|event| match event {
                 Event::Device(fact) => Some(fact),
-                Event::Workspace(_) | Event::Group(_) | Event::User(_) | Event::Publication(_) => None,
+                Event::Workspace(_) | Event::Group(_) | Event::User(_) | Event::Publication(_) | Event::Segments(_) => None,
             });
             let devices = devices.into_iter().map(|(id, es)| (id, es.state)).collect();
             let kept: BTreeMap<Uuid, Device> =
@@ -160,7 +160,11 @@ fn entries_of(file: &Connection) -> BTreeSet<String> {
 fn entries_that_are(story: &Story) -> BTreeSet<String> {
     let users = story.states::<User>(|event| match event {
         Event::User(fact) => Some(fact),
-        Event::Workspace(_) | Event::Group(_) | Event::Device(_) | Event::Publication(_) => None,
+        Event::Workspace(_)
+        | Event::Group(_)
+        | Event::Device(_)
+        | Event::Publication(_)
+        | Event::Segments(_) => None,
     });
     let entries = users.iter().flat_map(|(user, es)| {
         es.state.entries.iter().map(move |(connector, entry)| {
@@ -215,7 +219,11 @@ fn groups_of(file: &Connection) -> BTreeMap<Uuid, Group1> {
 fn groups_that_are(story: &Story) -> BTreeMap<Uuid, Group1> {
     let groups = story.states::<Group>(|event| match event {
         Event::Group(fact) => Some(fact),
-        Event::Workspace(_) | Event::User(_) | Event::Device(_) | Event::Publication(_) => None,
+        Event::Workspace(_)
+        | Event::User(_)
+        | Event::Device(_)
+        | Event::Publication(_)
+        | Event::Segments(_) => None,
     });
     let shown = |version, living: Living| {
         (

@@ -212,6 +212,7 @@ pub(crate) async fn append(log: &dyn EventLog, events: &[Recorded]) {
             Event::Device(event) => encoded(event),
             Event::Workspace(event) => encoded(event),
             Event::Publication(event) => encoded(event),
+            Event::Segments(event) => encoded(event),
         };
         waiting.insert((event.stream, event.kind.clone()), send(log, event, encoded));
     }

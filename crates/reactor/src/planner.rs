@@ -67,7 +67,8 @@ impl Policy for Planner {
                 | Event::Device(_)
                 | Event::Group(_)
                 | Event::Workspace(_)
-                | Event::Publication(_) => Ok(Vec::new()),
+                | Event::Publication(_)
+                | Event::Segments(_) => Ok(Vec::new()),
             }
         })
     }

@@ -13,6 +13,7 @@ mod problems;
 mod projections;
 mod publications;
 mod roles;
+mod segments;
 mod setup;
 mod tokens;
 mod world;

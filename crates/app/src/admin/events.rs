@@ -14,7 +14,7 @@ const CHUNK: usize = 1_000;
 /// How many events are looked at for one part, at most.
 const LOOKED_AT_MAX: usize = 200_000;
 /// The kinds of streams.
-const KINDS: [&str; 5] = ["workspace", "user", "group", "device", "publication"];
+const KINDS: [&str; 6] = ["workspace", "user", "group", "device", "publication", "segments"];
 
 /// A place in a workspace's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! person, group or device is answered from its own stream. Nothing here decides: the aggregates do.
 //!
 //! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`]: the settings
-//! - [`accounts`], [`groups`], [`publications`], [`devices`]: whom and what they are about
+//! - [`accounts`], [`groups`], [`publications`], [`segments`], [`devices`]: whom and what they are about
 //! - [`events`], [`offboardings`], [`projections`]: what happened, what follows, what is shown
 
 pub mod access;
@@ -20,6 +20,7 @@ pub mod projections;
 pub mod publications;
 pub mod roles;
 pub mod saml;
+pub mod segments;
 pub mod workspaces;
 
 use std::time::Duration;

@@ -57,7 +57,8 @@ impl Policy for Memberships {
                 | Event::Group(_)
                 | Event::Workspace(_)
                 | Event::Device(_)
-                | Event::Publication(_) => Ok(Vec::new()),
+                | Event::Publication(_)
+                | Event::Segments(_) => Ok(Vec::new()),
             }
         })
     }

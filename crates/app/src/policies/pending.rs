@@ -52,7 +52,8 @@ impl Policy for Pending {
                 | Event::Group(_)
                 | Event::Workspace(_)
                 | Event::Device(_)
-                | Event::Publication(_) => Ok(Vec::new()),
+                | Event::Publication(_)
+                | Event::Segments(_) => Ok(Vec::new()),
             }
         })
     }

@@ -75,9 +75,11 @@ impl Policy for Roles {
                 Event::Workspace(WorkspaceEvent::RoleMappingSet { .. }) => {
                     collaborators(app, &event.workspace).await?
                 }
-                Event::User(_) | Event::Workspace(_) | Event::Device(_) | Event::Publication(_) => {
-                    BTreeSet::new()
-                }
+                Event::User(_)
+                | Event::Workspace(_)
+                | Event::Device(_)
+                | Event::Publication(_)
+                | Event::Segments(_) => BTreeSet::new(),
             };
             Ok(people.into_iter().map(|user| Consequence::Role(user, event.at)).collect())
         })

@@ -66,7 +66,9 @@ impl Projection for DirectoryProjection {
     fn hears(&self, event: &Event) -> bool {
         match event {
             Event::User(_) | Event::Group(_) => true,
-            Event::Workspace(_) | Event::Device(_) | Event::Publication(_) => false,
+            Event::Workspace(_) | Event::Device(_) | Event::Publication(_) | Event::Segments(_) => {
+                false
+            }
         }
     }
 
@@ -74,7 +76,9 @@ impl Projection for DirectoryProjection {
         match &event.event {
             Event::User(fact) => apply_users::apply(tx, event, fact),
             Event::Group(fact) => apply_groups::apply(tx, event, fact),
-            Event::Workspace(_) | Event::Device(_) | Event::Publication(_) => Ok(()),
+            Event::Workspace(_) | Event::Device(_) | Event::Publication(_) | Event::Segments(_) => {
+                Ok(())
+            }
         }
     }
 }

@@ -133,7 +133,7 @@ impl Projection for EffectsProjection {
         match event {
             Event::User(fact) => apply::hears_user(fact),
             Event::Device(_) | Event::Workspace(_) => true,
-            Event::Group(_) | Event::Publication(_) => false,
+            Event::Group(_) | Event::Publication(_) | Event::Segments(_) => false,
         }
     }
 
@@ -142,7 +142,7 @@ impl Projection for EffectsProjection {
             Event::User(fact) => apply::user(tx, event, fact),
             Event::Device(fact) => apply::device(tx, event, fact),
             Event::Workspace(fact) => apply::setting(tx, event, fact),
-            Event::Group(_) | Event::Publication(_) => Ok(()),
+            Event::Group(_) | Event::Publication(_) | Event::Segments(_) => Ok(()),
         }
     }
 }

@@ -86,7 +86,7 @@ impl Projection for Mdm {
     fn hears(&self, event: &Event) -> bool {
         match event {
             Event::User(_) | Event::Device(_) | Event::Workspace(_) => true,
-            Event::Group(_) | Event::Publication(_) => false,
+            Event::Group(_) | Event::Publication(_) | Event::Segments(_) => false,
         }
     }
 
@@ -95,7 +95,7 @@ impl Projection for Mdm {
             Event::User(fact) => accounts::apply(tx, Portal::Mdm, event, fact),
             Event::Device(fact) => apply::device(tx, event, fact),
             Event::Workspace(fact) => apply::setting(tx, event, fact),
-            Event::Group(_) | Event::Publication(_) => Ok(()),
+            Event::Group(_) | Event::Publication(_) | Event::Segments(_) => Ok(()),
         }
     }
 }

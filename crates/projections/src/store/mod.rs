@@ -89,7 +89,7 @@ impl Projection for Store {
     fn hears(&self, event: &Event) -> bool {
         match event {
             Event::User(_) | Event::Publication(_) => true,
-            Event::Workspace(_) | Event::Group(_) | Event::Device(_) => false,
+            Event::Workspace(_) | Event::Group(_) | Event::Device(_) | Event::Segments(_) => false,
         }
     }
 
@@ -97,7 +97,7 @@ impl Projection for Store {
         match &event.event {
             Event::User(fact) => accounts::apply(tx, Portal::Store, event, fact),
             Event::Publication(fact) => apply::publication(tx, event, fact),
-            Event::Workspace(_) | Event::Group(_) | Event::Device(_) => Ok(()),
+            Event::Workspace(_) | Event::Group(_) | Event::Device(_) | Event::Segments(_) => Ok(()),
         }
     }
 }
