@@ -128,7 +128,7 @@ impl From<AccountView> for Account {
             account: view.account,
             role: view.role,
             offboarding: view.offboarding.map(|id| id.to_string()),
-            metadata: BTreeMap::new(),
+            metadata: view.metadata,
             scim: view.scim.into_iter().map(Entry::from).collect(),
         }
     }

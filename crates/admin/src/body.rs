@@ -1,9 +1,14 @@
 //! The body of a request: JSON, whatever its media type says.
 
+use std::{fmt, marker::PhantomData};
+
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, web::Bytes};
 use app::admin::devices::Set;
 use futures_util::future::LocalBoxFuture;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::{BODY_BYTES_MAX, problem::Refused};
 
@@ -16,17 +21,65 @@ impl<T: DeserializeOwned> FromRequest for Body<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = Bytes::from_request(request, payload);
+        let bytes = bytes(request, payload);
         Box::pin(async move {
-            let bytes =
-                bytes.await.map_err(|error| match error.as_response_error().status_code() {
-                    StatusCode::PAYLOAD_TOO_LARGE => {
-                        let detail = format!("the body may have {BODY_BYTES_MAX} bytes at most");
-                        Refused::from_status(StatusCode::PAYLOAD_TOO_LARGE, detail)
-                    }
-                    _ => Refused::from_status(StatusCode::BAD_REQUEST, "the body did not arrive"),
-                })?;
+            let bytes = bytes.await?;
             parse(if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes }).map(Self)
+        })
+    }
+}
+
+/// A body that is an array of objects.
+pub(crate) struct List<T>(pub(crate) Vec<T>);
+
+impl<T: DeserializeOwned> FromRequest for List<T> {
+    type Error = Refused;
+    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = bytes(request, payload);
+        Box::pin(async move { parse_list(&bytes.await?).map(Self) })
+    }
+}
+
+/// What is read from an object alone. Serde would take the fields from an array too, in their order.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+/// The bytes of a body.
+fn bytes(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<Bytes, Refused>> + use<> {
+    let bytes = Bytes::from_request(request, payload);
+    async move {
+        bytes.await.map_err(|error| match error.as_response_error().status_code() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                let detail = format!("the body may have {BODY_BYTES_MAX} bytes at most");
+                Refused::from_status(StatusCode::PAYLOAD_TOO_LARGE, detail)
+            }
+            _ => Refused::from_status(StatusCode::BAD_REQUEST, "the body did not arrive"),
         })
     }
 }
@@ -38,6 +91,20 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
         let detail = "the body must be an object, not an array".to_owned();
         return Err(Refused::unreadable(detail, None, (1, 1)));
     }
+    read(bytes)
+}
+
+/// Reads an array of objects, with errors like those of an object.
+fn parse_list<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, Refused> {
+    if bytes.trim_ascii_start().first() != Some(&b'[') {
+        let detail = "the body must be an array of objects".to_owned();
+        return Err(Refused::unreadable(detail, None, (1, 1)));
+    }
+    let items: Vec<Object<T>> = read(bytes)?;
+    Ok(items.into_iter().map(|Object(item)| item).collect())
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let refused = |field: Option<String>, error: &serde_json::Error| {
         let detail = match &field {
@@ -98,6 +165,28 @@ mod tests {
             ("[]", "the body must be an object, not an array"),
         ] {
             assert_eq!(parse::<Thing>(body.as_bytes()).unwrap_err().to_string(), said, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_list_holds_objects_only() {
+        let read = |body: &str| {
+            let read = parse_list::<Thing>(body.as_bytes()).map(|things| things.len());
+            read.map_err(|refused| refused.to_string())
+        };
+        assert_eq!(read(r#" [{"name":"a"},{"name":"b"}]"#), Ok(2));
+        assert_eq!(read("[]"), Ok(0));
+        for (body, said) in [
+            ("", "the body must be an array of objects"),
+            (r#"{"name":"a"}"#, "the body must be an array of objects"),
+            (r#"[{"name":"a"},{}]"#, "[1]: missing field `name` at line 1 column 16"),
+            (r#"[["a"]]"#, "[0]: invalid type: sequence, expected an object at line 1 column 1"),
+            (
+                r#"[{"name":"a","user":"b"}]"#,
+                "[0].user: invalid type: string \"b\", expected u32 at line 1 column 23",
+            ),
+        ] {
+            assert_eq!(read(body), Err(said.to_owned()), "{body}");
         }
     }
 

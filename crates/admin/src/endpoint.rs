@@ -13,6 +13,7 @@ use utoipa::{
     openapi::{
         Ref, RefOr, Required, Schema,
         path::{Parameter, ParameterBuilder, ParameterIn},
+        schema::ArrayBuilder,
     },
 };
 
@@ -86,8 +87,19 @@ impl Endpoint {
         self.body::<T>(Required::False)
     }
 
+    /// It takes an array of these.
+    pub(crate) fn takes_all<T: ToSchema>(mut self) -> Self {
+        let schema = self.array_of::<T>();
+        self.body_of(schema, Required::True)
+    }
+
     fn body<T: ToSchema>(mut self, required: Required) -> Self {
-        self.body = Some((self.named::<T>(), required));
+        let schema = self.named::<T>();
+        self.body_of(schema, required)
+    }
+
+    fn body_of(mut self, schema: RefOr<Schema>, required: Required) -> Self {
+        self.body = Some((schema, required));
         self.refuses(400, "The body is not what it has to be; the detail says where")
             .refuses(413, "The body is too large")
     }
@@ -95,6 +107,13 @@ impl Endpoint {
     /// It answers 200 with this.
     pub(crate) fn shows<T: ToSchema>(mut self) -> Self {
         let content = vec![("application/json", self.named::<T>())];
+        self.answer = Answer { status: 200, says: "As it is now", content };
+        self
+    }
+
+    /// It answers 200 with an array of these, whole.
+    pub(crate) fn shows_all<T: ToSchema>(mut self) -> Self {
+        let content = vec![("application/json", self.array_of::<T>())];
         self.answer = Answer { status: 200, says: "As it is now", content };
         self
     }
@@ -154,6 +173,10 @@ impl Endpoint {
     pub(crate) fn open(mut self) -> Self {
         self.guarded = false;
         self
+    }
+
+    fn array_of<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        ArrayBuilder::new().items(self.named::<T>()).into()
     }
 
     /// A schema by its name, which goes to the components with all it names.

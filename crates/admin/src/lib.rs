@@ -24,6 +24,7 @@ mod access;
 mod accounts;
 mod answer;
 mod ask;
+mod attribute_mapping;
 mod body;
 mod connectors;
 mod devices;
@@ -79,6 +80,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     provisioning::endpoints,
     role_mapping::endpoints,
     extensions::endpoints,
+    attribute_mapping::endpoints,
     tokens::endpoints,
     accounts::endpoints,
     groups::endpoints,

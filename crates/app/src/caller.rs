@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use domain::{
+    attribute_mapping::AttributeMapping,
     ids::{ConnectorName, TokenId},
     portal::Portal,
     rule::Rule,
@@ -34,6 +35,8 @@ pub struct Caller {
     pub rule: Arc<Rule>,
     /// The schemas of its resources.
     pub catalogue: Catalogue,
+    /// Which attributes become metadata.
+    pub mapping: Arc<AttributeMapping>,
     /// Which request this is.
     pub ids: RequestIds,
 }

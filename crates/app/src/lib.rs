@@ -199,6 +199,7 @@ impl App {
             idp: connector.idp,
             rule: Arc::clone(&connector.rule),
             catalogue: connector.extensions.catalogue().clone(),
+            mapping: Arc::clone(&connector.attribute_mapping),
             connector: name,
             token,
             ids,

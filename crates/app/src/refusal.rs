@@ -285,6 +285,7 @@ impl From<WorkspaceRefusal> for Refusal {
             WorkspaceRefusal::NoToken => Self::NotFound("token".into()),
             WorkspaceRefusal::NoPolicy(_)
             | WorkspaceRefusal::BadProvisioning(_)
+            | WorkspaceRefusal::BadAttributeMapping(_)
             | WorkspaceRefusal::BadRoleMapping(_)
             | WorkspaceRefusal::BadGroupFilter(_)
             | WorkspaceRefusal::NotOfDashboard(..)

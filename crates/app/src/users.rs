@@ -208,6 +208,7 @@ impl App {
             rule: Arc::clone(&caller.rule),
             offboarding: OffboardingId(self.fresh_id()),
             catalogue: caller.catalogue.clone(),
+            mapping: Arc::clone(&caller.mapping),
             if_match,
         }
     }

@@ -8,6 +8,7 @@ use std::{fmt::Debug, sync::Arc};
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use domain::{
     Attempt, Decider, Es, Stamp,
+    attribute_mapping::AttributeMapping,
     group::{Group, GroupCommand, MemberOp, MemberRef, Operation},
     ids::{ConnectorName, EntryId, MemberId, OffboardingId},
     portal::Portal,
@@ -104,11 +105,19 @@ fn resource(name: u8, active: Option<bool>) -> Resource {
     Resource::parse(Kind::User, body, Catalogue::standard()).unwrap().resource
 }
 
+/// A mapping that changes from time to time, so that metadata has to follow.
+fn mapping(step: usize) -> Arc<AttributeMapping> {
+    let key = ["userName", "active", "title"][step / 4 % 3];
+    let mapping = json!([{ "name": "x", "attributes": [{ "key": key }] }]);
+    Arc::new(serde_json::from_value(mapping).unwrap())
+}
+
 fn command(act: &Act, rule: &Rule, step: usize, user: &User) -> UserCommand {
     let name = |connector: u8| ConnectorName::parse(["okta", "entra"][usize::from(connector)]);
     let via = |connector: u8| {
         let offboarding = OffboardingId(Uuid::from_u128(1_000 + step as u128));
-        Via::new(name(connector).unwrap(), Arc::new(rule.clone()), offboarding)
+        let via = Via::new(name(connector).unwrap(), Arc::new(rule.clone()), offboarding);
+        Via { mapping: mapping(step), ..via }
     };
     let known = |connector: u8| {
         user.entries.get(&name(connector).unwrap()).map_or(EntryId::default(), |entry| entry.id)

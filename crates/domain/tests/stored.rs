@@ -8,6 +8,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use domain::{
+    attribute_mapping::{AttributeMapping, AttributeName, MappedName},
     device::DeviceEvent,
     group::GroupEvent,
     group_filter::GroupFilter,
@@ -87,28 +88,6 @@ fn role_mapping_set() -> WorkspaceEvent {
     }
 }
 
-fn extensions_declared() -> WorkspaceEvent {
-    WorkspaceEvent::ExtensionsDeclared {
-        connector: connector(),
-        extensions: vec![Extension {
-            resource_type: scim::Kind::User,
-            schema: from_value(json!({
-                "id": "urn:company:params:scim:schemas:extension:hr:2.0:User",
-                "name": "HR",
-                "description": "What HR knows",
-                "attributes": [
-                    {"name": "costCode", "type": "integer", "required": true},
-                    {
-                        "name": "desk", "type": "complex", "mutability": "immutable",
-                        "subAttributes": [{"name": "floor", "caseExact": true}]
-                    }
-                ]
-            }))
-            .unwrap(),
-        }],
-    }
-}
-
 #[test]
 fn a_workspaces_events_are_stored_as_they_always_were() {
     let saml = Saml {
@@ -141,7 +120,6 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
             WorkspaceEvent::ConnectorIdpChanged { connector: connector(), idp: Idp::Entra },
             WorkspaceEvent::ProvisioningSet { connector: connector(), provisioning },
             role_mapping_set(),
-            extensions_declared(),
             WorkspaceEvent::AccessSet { portal: Portal::Store, groups: filter() },
             WorkspaceEvent::TokenIssued {
                 connector: connector(),
@@ -152,9 +130,52 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
             WorkspaceEvent::TokenRevoked { connector: connector(), token: TokenId(id(1)) },
             WorkspaceEvent::PolicyAdded { policy: PolicyId(id(2)), name: "Locked".into() },
             WorkspaceEvent::PolicyRemoved { policy: PolicyId(id(2)) },
-        ],
+        ]
+        .into_iter()
+        .chain(attribute_events())
+        .collect(),
         include_str!("../src/workspace/event.rs"),
     );
+}
+
+/// What an administrator says of the attributes of a connector.
+fn attribute_events() -> Vec<WorkspaceEvent> {
+    vec![
+        WorkspaceEvent::ExtensionsDeclared {
+            connector: connector(),
+            extensions: vec![Extension {
+                resource_type: scim::Kind::User,
+                schema: from_value(json!({
+                    "id": "urn:company:params:scim:schemas:extension:hr:2.0:User",
+                    "name": "HR",
+                    "description": "What HR knows",
+                    "attributes": [
+                        {"name": "costCode", "type": "integer", "required": true},
+                        {
+                            "name": "desk", "type": "complex", "mutability": "immutable",
+                            "subAttributes": [{"name": "floor", "caseExact": true}]
+                        }
+                    ]
+                }))
+                .unwrap(),
+            }],
+        },
+        WorkspaceEvent::AttributeMappingSet {
+            connector: connector(),
+            mapping: AttributeMapping {
+                names: vec![MappedName {
+                    name: "cost code".to_owned(),
+                    attributes: vec![
+                        AttributeName {
+                            namespace: Some("urn:company:2.0:User".to_owned()),
+                            key: "costCode".to_owned(),
+                        },
+                        AttributeName { namespace: None, key: "costCenter".to_owned() },
+                    ],
+                }],
+            },
+        },
+    ]
 }
 
 #[test]
@@ -180,6 +201,11 @@ fn a_users_events_are_stored_as_they_always_were() {
             UserEvent::EntryDeactivated { connector: connector() },
             UserEvent::EntryReactivated { connector: connector() },
             UserEvent::EntryRemoved { connector: connector(), entry: EntryId(id(1)) },
+            UserEvent::MetadataChanged {
+                connector: connector(),
+                set: [("cost code".to_owned(), "7".to_owned())].into_iter().collect(),
+                unset: vec!["floor".to_owned()],
+            },
             UserEvent::AccountGranted { role: Some(Role::Developer) },
             UserEvent::AccountInvited {
                 portal: Portal::Dashboard,

@@ -286,6 +286,7 @@ fn random_histories_are_full_of_facts() {
         user.entry_deactivated
         user.entry_reactivated
         user.entry_removed
+        user.metadata_changed
         user.offboarding_cancelled
         user.offboarding_completed
         user.offboarding_held

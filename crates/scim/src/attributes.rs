@@ -74,15 +74,36 @@ pub fn find<'a>(resource: &'a Resource, namespace: Option<&str>, key: &str) -> O
     })
 }
 
+/// A value as one text: a boolean or a number as JSON writes it, of a list the primary element, else
+/// the first, and of an object its `value`. What is none of these has no text.
+pub fn text(value: &Value) -> Option<Cow<'_, str>> {
+    let value = match value {
+        Value::Array(list) => one_of(list)?,
+        value => value,
+    };
+    let value = match value {
+        Value::Object(object) => object::get(object, "value")?,
+        value => value,
+    };
+    match value {
+        Value::String(text) => Some(text.as_str().into()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string().into()),
+        Value::Array(_) | Value::Object(_) | Value::Null => None,
+    }
+}
+
+/// The element of a list that stands for it: the primary one, else the first.
+fn one_of(list: &[Value]) -> Option<&Value> {
+    list.iter().find(|element| elements::is_primary(element)).or_else(|| list.first())
+}
+
 fn value_of<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     if let Some(value) = object::get(object, key) {
         return Some(value);
     }
     let (name, sub) = key.split_once('.')?;
     let value = match object::get(object, name)? {
-        Value::Array(list) => {
-            list.iter().find(|element| elements::is_primary(element)).or_else(|| list.first())?
-        }
+        Value::Array(list) => one_of(list)?,
         value => value,
     };
     object::get(value.as_object()?, sub)
@@ -265,6 +286,25 @@ mod tests {
                 extension:enterprise:2.0 badge
                 extension:enterprise:2.0 desk"#]],
         );
+    }
+
+    #[test]
+    fn a_value_has_one_text_or_none() {
+        let text = |value: Value| text(&value).map(Cow::into_owned);
+        for (value, expected) in [
+            (json!("a"), Some("a")),
+            (json!(true), Some("true")),
+            (json!(1.5), Some("1.5")),
+            (json!(["b", "c"]), Some("b")),
+            (json!([{"value": "h"}, {"value": "w", "primary": true}]), Some("w")),
+            (json!({"value": 7, "display": "x"}), Some("7")),
+            (json!({"givenName": "Ada"}), None),
+            (json!([["a"]]), None),
+            (json!([]), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(text(value.clone()).as_deref(), expected, "{value}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod attributes;
 mod devices;
 mod events;
 mod groups;

@@ -92,7 +92,9 @@ async fn no_body_makes_the_server_fail() {
                 .replace("{portal}", "store")
                 .replace("{connector}", "store")
                 .replace("{id}", "00000000-0000-0000-0000-00000000000f");
-            for body in bodies {
+            // What takes an array may take one that is empty.
+            let takes_list = path.ends_with("/attribute-mapping");
+            for body in bodies.into_iter().filter(|body| !(takes_list && *body == "[]")) {
                 let answer = raw(&world, &method.to_ascii_uppercase(), &path, body).await;
                 let short: String = body.chars().take(40).collect();
                 assert!((400..500).contains(&answer.status), "{method} {path} {short}");

@@ -1,6 +1,6 @@
 //! The people of a portal: its accounts, and whom connectors brought without one (rules 8 and 10).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     Es,
@@ -44,6 +44,8 @@ pub struct AccountView {
     pub role: Option<Role>,
     /// The offboarding that has not ended.
     pub offboarding: Option<OffboardingId>,
+    /// The values of mapped attributes.
+    pub metadata: BTreeMap<String, String>,
     /// What connectors know of them.
     pub scim: Vec<EntryRef>,
 }
@@ -63,6 +65,7 @@ impl AccountView {
             account: user.account.state,
             role: user.account.role,
             offboarding: user.open_offboarding().map(|open| open.id),
+            metadata: user.metadata(),
             scim: entries.collect(),
         }
     }
@@ -70,8 +73,17 @@ impl AccountView {
 
 impl From<AccountRow> for AccountView {
     fn from(row: AccountRow) -> Self {
-        let AccountRow { id, user_name, email, source, account, role, offboarding, scim, .. } = row;
-        Self { id, user_name, email, source, account, role, offboarding, scim }
+        Self {
+            id: row.id,
+            user_name: row.user_name,
+            email: row.email,
+            source: row.source,
+            account: row.account,
+            role: row.role,
+            offboarding: row.offboarding,
+            metadata: row.metadata,
+            scim: row.scim,
+        }
     }
 }
 

@@ -4,12 +4,13 @@
 //! from read models, once policies have dealt with the log and the read model has caught up; one
 //! person, group or device is answered from its own stream. Nothing here decides: the aggregates do.
 //!
-//! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`]: the settings
+//! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`], [`attributes`]: the settings
 //! - [`accounts`], [`groups`], [`publications`], [`segments`], [`devices`]: whom and what they are about
 //! - [`events`], [`offboardings`], [`projections`]: what happened, what follows, what is shown
 
 pub mod access;
 pub mod accounts;
+pub mod attributes;
 pub mod connectors;
 pub mod devices;
 pub mod events;

@@ -301,7 +301,9 @@ impl User {
                 self.offboarding.iter_mut().for_each(|open| open.completed = true);
             }
             UserEvent::OffboardingCancelled { .. } => self.offboarding = None,
-            UserEvent::EntryDeactivated { .. } | UserEvent::EntryRemoved { .. } => {}
+            UserEvent::EntryDeactivated { .. }
+            | UserEvent::EntryRemoved { .. }
+            | UserEvent::MetadataChanged { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@ use scim::{Catalogue, etag::EntityTags, patch, resource::Resource};
 
 use crate::{
     Micros,
+    attribute_mapping::AttributeMapping,
     ids::{ConnectorName, EntryId, OffboardingId},
     offboarding::Planned,
     portal::{Portal, Role},
@@ -24,15 +25,17 @@ pub struct Via {
     pub offboarding: OffboardingId,
     /// The schemas of the connector's resources.
     pub catalogue: Catalogue,
+    /// Which attributes become metadata.
+    pub mapping: Arc<AttributeMapping>,
     /// The versions of the entry for which the request was made; any, if `None`.
     pub if_match: Option<EntityTags>,
 }
 
 impl Via {
-    /// A request for any version, by the schemas of RFC 7643.
+    /// A request for any version, by the schemas of RFC 7643, with no attribute mapped.
     pub fn new(connector: ConnectorName, rule: Arc<Rule>, offboarding: OffboardingId) -> Self {
-        let catalogue = Catalogue::standard().clone();
-        Self { connector, rule, offboarding, catalogue, if_match: None }
+        let (catalogue, mapping) = (Catalogue::standard().clone(), Arc::default());
+        Self { connector, rule, offboarding, catalogue, mapping, if_match: None }
     }
 }
 

@@ -65,8 +65,10 @@ impl User {
         let mut resource = resource.clone();
         let active = resource.active().unwrap_or(true);
         set_active(&mut resource, active);
+        let metadata = self.metadata_changed(via, &resource);
         let connector = via.connector.clone();
         let mut events = vec![UserEvent::EntryAdded { portal, connector, entry, resource }];
+        events.extend(metadata);
         if active {
             let after = self.after(&events);
             after.activation(via, &mut events);
@@ -147,6 +149,7 @@ impl User {
             let changes = Changes { set, unset };
             events.push(UserEvent::EntryChanged { connector: connector(), changes });
         }
+        events.extend(self.metadata_changed(via, desired));
         match active.as_ref().and_then(Value::as_bool) {
             Some(true) => {
                 events.push(UserEvent::EntryReactivated { connector: connector() });
@@ -198,7 +201,8 @@ impl User {
             UserEvent::EntryRemoved { connector, .. } => {
                 self.entries.remove(connector);
             }
-            UserEvent::AccountGranted { .. }
+            UserEvent::MetadataChanged { .. }
+            | UserEvent::AccountGranted { .. }
             | UserEvent::AccountInvited { .. }
             | UserEvent::AccountAdopted { .. }
             | UserEvent::AccountSuspended {}

@@ -1,5 +1,7 @@
 //! The facts of a user.
 
+use std::collections::BTreeMap;
+
 use cqrs_es::DomainEvent;
 use scim::resource::{Changes, Resource};
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,19 @@ pub enum UserEvent {
         connector: ConnectorName,
         /// The entry's SCIM id, which is never given again.
         entry: EntryId,
+    },
+    /// Mapped attributes of a connector's entry give the person other metadata (rule 20). The entry
+    /// itself need not have changed: its version and time do not follow.
+    #[serde(rename = "user.metadata_changed")]
+    MetadataChanged {
+        /// The connector.
+        connector: ConnectorName,
+        /// The names that have another value now.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        set: BTreeMap<String, String>,
+        /// The names that have none any more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unset: Vec<String>,
     },
     /// SCIM's creation rule gave the person an account.
     #[serde(rename = "user.account_granted")]

@@ -7,6 +7,7 @@
 //!
 //! - [`event`]: what may become a fact
 //! - [`command`]: what may be asked, and why it may be refused
+//! - [`metadata`]: what mapped attributes say of the person
 //! - [`entries`]: entries: diffing what SCIM sends against what is known
 //! - [`account`]: what follows for the account, and offboardings
 
@@ -14,6 +15,7 @@ pub mod account;
 pub mod command;
 pub mod entries;
 pub mod event;
+pub mod metadata;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +42,9 @@ pub struct User {
     pub entries: BTreeMap<ConnectorName, Entry>,
     /// What the portal grants.
     pub account: Account,
+    /// What mapped attributes say, connector by connector; none that says nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<ConnectorName, BTreeMap<String, String>>,
     /// The offboarding that their last deactivation opened.
     pub offboarding: Option<Offboarding>,
     /// The SCIM id of the entry that began this stream: the user's own id, which needs no alias.
@@ -99,6 +104,7 @@ impl Decider for User {
     fn evolve(&mut self, event: &UserEvent, stamp: &Stamp) {
         self.evolve_entries(event, stamp);
         self.evolve_account(event, stamp);
+        self.evolve_metadata(event);
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -118,6 +124,7 @@ impl Decider for User {
     }
 
     fn weight(&self) -> usize {
-        512 + self.entries.values().map(Entry::weight).sum::<usize>()
+        let entries = self.entries.values().map(Entry::weight).sum::<usize>();
+        512 + entries + self.metadata_weight()
     }
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{User, UserCommand, UserEvent, Via, event::RoleReason};
 use crate::{
     Attempt, Claim, Decider, Es, Stamp,
+    attribute_mapping::AttributeMapping,
     ids::{ConnectorName, EntryId, GroupId, OffboardingId},
     offboarding::{CancelledBecause, HeldBecause},
     portal::{Portal, Role},
@@ -561,4 +562,118 @@ fn a_reason_is_stored_like_this_for_ever() {
         assert_eq!(serde_json::to_value(&why).unwrap(), stored);
         assert_eq!(serde_json::from_value::<RoleReason>(stored).unwrap(), why);
     }
+}
+
+fn mapping(setting: Value) -> Arc<AttributeMapping> {
+    Arc::new(serde_json::from_value(setting).unwrap())
+}
+
+/// Which two attributes are mapped in the tests of rule 20.
+fn title_and_nick() -> Arc<AttributeMapping> {
+    mapping(json!([
+        {"name": "honour", "attributes": [{"key": "title"}]},
+        {"name": "nick", "attributes": [{"key": "nickName"}]},
+    ]))
+}
+
+fn mapped(mapping: &Arc<AttributeMapping>) -> Via {
+    Via { mapping: Arc::clone(mapping), ..create_and_remove() }
+}
+
+fn metadata(set: &Value, unset: &[&str]) -> UserEvent {
+    UserEvent::MetadataChanged {
+        connector: okta(),
+        set: serde_json::from_value(set.clone()).unwrap(),
+        unset: unset.iter().map(|&name| name.to_owned()).collect(),
+    }
+}
+
+#[test]
+fn rule_20_a_new_person_has_the_metadata_of_mapped_attributes() {
+    check(
+        [],
+        provision(Portal::Store, mapped(&title_and_nick()), ada()),
+        [added(Portal::Store), metadata(&json!({"honour": "Countess"}), &[]), granted()],
+    );
+}
+
+#[test]
+fn rule_20_metadata_follows_on_the_next_sync_though_the_entry_stays() {
+    let given = || vec![added(Portal::Store), granted()];
+    let put = |mapping: &Arc<AttributeMapping>| replace(mapped(mapping), ada());
+    let recorded = metadata(&json!({"honour": "Countess"}), &[]);
+    check(given(), put(&title_and_nick()), [recorded.clone()]);
+    let given = || [given(), vec![recorded.clone()]].concat();
+    check(given(), put(&title_and_nick()), []);
+    // The name has another source, then none.
+    let moved = mapping(json!([{"name": "honour", "attributes": [{"key": "userName"}]}]));
+    check(given(), put(&moved), [metadata(&json!({"honour": "ada@acme.example"}), &[])]);
+    check(given(), put(&Arc::default()), [metadata(&json!({}), &["honour"])]);
+}
+
+#[test]
+fn rule_20_metadata_follows_a_patch_and_goes_with_its_attribute() {
+    let given =
+        || vec![added(Portal::Store), metadata(&json!({"honour": "Countess"}), &[]), granted()];
+    let ask = |operations: &Value| match patch(operations) {
+        UserCommand::Patch { entry, request, options, .. } => {
+            UserCommand::Patch { via: mapped(&title_and_nick()), entry, request, options }
+        }
+        other => other,
+    };
+    let changed = |changes: Value| UserEvent::EntryChanged {
+        connector: okta(),
+        changes: serde_json::from_value(changes).unwrap(),
+    };
+    check(
+        given(),
+        ask(&json!([
+            {"op": "replace", "path": "title", "value": "Lady"},
+            {"op": "add", "path": "nickName", "value": "A"},
+        ])),
+        [
+            changed(json!({"set": {"title": "Lady", "nickName": "A"}})),
+            metadata(&json!({"honour": "Lady", "nick": "A"}), &[]),
+        ],
+    );
+    check(
+        given(),
+        ask(&json!([{"op": "remove", "path": "title"}])),
+        [changed(json!({"unset": ["title"]})), metadata(&json!({}), &["honour"])],
+    );
+    check(given(), ask(&json!([{"op": "add", "path": "title", "value": "Countess"}])), []);
+}
+
+#[test]
+fn metadata_leaves_version_and_time_of_the_entry_and_ends_with_it() {
+    let user = state([added(Portal::Store), metadata(&json!({"honour": "Countess"}), &[])]);
+    let entry = &user.entries[&okta()];
+    assert_eq!((entry.version, entry.modified), (1, 1_000));
+    assert_eq!(json!(user.metadata()), json!({"honour": "Countess"}));
+    let removed = UserEvent::EntryRemoved { connector: okta(), entry: ENTRY };
+    let given = [added(Portal::Store), metadata(&json!({"honour": "Countess"}), &[])];
+    assert!(state(given.into_iter().chain([removed])).metadata().is_empty());
+    let gone = metadata(&json!({}), &["honour"]);
+    let given = [added(Portal::Store), metadata(&json!({"honour": "Countess"}), &[])];
+    assert_eq!(state(given.into_iter().chain([gone])), state([added(Portal::Store)]));
+}
+
+#[test]
+fn of_two_connectors_the_active_one_is_believed_then_the_later_name() {
+    let of = |connector, honour: &str| UserEvent::MetadataChanged {
+        connector,
+        set: [("honour".to_owned(), honour.to_owned())].into_iter().collect(),
+        unset: vec![],
+    };
+    let other = UserEvent::EntryAdded {
+        portal: Portal::Store,
+        connector: entra(),
+        entry: OTHER,
+        resource: ada(),
+    };
+    let both = [added(Portal::Store), other, of(okta(), "Lady"), of(entra(), "Countess")];
+    assert_eq!(json!(state(both.clone()).metadata()), json!({"honour": "Lady"}));
+    let gone = UserEvent::EntryDeactivated { connector: okta() };
+    let one = state(both.into_iter().chain([gone]));
+    assert_eq!(json!(one.metadata()), json!({"honour": "Countess"}));
 }

@@ -3,6 +3,7 @@
 use super::{ConnectorState, Extension, Idp, Plan, Saml, WorkspaceEvent};
 use crate::{
     Micros,
+    attribute_mapping::{AttributeMapping, BadAttributeMapping},
     group_filter::{BadGroupFilter, GroupFilter},
     ids::{ConnectorName, PolicyId, TokenId},
     portal::Portal,
@@ -127,6 +128,13 @@ pub enum WorkspaceCommand {
         /// All of them.
         extensions: Vec<Extension>,
     },
+    /// Say which attributes become metadata.
+    SetAttributeMapping {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// All of them.
+        mapping: AttributeMapping,
+    },
     /// Add a token.
     IssueToken {
         /// Of which connector.
@@ -195,6 +203,9 @@ pub enum WorkspaceRefusal {
     /// One schema, declared twice.
     #[error("the extension {0} is declared twice")]
     ExtensionTwice(String),
+    /// The setting does not make sense.
+    #[error(transparent)]
+    BadAttributeMapping(#[from] BadAttributeMapping),
     /// The setting does not make sense.
     #[error(transparent)]
     BadRoleMapping(#[from] BadRoleMapping),

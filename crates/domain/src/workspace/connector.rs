@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Extensions, Plan, Workspace, WorkspaceEvent, WorkspaceRefusal, command::NewToken};
 use crate::{
     Micros, Stamp,
+    attribute_mapping::AttributeMapping,
     ids::{ConnectorName, TokenId},
     portal::Portal,
     rule::{Provisioning, Rule},
@@ -130,6 +131,8 @@ pub struct Connector {
     pub created: Micros,
     /// The extension schemas that were declared for it.
     pub extensions: Extensions,
+    /// Which attributes become metadata.
+    pub attribute_mapping: Arc<AttributeMapping>,
 }
 
 impl Connector {
@@ -230,6 +233,20 @@ impl Workspace {
         Ok(vec![WorkspaceEvent::ProvisioningSet { connector, provisioning }])
     }
 
+    pub(super) fn set_attribute_mapping(
+        &self,
+        name: &ConnectorName,
+        mapping: &AttributeMapping,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
+        let known = self.connector(name)?;
+        mapping.check()?;
+        if *known.attribute_mapping == *mapping {
+            return Ok(vec![]);
+        }
+        let (connector, mapping) = (name.clone(), mapping.clone());
+        Ok(vec![WorkspaceEvent::AttributeMappingSet { connector, mapping }])
+    }
+
     pub(super) fn issue_token(
         &self,
         name: &ConnectorName,
@@ -266,6 +283,7 @@ impl Workspace {
                 tokens: BTreeMap::new(),
                 created: stamp.at,
                 extensions: Extensions::default(),
+                attribute_mapping: Arc::default(),
             };
             self.connectors.insert(connector.clone(), added);
         }
@@ -282,6 +300,9 @@ impl Workspace {
             }
             WorkspaceEvent::ExtensionsDeclared { extensions, .. } => {
                 known.extensions = extensions.clone().into();
+            }
+            WorkspaceEvent::AttributeMappingSet { mapping, .. } => {
+                known.attribute_mapping = Arc::new(mapping.clone());
             }
             WorkspaceEvent::TokenIssued { token, digest, expires, .. } => {
                 let issued =

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use super::{Extension, Idp, Paused, Plan};
 use crate::{
     Micros,
+    attribute_mapping::AttributeMapping,
     group_filter::GroupFilter,
     ids::{ConnectorName, PolicyId, TokenId},
     portal::Portal,
@@ -123,6 +124,14 @@ pub enum WorkspaceEvent {
         /// Which.
         extensions: Vec<Extension>,
     },
+    /// These attributes become metadata from now on, at each person's next sync.
+    #[serde(rename = "workspace.attribute_mapping_set")]
+    AttributeMappingSet {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// Which.
+        mapping: AttributeMapping,
+    },
     /// A connector has one more token.
     #[serde(rename = "workspace.token_issued")]
     TokenIssued {
@@ -184,6 +193,7 @@ impl WorkspaceEvent {
             | Self::ConnectorIdpChanged { connector, .. }
             | Self::ProvisioningSet { connector, .. }
             | Self::ExtensionsDeclared { connector, .. }
+            | Self::AttributeMappingSet { connector, .. }
             | Self::TokenIssued { connector, .. }
             | Self::TokenRevoked { connector, .. } => Some(connector),
             Self::Created { .. }

@@ -146,6 +146,7 @@ impl Decider for Workspace {
             | WorkspaceEvent::ConnectorIdpChanged { .. }
             | WorkspaceEvent::ProvisioningSet { .. }
             | WorkspaceEvent::ExtensionsDeclared { .. }
+            | WorkspaceEvent::AttributeMappingSet { .. }
             | WorkspaceEvent::TokenIssued { .. }
             | WorkspaceEvent::TokenRevoked { .. } => self.evolve_connector(event, stamp),
         }
@@ -219,6 +220,9 @@ impl Workspace {
             }
             WorkspaceCommand::DeclareExtensions { connector, extensions } => {
                 self.declare_extensions(connector, extensions)
+            }
+            WorkspaceCommand::SetAttributeMapping { connector, mapping } => {
+                self.set_attribute_mapping(connector, mapping)
             }
             WorkspaceCommand::IssueToken { connector, token } => self.issue_token(connector, token),
             WorkspaceCommand::RevokeToken { connector, token } => {

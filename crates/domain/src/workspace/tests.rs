@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cqrs_es::test::TestFramework;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -204,4 +205,26 @@ fn rule_16_a_portal_may_require_groups_to_enter() {
     assert_eq!(when(given, set(&[])), Ok(vec![]));
     let text = BadGroupFilter::EmptyLine(0).to_string();
     assert_eq!(when(enabled(), set(&[&[]])), Err(text));
+}
+
+#[test]
+fn an_attribute_mapping_is_set_once_and_belongs_to_a_connector() {
+    let mapping = |setting| serde_json::from_value(setting).unwrap();
+    let set = |connector, setting| WorkspaceCommand::SetAttributeMapping {
+        connector,
+        mapping: mapping(setting),
+    };
+    let title = || json!([{"name": "honour", "attributes": [{"key": "title"}]}]);
+    let fact =
+        || WorkspaceEvent::AttributeMappingSet { connector: store(), mapping: mapping(title()) };
+    assert_eq!(when(enabled(), set(store(), title())), Ok(vec![fact()]));
+    let given: Vec<_> = enabled().into_iter().chain([fact()]).collect();
+    assert_eq!(when(given.clone(), set(store(), title())), Ok(vec![]));
+    let none =
+        WorkspaceEvent::AttributeMappingSet { connector: store(), mapping: mapping(json!([])) };
+    assert_eq!(when(given, set(store(), json!([]))), Ok(vec![none]));
+    let text = when(enabled(), set(store(), json!([{"name": "", "attributes": []}]))).unwrap_err();
+    assert!(text.starts_with("[0].name"), "{text}");
+    let unknown = ConnectorName::parse("mdm").unwrap();
+    assert!(when(enabled(), set(unknown, title())).unwrap_err().contains("no connector"));
 }

@@ -203,12 +203,18 @@ async fn case_39_a_custom_attribute_is_added_replaced_and_removed() {
     let server = Server::start().await;
     let entra = server.client(Idp::Entra).await;
     let user = ada(&entra).await;
+    let id = user.rsplit('/').next().unwrap();
+    let cost = json!([{"name": "cost code", "attributes": [{"key": "costCode"}]}]);
+    server.map_attributes(cost).await;
     let (urn, path) = ("urn:customer:2.0:User", "urn:customer:2.0:User:costCode");
     let body = patched(&entra, &user, json!([{"op": "add", "path": path, "value": "7"}])).await;
     assert_eq!(body[urn], json!({"costCode": "7"}));
+    assert_eq!(server.metadata(id).await, json!({"cost code": "7"}));
     let body = patched(&entra, &user, json!([{"op": "replace", "path": path, "value": "8"}])).await;
     assert_eq!(body[urn], json!({"costCode": "8"}));
+    assert_eq!(server.metadata(id).await, json!({"cost code": "8"}));
     let body = patched(&entra, &user, json!([{"op": "remove", "path": path}])).await;
+    assert_eq!(server.metadata(id).await, json!({}));
     assert_eq!(body.get(urn), None);
     assert_eq!(body["schemas"], json!(["urn:ietf:params:scim:schemas:core:2.0:User"]));
 }

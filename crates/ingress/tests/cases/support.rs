@@ -9,6 +9,7 @@ use actix_web::{
 };
 use app::{App, CountedIds, Parts, Person, RequestIds, admin::connectors::EnableScim};
 use domain::{
+    ids::ConnectorName,
     portal::Portal,
     workspace::{Idp, Login, Plan, Saml},
 };
@@ -109,6 +110,21 @@ impl Server {
     /// A connector of that name in the Store.
     pub(crate) async fn client_of(&self, name: &str, idp: Idp) -> Client<'_> {
         self.connect(Portal::Store, name, idp).await
+    }
+
+    /// Says which attributes the connector `store` turns into metadata.
+    pub(crate) async fn map_attributes(&self, mapping: Value) {
+        let store = ConnectorName::parse("store").unwrap();
+        let mapping = serde_json::from_value(mapping).unwrap();
+        self.app.set_attribute_mapping(&person(), &self.workspace, &store, mapping).await.unwrap();
+    }
+
+    /// The metadata of an employee.
+    pub(crate) async fn metadata(&self, id: &str) -> Value {
+        let models = self.app.read_models();
+        models.caught_up("store", &self.workspace).await.unwrap();
+        let found = models.accounts().get(&self.workspace, Portal::Store, id.parse().unwrap());
+        json!(found.unwrap().unwrap().metadata)
     }
 
     /// How many events there are.

@@ -207,12 +207,20 @@ async fn case_38_an_extension_that_nobody_declared_is_kept() {
     let server = Server::start().await;
     let entra = server.client(Idp::Entra).await;
     let custom = "urn:ietf:params:scim:schemas:extension:CustomExtensionName:2.0:User";
+    server
+        .map_attributes(json!([
+            {"name": "number", "attributes": [{"key": "CustomAttribute"}]},
+            {"name": "odd", "attributes": [{"namespace": custom, "key": "CustomAttribute:User"}]},
+            {"name": "none", "attributes": [{"namespace": EU, "key": "CustomAttribute"}]},
+        ]))
+        .await;
     let mut body = ada();
     body[custom] = json!({"CustomAttribute:User": "7", "CustomAttribute": 701_984});
     let reply = entra.post("/Users", body).await;
     assert_eq!(reply.status, 201, "{reply:?}");
     assert_eq!(reply.body[custom]["CustomAttribute"], 701_984);
     assert!(reply.body["schemas"].as_array().unwrap().contains(&json!(custom)));
+    assert_eq!(server.metadata(&reply.id()).await, json!({"number": "701984", "odd": "7"}));
 }
 
 #[actix_web::test]

@@ -41,6 +41,7 @@ pub(crate) fn apply(
         | UserEvent::EntryDeactivated { .. }
         | UserEvent::EntryReactivated { .. }
         | UserEvent::EntryRemoved { .. }
+        | UserEvent::MetadataChanged { .. }
         | UserEvent::AccountGranted { .. }
         | UserEvent::AccountAdopted { .. }
         | UserEvent::AccountSuspended {}

@@ -45,7 +45,7 @@ pub struct AccountRow {
     pub created: Micros,
     /// What connectors know of them.
     pub scim: Vec<EntryRef>,
-    /// Values of mapped attributes; none is mapped yet.
+    /// The values of mapped attributes.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -69,7 +69,9 @@ const PAGE: &str = "
     ORDER BY user_name_fold, user LIMIT ?7";
 
 fn account_row(row: &Row<'_>) -> rusqlite::Result<AccountRow> {
-    let User { entries, account, offboarding, .. } = json(row, 2)?;
+    let user: User = json(row, 2)?;
+    let metadata = user.metadata();
+    let User { entries, account, offboarding, .. } = user;
     let entry = |(connector, entry): (ConnectorName, domain::user::Entry)| {
         let active = entry.active();
         EntryRef { connector, id: entry.id, active }
@@ -84,7 +86,7 @@ fn account_row(row: &Row<'_>) -> rusqlite::Result<AccountRow> {
         offboarding: offboarding.filter(|it| !it.completed).map(|it| it.id),
         created: row.get(1)?,
         scim: entries.into_iter().map(entry).collect(),
-        metadata: BTreeMap::new(),
+        metadata,
     })
 }
 

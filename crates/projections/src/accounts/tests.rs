@@ -215,3 +215,24 @@ fn a_person_is_found_by_any_of_their_ids() {
     let elsewhere = shown.models.accounts().get(&workspace(), Portal::Store, id(3)).unwrap();
     assert_eq!(elsewhere, None);
 }
+
+#[test]
+fn metadata_is_shown_while_its_entry_is_there() {
+    let metadata = |set: &serde_json::Value, unset: &[&str]| UserEvent::MetadataChanged {
+        connector: connector("okta"),
+        set: serde_json::from_value(set.clone()).unwrap(),
+        unset: unset.iter().map(|&name| name.to_owned()).collect(),
+    };
+    let of_ada = |story: &Story| {
+        let found = show(story).models.accounts().get(&workspace(), Portal::Dashboard, id(1));
+        json!(found.unwrap().unwrap().metadata)
+    };
+    let mut story = Story::new();
+    story
+        .user(1, added(Portal::Dashboard, "okta", 1, "ada"))
+        .user(1, metadata(&json!({ "honour": "Countess", "floor": "3" }), &[]))
+        .user(1, metadata(&json!({ "honour": "Lady" }), &["floor"]));
+    assert_eq!(of_ada(&story), json!({ "honour": "Lady" }));
+    story.user(1, UserEvent::EntryRemoved { connector: connector("okta"), entry: EntryId(id(1)) });
+    assert_eq!(of_ada(&story), json!({}));
+}

@@ -48,7 +48,8 @@ pub(super) fn apply(
         | UserEvent::EntryDeactivated { connector }
         | UserEvent::EntryReactivated { connector }
         | UserEvent::EntryRemoved { connector, .. } => change(tx, event, fact, connector),
-        UserEvent::AccountGranted { .. }
+        UserEvent::MetadataChanged { .. }
+        | UserEvent::AccountGranted { .. }
         | UserEvent::AccountInvited { .. }
         | UserEvent::AccountAdopted { .. }
         | UserEvent::AccountSuspended {}

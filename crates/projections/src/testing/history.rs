@@ -269,9 +269,12 @@ fn via(name: &str, portal: Portal, how: u8, fresh: u128) -> Via {
     };
     let on_create = if how.is_multiple_of(5) { OnCreate::Nothing } else { OnCreate::Create };
     let provisioning = Provisioning { on_create, on_deactivate, ..Provisioning::default() };
-    Via::new(
+    let via = Via::new(
         connector(name),
         Arc::new(Rule { position: 1, provisioning }),
         OffboardingId(id(fresh + 100_000)),
-    )
+    );
+    let key = ["displayName", "emails.value", "active"][usize::from(how / 8 % 3)];
+    let mapping = json!([{ "name": "x", "attributes": [{ "key": key }] }]);
+    Via { mapping: Arc::new(serde_json::from_value(mapping).unwrap()), ..via }
 }

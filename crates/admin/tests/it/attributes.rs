@@ -1,0 +1,87 @@
+//! Attributes: which become metadata (rule 20).
+
+use scim::{Catalogue, Kind, resource::Resource};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const MAPPING: &str = "/workspaces/acme/connectors/store/attribute-mapping";
+
+#[actix_web::test]
+async fn an_attribute_mapping_is_replaced_whole_and_got_as_it_was_put() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    assert_eq!(world.get(MAPPING).await.is(200), json!([]));
+    let mapping = json!([
+        { "name": "honour", "attributes": [{ "key": "title" }] },
+        { "name": "cost code", "attributes": [
+            { "namespace": "urn:company:2.0:User", "key": "costCode" },
+            { "key": "costCenter" },
+        ] },
+    ]);
+    assert_eq!(world.put(MAPPING, mapping.clone()).await.is(200), mapping);
+    assert_eq!(world.get(MAPPING).await.is(200), mapping);
+    assert_eq!(world.put(MAPPING, json!([])).await.is(200), json!([]));
+    assert_eq!(world.get(MAPPING).await.is(200), json!([]));
+    let unknown = "/workspaces/acme/connectors/mdm/attribute-mapping";
+    world.get(unknown).await.refused(404);
+    world.put(unknown, mapping).await.refused(404);
+}
+
+#[actix_web::test]
+async fn what_is_wrong_with_an_attribute_mapping_is_named() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    let good = json!({ "name": "a", "attributes": [{ "key": "title" }] });
+    for (bad, said) in [
+        (json!({}), "the body must be an array"),
+        (json!([good, good]), "[1].name is given by an earlier item"),
+        (json!([good, ["b", []]]), "[1]: invalid type: sequence, expected an object"),
+        (json!([{ "name": "b" }]), "[0]: missing field `attributes`"),
+        (json!([{ "name": "b", "attributes": [] }]), "[0].attributes must name"),
+        (json!([{ "name": "b", "attributes": [{}] }]), "[0].attributes[0]: missing field `key`"),
+        (json!([{ "name": "b", "attributes": [["x"]] }]), "[0].attributes[0]: invalid type"),
+        (json!([{ "name": "b", "attributes": [{ "key": " " }] }]), "[0].attributes[0].key must"),
+        (json!([{ "name": "b", "attributes": [{ "key": 7 }] }]), "[0].attributes[0].key: invalid"),
+        (json!([{ "name": "b", "attributes": [], "x": 1 }]), "[0].x: unknown field"),
+        (
+            json!([{ "name": "b", "attributes": [{ "key": "x", "namespace": "acme" }] }]),
+            "[0].attributes[0].namespace must be the URN",
+        ),
+    ] {
+        let detail = world.put(MAPPING, bad).await.refused(400);
+        assert!(detail.starts_with(said), "{detail}");
+    }
+    assert_eq!(world.get(MAPPING).await.is(200), json!([]));
+}
+
+#[actix_web::test]
+async fn rule_20_metadata_follows_on_the_next_sync_and_is_shown() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await;
+    let path = format!("/workspaces/acme/employees/{}", ada.id);
+    assert_eq!(world.get(&path).await.is(200)["metadata"], json!({}));
+
+    let mapping = json!([{ "name": "mail", "attributes": [{ "key": "emails.value" }] }]);
+    world.put(MAPPING, mapping).await.is(200);
+    assert_eq!(world.get(&path).await.is(200)["metadata"], json!({}), "not before it syncs");
+
+    let put = async |body: Value| {
+        let caller = world.caller("store", &token).await;
+        let parsed = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap();
+        world.app.replace_user(&caller, ada.id, parsed, None).await.unwrap()
+    };
+    let same =
+        json!({ "userName": "ada@acme.example", "emails": [{ "value": "ada@acme.example" }] });
+    let replaced = put(same.clone()).await;
+    assert_eq!((replaced.version, replaced.modified), (ada.version, ada.modified));
+    let mail = json!({ "mail": "ada@acme.example" });
+    assert_eq!(world.get(&path).await.is(200)["metadata"], mail);
+    assert_eq!(world.items("/workspaces/acme/employees").await[0]["metadata"], mail);
+
+    let events = world.items("/workspaces/acme/events").await.len();
+    put(same).await;
+    assert_eq!(world.items("/workspaces/acme/events").await.len(), events, "nothing is new");
+
+    put(json!({ "userName": "ada@acme.example" })).await;
+    assert_eq!(world.get(&path).await.is(200)["metadata"], json!({}));
+}
