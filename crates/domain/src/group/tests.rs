@@ -199,7 +199,7 @@ fn filters_that_cost_too_much_are_refused() {
     let many: Vec<u128> = (1..=10_000).collect();
     let filter = |terms: usize| {
         let terms: Vec<_> = (0..terms).map(|number| format!("value co \"x{number}\"")).collect();
-        MemberOp::RemoveMatching(scim::filter::Filter::parse(&terms.join(" or ")).unwrap())
+        MemberOp::RemoveMatching(Filter::parse(&terms.join(" or ")).unwrap())
     };
     check([created(), added(&many)], members([filter(200)]), []);
     TestFramework::<Es<Group>>::with(())

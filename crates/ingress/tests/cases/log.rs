@@ -50,7 +50,7 @@ async fn a_request_leaves_one_line_and_nothing_of_anybody() {
     let server = Server::start().await;
     let generic = server.client(Idp::Generic).await;
     let token = generic.token.clone().unwrap();
-    let secrets = ["hedwig", "Password1", token.rsplit('_').next().unwrap(), "filter="];
+    let secrets = ["hedwig", "Password1", token.splitn(3, '_').nth(2).unwrap(), "filter="];
     let id = generic.user("hedwig").await;
     let user = format!("/Users/{id}");
     written();
