@@ -55,6 +55,9 @@ enum Command {
     /// Which groups make collaborators what.
     #[command(subcommand)]
     Roles(api::roles::Command),
+    /// What an identity provider sends, and what of it becomes metadata.
+    #[command(subcommand)]
+    Attributes(api::attributes::Command),
     /// What is owed to devices.
     #[command(subcommand)]
     Effects(api::effects::Command),
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
                 Command::Token(command) => api::token::run(command).await,
                 Command::People(command) => api::people::run(command).await,
                 Command::Roles(command) => api::roles::run(command).await,
+                Command::Attributes(command) => api::attributes::run(command).await,
                 Command::Effects(command) => api::effects::run(command).await,
                 Command::Offboarding(command) => api::offboarding::run(command).await,
                 Command::Audit(command) => audit::run(command).await,

@@ -81,6 +81,13 @@ async fn an_administrator_needs_no_browser() {
     shell.prints(&format!("roles set {}", mapping.display())).await;
     assert_eq!(shell.json("roles show").await["rules"][0]["group"], "Admins");
 
+    let attributes = dir.path().join("attributes.json");
+    let wanted = json!([{"name": "cost code", "attributes": [{"key": "costCode"}]}]);
+    std::fs::write(&attributes, wanted.to_string()).unwrap();
+    let set = format!("attributes mapping dashboard --set {}", attributes.display());
+    assert_eq!(shell.json(&set).await, wanted);
+    assert_eq!(shell.json("attributes mapping dashboard").await, wanted);
+
     let invited = shell.json("people invite dashboard eve@acme.example --role developer").await;
     let id = invited["id"].as_str().unwrap();
     assert_eq!(shell.json(&format!("people role {id} admin")).await["role"], "admin");
