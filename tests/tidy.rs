@@ -767,3 +767,52 @@ fn anchors_are_made_as_the_page_will_show_them() {
     let made: Vec<_> = anchors(page).into_iter().collect();
     assert_eq!(made, ["an-event-decide--more", "same", "same-1"]);
 }
+
+// ---------------------------------------------------------------------------------------------
+// Rules
+
+/// The page that says which tests hold each rule of the product.
+const RULES: &str = "docs/rules.md";
+
+/// Returns what stands in code spans outside fenced code, with the line of each.
+fn code_spans(markdown: &str) -> Vec<(usize, &str)> {
+    let lines = markdown.lines().enumerate();
+    lines
+        .flat_map(|(row, line)| line.split('`').skip(1).step_by(2).map(move |span| (row + 1, span)))
+        .collect()
+}
+
+/// Whether a code span reads as the name of a test: several words, with nothing between them.
+fn names_a_test(span: &str) -> bool {
+    let word = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    span.contains('_') && span.chars().all(|letter| word(letter) || letter == '_')
+}
+
+/// Finds tests that the page of rules names and nobody has written.
+fn rules_without_tests(page: &str, sources: &[Source]) -> Vec<String> {
+    let written = |name: &str| {
+        let heads = [format!("fn {name}()"), format!("fn {name}(\n")];
+        sources.iter().any(|source| heads.iter().any(|head| source.text.contains(head)))
+    };
+    code_spans(page)
+        .into_iter()
+        .filter(|(_, span)| names_a_test(span) && !written(span))
+        .map(|(row, name)| format!("{RULES}:{row}: there is no test `{name}`"))
+        .collect()
+}
+
+#[test]
+fn every_test_that_holds_a_rule_is_there() {
+    let page = fs::read_to_string(root().join(RULES)).unwrap();
+    assert_none(&rules_without_tests(&page, &sources("rs")));
+}
+
+#[test]
+fn a_rule_without_its_test_is_found() {
+    let page = "| 1 | A rule | `domain/src/user` | `it_holds`, `it_is_gone` |";
+    let sources = source("a.rs", "async fn it_holds() {}\nfn it_is_gone_now() {}");
+    assert_eq!(
+        rules_without_tests(page, &sources),
+        ["docs/rules.md:1: there is no test `it_is_gone`"]
+    );
+}
