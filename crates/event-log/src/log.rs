@@ -5,8 +5,8 @@ use std::pin::Pin;
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, Claim, CommitOutcome, EventFilter, Failure, Hash, Inclusion, Micros, StoredEvent,
-    StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
+    AppendError, Claim, CommitOutcome, EventFilter, Failure, Hash, Inclusion, Journal, Micros,
+    StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
 };
 
 /// A future on the heap, so that the trait can be an object.
@@ -107,6 +107,9 @@ pub trait EventLog: Send + Sync {
     /// Destroys a data key of a workspace: what it sealed reads as [`crate::Payload::Erased`] from
     /// then on, for ever. Resolves when no file holds the key any more.
     fn erase(&self, workspace: &WorkspaceId, key: u64) -> BoxFuture<'_, Result<(), Failure>>;
+
+    /// What is recorded about requests, beside the log.
+    fn journal(&self) -> &Journal;
 
     /// Recomputes every leaf and the root, and checks that nothing is missing or out of order.
     ///

@@ -1,7 +1,7 @@
-//! The two databases: how they are opened, and what is in them.
+//! The databases: how they are opened, and what is in them.
 //!
 //! `log.db` holds the log, `keys.db` the keys, so that a backup of the one does not carry the
-//! other. Numbers of workspaces, streams and transactions are the file's own; nothing outside
+//! other, and `journal.db` what is recorded about requests. Numbers of workspaces, streams and transactions are the file's own; nothing outside
 //! depends on them.
 
 use std::path::Path;
@@ -34,6 +34,30 @@ pub(crate) struct Format {
     cache_kib: i32,
     pragmas: &'static str,
 }
+
+/// `journal.db`. Nothing is decided by what is in it, so that a power loss may cost its last second.
+pub(crate) const JOURNAL: Format = Format {
+    application_id: i32::from_be_bytes(*b"MsJn"),
+    version: 1,
+    cache_kib: 2 << 10,
+    pragmas: "PRAGMA synchronous = NORMAL;",
+    schema: "
+        CREATE TABLE attributes (
+            workspace TEXT NOT NULL,
+            connector TEXT NOT NULL,
+            namespace TEXT NOT NULL,
+            key       TEXT NOT NULL,
+            last_seen INTEGER NOT NULL,
+            count     INTEGER NOT NULL,      -- Of requests.
+            PRIMARY KEY (workspace, connector, namespace, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE tokens (
+            workspace TEXT NOT NULL,
+            token     BLOB NOT NULL,
+            last_used INTEGER NOT NULL,
+            PRIMARY KEY (workspace, token)
+        ) STRICT, WITHOUT ROWID;",
+};
 
 /// `log.db`. The writer decides when to checkpoint.
 pub(crate) const LOG: Format = Format {

@@ -1,4 +1,4 @@
-//! The log in SQLite files: `log.db`, and `keys.db` beside it.
+//! The log in SQLite files: `log.db`, with `keys.db` and `journal.db` beside it.
 //!
 //! A reading future reads on the thread that polls it: a point read from the page cache costs
 //! less than handing it to another. Whoever reads thousands of events does so from a thread that
@@ -25,8 +25,8 @@ use crate::tree::Edge;
 use crate::wal::Wal;
 use crate::writer::Writer;
 use crate::{
-    AppendError, BoxFuture, Claim, Clock, EventFilter, EventLog, Failure, Hash, Inclusion, Micros,
-    OpenError, Stats, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
+    AppendError, BoxFuture, Claim, Clock, EventFilter, EventLog, Failure, Hash, Inclusion, Journal,
+    Micros, OpenError, Stats, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
 };
 
 /// How a log is opened.
@@ -71,6 +71,7 @@ pub struct SqliteLog {
     shared: Arc<Shared>,
     reading: Reading,
     sealer: Arc<Sealer>,
+    journal: Journal,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Holds the directory for this process until everything else is closed.
     _lock: File,
@@ -115,6 +116,7 @@ impl SqliteLog {
         if !belongs.map_err(Failure::storage("comparing the log with the keys"))? {
             return Err(OpenError::OtherKeys);
         }
+        let journal = Journal::open(&data_dir.join("journal.db"))?;
         // The files' names are durable only once their directory is.
         File::open(&data_dir)
             .and_then(|dir| dir.sync_all())
@@ -130,6 +132,7 @@ impl SqliteLog {
             shared,
             reading,
             sealer,
+            journal,
             writer: Mutex::new(Some(thread)),
             _lock: lock,
             _temporary: temporary,
@@ -160,7 +163,7 @@ impl SqliteLog {
         }
     }
 
-    /// Copies log and keys into an empty directory, as they are at this moment. Blocks until the
+    /// Copies log, keys and journal into an empty directory, as they are at this moment. Blocks until the
     /// copy is on disk; appends and reads go on.
     ///
     /// # Errors
@@ -179,6 +182,7 @@ impl SqliteLog {
             // A writer that panicked has said so.
             let _ = writer.join();
         }
+        self.journal.close();
     }
 
     fn seal(&self, batch: StreamAppend) -> Result<SealedAppend, Failure> {
@@ -323,6 +327,10 @@ impl EventLog for SqliteLog {
     fn erase(&self, workspace: &WorkspaceId, key: u64) -> BoxFuture<'_, Result<(), Failure>> {
         let workspace = workspace.clone();
         Box::pin(async move { self.sealer.keyring.erase(&workspace, key) })
+    }
+
+    fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     fn verify<'a>(
