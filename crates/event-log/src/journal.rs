@@ -85,24 +85,16 @@ impl Journal {
         names: impl IntoIterator<Item = (&'n str, &'n str)>,
         at: Micros,
     ) {
-        let mut waiting = lock(&self.inner.waiting);
-        for (namespace, key) in names {
-            waiting.attribute(workspace, connector, namespace, key, at);
-        }
-        self.inner.wake.notify_one();
+        self.inner.add(|waiting| {
+            for (namespace, key) in names {
+                waiting.attribute(workspace, connector, namespace, key, at);
+            }
+        });
     }
 
     /// Records that a token was used. Never waits for the disk.
     pub fn token_used(&self, workspace: &WorkspaceId, token: Uuid, at: Micros) {
-        let mut waiting = lock(&self.inner.waiting);
-        let known = waiting.tokens.get(workspace).is_some_and(|it| it.contains_key(&token));
-        if known || waiting.has_room() {
-            let tokens = waiting.tokens.entry(workspace.clone()).or_default();
-            let used = tokens.entry(token).or_insert(at);
-            *used = at.max(*used);
-            waiting.size += usize::from(!known);
-        }
-        self.inner.wake.notify_one();
+        self.inner.add(|waiting| waiting.token(workspace, token, at));
     }
 
     /// How often each attribute of a connector was seen, and when last.
@@ -160,6 +152,16 @@ impl Drop for Journal {
 }
 
 impl Inner {
+    /// Adds to what waits. Only the first thing wakes the thread: it then lets the others add up.
+    fn add(&self, add: impl FnOnce(&mut Waiting)) {
+        let mut waiting = lock(&self.waiting);
+        let was_empty = waiting.size == 0;
+        add(&mut waiting);
+        if was_empty && waiting.size > 0 {
+            self.wake.notify_one();
+        }
+    }
+
     /// Writes once in a while, until the journal is closed.
     fn run(&self) {
         loop {
@@ -211,6 +213,16 @@ impl Inner {
 impl Waiting {
     fn has_room(&self) -> bool {
         self.size < WAITING_MAX && !self.closed
+    }
+
+    fn token(&mut self, workspace: &WorkspaceId, token: Uuid, at: Micros) {
+        let known = self.tokens.get(workspace).is_some_and(|it| it.contains_key(&token));
+        if known || self.has_room() {
+            let tokens = self.tokens.entry(workspace.clone()).or_default();
+            let used = tokens.entry(token).or_insert(at);
+            *used = at.max(*used);
+            self.size += usize::from(!known);
+        }
     }
 
     fn attribute(
