@@ -24,6 +24,7 @@ mod access;
 mod accounts;
 mod answer;
 mod ask;
+mod attribute_history;
 mod attribute_mapping;
 mod body;
 mod connectors;
@@ -81,6 +82,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     role_mapping::endpoints,
     extensions::endpoints,
     attribute_mapping::endpoints,
+    attribute_history::endpoints,
     tokens::endpoints,
     accounts::endpoints,
     groups::endpoints,

@@ -2,7 +2,7 @@
 
 use actix_web::http::Method;
 use app::{App, Refusal, admin::connectors::FreshToken};
-use domain::{ids::TokenId, workspace};
+use domain::{Micros, ids::TokenId, workspace};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -52,16 +52,21 @@ struct Token {
     revoked_at: Option<String>,
     /// Whether it opens anything now.
     live: bool,
+    /// When a request last came with it, to within five minutes; absent if none ever has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = words::time)]
+    last_used: Option<String>,
 }
 
 impl Token {
-    fn show(app: &App, id: TokenId, token: &workspace::Token) -> Self {
+    fn show(app: &App, id: TokenId, token: &workspace::Token, last_used: Option<Micros>) -> Self {
         Self {
             id: id.to_string(),
             created_at: moment::show(token.created),
             expires_at: moment::show(token.expires),
             revoked_at: token.revoked.map(moment::show),
             live: token.live(app.now()),
+            last_used: last_used.map(moment::show),
         }
     }
 }
@@ -114,7 +119,8 @@ impl From<FreshToken> for TokenIssued {
 async fn list(inside: Inside, of: OfConnector, params: Params) -> Part<Token> {
     let Inside { app, workspace, .. } = inside;
     let listed = app.list_tokens(&workspace, &of.0, &params.listing()?).await?;
-    Ok(page(listed, |(id, token)| Token::show(&app, id, &token)))
+    let uses = app.token_uses(&workspace)?;
+    Ok(page(listed, |(id, token)| Token::show(&app, id, &token, uses.get(&id).copied())))
 }
 
 async fn issue(

@@ -16,7 +16,7 @@ use event_log::{Meta, Micros, WorkspaceId};
 use scim::Catalogue;
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::{RequestIds, bearer};
+use crate::{RequestIds, Sightings, bearer};
 
 /// A connector that has proven itself with a live token.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Caller {
     pub mapping: Arc<AttributeMapping>,
     /// Which request this is.
     pub ids: RequestIds,
+    /// Which attributes it carries.
+    pub sightings: Sightings,
 }
 
 impl Caller {

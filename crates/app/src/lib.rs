@@ -23,6 +23,7 @@ mod pace;
 pub mod policies;
 mod refusal;
 mod request_ids;
+mod sightings;
 mod users;
 mod write;
 
@@ -44,6 +45,7 @@ pub use ids::{CountedIds, Ids, SystemIds};
 pub use lists::{List, View};
 pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
 pub use request_ids::RequestIds;
+pub use sightings::Sightings;
 pub use users::UserView;
 pub use write::{DispatchError, Done, Lanes, Order};
 
@@ -93,6 +95,7 @@ pub struct App {
     progress: policies::Progress,
     pace: pace::Pace,
     turns: policies::Turns,
+    token_uses: sightings::TokenUses,
 }
 
 impl App {
@@ -116,6 +119,7 @@ impl App {
             progress: policies::Progress::default(),
             pace: pace::Pace::default(),
             turns: policies::Turns::default(),
+            token_uses: sightings::TokenUses::default(),
         })
     }
 
@@ -183,16 +187,20 @@ impl App {
         let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
         let connectors = &known.state.connectors;
         let connector = connectors.get(&name).ok_or(Unauthorized::Unknown)?;
-        let token = match caller::check(connector, token, self.now()) {
-            Err(Unauthorized::Unknown) if elsewhere(connectors, &name, token, self.now()) => {
+        let now = self.now();
+        let token = match caller::check(connector, token, now) {
+            Err(Unauthorized::Unknown) if elsewhere(connectors, &name, token, now) => {
                 return Err(Unauthorized::OtherConnector.into());
             }
             checked => checked?,
         };
+        self.note_use(&workspace, token, now);
         if connector.paused.is_some() {
             return Err(Refusal::Paused);
         }
         self.pace.check(&workspace, &name)?;
+        let (log, seen) = (Arc::clone(&self.log), connector.seen.clone());
+        let sightings = Sightings::new(log, workspace.clone(), name.clone(), seen, now);
         Ok(Caller {
             workspace,
             portal: connector.portal,
@@ -203,6 +211,7 @@ impl App {
             connector: name,
             token,
             ids,
+            sightings,
         })
     }
 

@@ -24,7 +24,7 @@ use domain::{
     segments::{Permission, SegmentsEvent},
     stored::{Fact, decode, encode},
     user::{UserEvent, event::RoleReason},
-    workspace::{Extension, Idp, Paused, Plan, Saml, WorkspaceEvent},
+    workspace::{Extension, Idp, Paused, Plan, Saml, SeenAttribute, WorkspaceEvent},
 };
 use serde_json::{Value, from_value, json};
 use uuid::Uuid;
@@ -158,6 +158,13 @@ fn attribute_events() -> Vec<WorkspaceEvent> {
                     ]
                 }))
                 .unwrap(),
+            }],
+        },
+        WorkspaceEvent::AttributesSeen {
+            connector: connector(),
+            attributes: vec![SeenAttribute {
+                namespace: "urn:company:2.0:User".into(),
+                key: "costCode".into(),
             }],
         },
         WorkspaceEvent::AttributeMappingSet {

@@ -60,8 +60,12 @@ pub(crate) async fn authenticate(
     let (workspace, connector) = (path.query("workspace"), path.query("connector"));
     match app.authenticate(workspace, connector, authorization(&request), ids).await {
         Ok(caller) => {
-            request.extensions_mut().insert(Caller(Rc::new(caller)));
-            next.call(request).await
+            let caller = Caller(Rc::new(caller));
+            request.extensions_mut().insert(caller.clone());
+            let answer = next.call(request).await;
+            // Of a request that was refused, too.
+            app.keep_sightings(&caller).await;
+            answer
         }
         Err(refusal) => Ok(request.into_response(Refused::from(refusal).error_response())),
     }

@@ -1,8 +1,11 @@
 //! What bodies say: a resource, a PATCH of one, a search, or many of these.
 
+use app::Sightings;
 use domain::workspace::Idp;
 use scim::{
-    Catalogue, Kind, Leniency, patch,
+    Catalogue, Kind, Leniency,
+    attributes::{self, Outline},
+    patch,
     resource::{Parsed, Resource},
 };
 use serde_json::Value;
@@ -36,12 +39,33 @@ pub(crate) struct Reader {
     idp: Idp,
     leniency: Leniency,
     catalogue: Catalogue,
+    sightings: Sightings,
 }
 
 impl Reader {
     pub(crate) fn of(caller: &Caller) -> Self {
         let (idp, catalogue) = (caller.idp, caller.catalogue.clone());
-        Self { idp, leniency: quirks::leniency(idp), catalogue }
+        let sightings = caller.sightings.clone();
+        Self { idp, leniency: quirks::leniency(idp), catalogue, sightings }
+    }
+
+    /// Reads a resource, and notes what it carries, be it taken or not.
+    fn resource(&self, kind: Kind, body: Value) -> Result<Parsed, scim::Error> {
+        self.sightings.note(&attributes::seen(&body, kind, &self.catalogue));
+        Resource::parse_with(kind, body, &self.catalogue, self.leniency)
+    }
+
+    /// The same for a PATCH.
+    fn changes(&self, kind: Kind, body: Value) -> Result<patch::Request, scim::Error> {
+        let outline = Outline::of(&body);
+        let request = patch::Request::parse_with(body, kind, &self.catalogue, self.leniency);
+        match &request {
+            Ok(request) => {
+                self.sightings.note(&attributes::seen_in(request, kind, &self.catalogue));
+            }
+            Err(_) => self.sightings.note(&outline.seen(kind, &self.catalogue)),
+        }
+        request
     }
 
     /// Reads a message, once the quirks of its body are undone.
@@ -92,7 +116,7 @@ impl Message for UserBody {
     const BYTES_MAX: usize = USER_BODY_BYTES_MAX;
 
     fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
-        Resource::parse_with(Kind::User, body, &reader.catalogue, reader.leniency).map(Self)
+        reader.resource(Kind::User, body).map(Self)
     }
 }
 
@@ -101,7 +125,7 @@ impl Message for GroupBody {
     const BYTES_MAX: usize = BODY_BYTES_MAX;
 
     fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
-        Resource::parse_with(Kind::Group, body, &reader.catalogue, reader.leniency).map(Self)
+        reader.resource(Kind::Group, body).map(Self)
     }
 }
 
@@ -110,7 +134,7 @@ impl Message for UserPatch {
     const BYTES_MAX: usize = USER_BODY_BYTES_MAX;
 
     fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
-        patch::Request::parse_with(body, Kind::User, &reader.catalogue, reader.leniency).map(Self)
+        reader.changes(Kind::User, body).map(Self)
     }
 }
 
@@ -119,6 +143,6 @@ impl Message for GroupPatch {
     const BYTES_MAX: usize = BODY_BYTES_MAX;
 
     fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
-        patch::Request::parse_with(body, Kind::Group, &reader.catalogue, reader.leniency).map(Self)
+        reader.changes(Kind::Group, body).map(Self)
     }
 }

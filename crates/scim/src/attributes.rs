@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::elements;
 use crate::object;
@@ -23,6 +23,13 @@ pub struct Seen<'a> {
     pub namespace: Cow<'a, str>,
     /// The name of the attribute, or `attribute.subAttribute` for complex ones with one value.
     pub key: Cow<'a, str>,
+}
+
+impl Seen<'_> {
+    fn into_owned(self) -> Seen<'static> {
+        let Self { namespace, key } = self;
+        Seen { namespace: namespace.into_owned().into(), key: key.into_owned().into() }
+    }
 }
 
 /// The attributes that the body of a POST or PUT carries, each once, sorted.
@@ -53,6 +60,57 @@ pub fn seen_in<'a>(request: &'a Request, kind: Kind, catalogue: &'a Catalogue) -
         }
     }
     seer.finish()
+}
+
+/// What a PATCH request names, kept apart from the request itself: it tells the attributes of one that
+/// is refused, of which there is no [`Request`].
+#[derive(Clone, Debug, Default)]
+pub struct Outline(Vec<Value>);
+
+impl Outline {
+    /// The outline of a PATCH body: paths, and the names in values; no value.
+    pub fn of(body: &Value) -> Self {
+        let operations = body.as_object().and_then(|body| object::get(body, "Operations"));
+        let operations = match operations {
+            Some(Value::Array(operations)) => operations.as_slice(),
+            Some(operation) => std::slice::from_ref(operation),
+            None => &[],
+        };
+        Self(operations.iter().filter_map(Value::as_object).map(outline).collect())
+    }
+
+    /// The attributes that are named, each once, sorted; an operation whose path is none names none.
+    pub fn seen(self, kind: Kind, catalogue: &Catalogue) -> Vec<Seen<'static>> {
+        let of_operation = |operation| {
+            let body = json!({ "Operations": [operation] });
+            let request = Request::parse(body, kind, catalogue).unwrap_or_default();
+            let seen = seen_in(&request, kind, catalogue).into_iter();
+            seen.map(Seen::into_owned).collect::<Vec<_>>()
+        };
+        let mut seen: Vec<_> = self.0.into_iter().flat_map(of_operation).collect();
+        seen.sort();
+        seen.dedup();
+        seen
+    }
+}
+
+/// An operation of the same path, whose value has the same names and says nothing.
+fn outline(operation: &Map<String, Value>) -> Value {
+    let value = match object::get(operation, "value") {
+        Some(Value::Object(value)) => {
+            let named = |(name, value): (&String, &Value)| {
+                let names = value.as_object().map(|value| value.keys().cloned());
+                let value = names.map_or(json!(true), |names| {
+                    names.map(|name| (name, json!(true))).collect::<Map<_, _>>().into()
+                });
+                (name.clone(), value)
+            };
+            Value::Object(value.iter().map(named).collect())
+        }
+        _ => json!(true),
+    };
+    let path = object::get(operation, "path").filter(|path| path.is_string());
+    json!({ "op": "add", "path": path.cloned().unwrap_or_default(), "value": value })
 }
 
 /// The value of an attribute by the name under which it was seen.
@@ -201,10 +259,8 @@ impl<'a> Seer<'a> {
 #[cfg(test)]
 #[expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 mod tests {
-    use expect_test::{Expect, expect};
-    use serde_json::json;
-
     use super::*;
+    use expect_test::{Expect, expect};
 
     #[expect(clippy::needless_pass_by_value, reason = "an `expect![]` is written where it is used")]
     fn check(seen: &[Seen<'_>], expected: Expect) {
@@ -268,6 +324,32 @@ mod tests {
             core:2.0 title
             extension:enterprise:2.0 manager"#]],
         );
+    }
+
+    #[test]
+    fn the_outline_of_a_patch_shows_what_it_names_though_it_is_refused() {
+        let body = json!({"operations": [
+            {"op": "Oops", "path": "title", "value": [{"a": 1}]},
+            {"op": "replace", "path": "no path[", "value": "x"},
+            {"path": "emails[type eq \"work\"].value"},
+            {"op": "add", "path": 7, "value": {"shoeSize": 38, "name": {"givenName": "A"}, "nickName": null}},
+            "x",
+            {"op": "add", "value": {"urn:company:2.0:User": {"badge": 1}, "name.familyName": "L"}}
+        ]});
+        let seen = Outline::of(&body).seen(Kind::User, Catalogue::standard());
+        let mut names: Vec<_> = seen.iter().map(|seen| &*seen.key).collect();
+        names.sort_unstable();
+        let expected = [
+            "badge",
+            "emails",
+            "name",
+            "name.familyName",
+            "name.givenName",
+            "nickName",
+            "shoeSize",
+            "title",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]

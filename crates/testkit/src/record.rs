@@ -109,6 +109,17 @@ pub async fn head(api: &mut Client, workspace: &str) -> anyhow::Result<u64> {
     Ok(record.events.last().map_or(0, |event| event.position))
 }
 
+/// How many events a workspace has, but for first sights of attributes: those come with requests that
+/// change nothing and with such as are refused, too.
+///
+/// # Errors
+/// When the API does not answer with events.
+pub async fn changes(api: &mut Client, workspace: &str) -> anyhow::Result<usize> {
+    let record = Record::after(api, workspace, 0).await?;
+    let is_change = |event: &&Event| event.kind != "workspace.attributes_seen";
+    Ok(record.events.iter().filter(is_change).count())
+}
+
 fn event(json: Value) -> anyhow::Result<Event> {
     let number = |name: &str| json[name].as_u64().with_context(|| format!("no {name} in {json}"));
     let text = |name: &str| {

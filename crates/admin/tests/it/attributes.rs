@@ -1,6 +1,6 @@
-//! Attributes: which become metadata (rule 20).
+//! Attributes: which were seen (rule 19), and which become metadata (rule 20).
 
-use scim::{Catalogue, Kind, resource::Resource};
+use scim::{Catalogue, Kind, attributes, resource::Resource};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -84,4 +84,37 @@ async fn rule_20_metadata_follows_on_the_next_sync_and_is_shown() {
 
     put(json!({ "userName": "ada@acme.example" })).await;
     assert_eq!(world.get(&path).await.is(200)["metadata"], json!({}));
+}
+
+#[actix_web::test]
+async fn rule_19_the_history_of_attributes_is_shown_with_its_times_and_counts() {
+    let (world, token) = World::with_scim("store", json!({})).await;
+    let path = "/workspaces/acme/connectors/store/attribute-history";
+    assert!(world.items(path).await.is_empty());
+    let send = async |body: Value| {
+        let caller = world.caller("store", &token).await;
+        caller.sightings.note(&attributes::seen(&body, Kind::User, Catalogue::standard()));
+        world.app.keep_sightings(&caller).await;
+    };
+    send(json!({ "userName": "ada", "title": "x" })).await;
+    world.days_pass(1);
+    send(json!({ "userName": "bob", "urn:company:2.0:User": { "floor": 3 } })).await;
+    let core = "urn:ietf:params:scim:schemas:core:2.0:User";
+    let (first, second) = ("2026-01-01T00:00:00.000000Z", "2026-01-02T00:00:00.000000Z");
+    let item = |namespace: &str, key: &str, seen: (&str, &str), count: u64| {
+        json!({
+            "namespace": namespace, "key": key, "first_seen": seen.0, "last_seen": seen.1,
+            "count": count,
+        })
+    };
+    let floor = item("urn:company:2.0:User", "floor", (second, second), 1);
+    let title = item(core, "title", (first, first), 1);
+    let user_name = item(core, "userName", (first, second), 2);
+    assert_eq!(world.items(path).await, [floor.clone(), title.clone(), user_name.clone()]);
+    assert_eq!(world.items(&format!("{path}?q=TITLE")).await, std::slice::from_ref(&title));
+    let page = world.get(&format!("{path}?limit=2")).await.is(200);
+    assert_eq!(page["items"], json!([floor, title]));
+    let next = page["next_cursor"].as_str().unwrap().replace(' ', "%20");
+    assert_eq!(world.items(&format!("{path}?limit=2&cursor={next}")).await, [user_name]);
+    world.get("/workspaces/acme/connectors/mdm/attribute-history").await.refused(404);
 }

@@ -1,5 +1,7 @@
 //! Tokens: two live, shown once, revoked at once (rule 3).
 
+use std::time::Duration;
+
 use app::RequestIds;
 use serde_json::json;
 
@@ -61,4 +63,21 @@ async fn a_token_ends_and_its_connector_warns_before() {
         let detail = world.post(TOKENS, json!({ "expires_at": bad })).await.refused(400);
         assert!(detail.contains("expires_at"), "{detail}");
     }
+}
+
+#[actix_web::test]
+async fn the_last_use_of_a_token_is_shown_to_within_five_minutes() {
+    let (world, token) = World::with_scim("store", json!({})).await;
+    let last_used = async || world.items(TOKENS).await[0].get("last_used").cloned();
+    assert_eq!(last_used().await, None);
+    assert!(!opens(&world, &token.replace("mst_", "mst_x")).await);
+    assert_eq!(last_used().await, None);
+    assert!(opens(&world, &token).await);
+    assert_eq!(last_used().await, Some(json!("2026-01-01T00:00:00.000000Z")));
+    world.clock.advance(Duration::from_secs(299));
+    assert!(opens(&world, &token).await);
+    assert_eq!(last_used().await, Some(json!("2026-01-01T00:00:00.000000Z")));
+    world.clock.advance(Duration::from_secs(1));
+    assert!(opens(&world, &token).await);
+    assert_eq!(last_used().await, Some(json!("2026-01-01T00:05:00.000000Z")));
 }

@@ -1,13 +1,29 @@
-//! Attributes: which of those that a connector sends become metadata of people.
+//! Attributes: which ones a connector has sent, and which of them become metadata of people.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    attribute_mapping::AttributeMapping, ids::ConnectorName, workspace::WorkspaceCommand,
+    Micros, attribute_mapping::AttributeMapping, ids::ConnectorName, workspace::WorkspaceCommand,
 };
 use event_log::WorkspaceId;
 
+use super::page::{Listed, Listing};
 use crate::{App, Person, Refusal};
+
+/// An attribute that requests have carried (rule 19).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributeSeen {
+    /// The URN of its schema.
+    pub namespace: String,
+    /// `attribute` or `attribute.subAttribute`.
+    pub key: String,
+    /// When a request carried it first.
+    pub first_seen: Micros,
+    /// When the last one did.
+    pub last_seen: Micros,
+    /// How many have.
+    pub count: u64,
+}
 
 impl App {
     /// The setting in force.
@@ -37,5 +53,36 @@ impl App {
         let command = WorkspaceCommand::SetAttributeMapping { connector: name, mapping };
         self.on_workspace(workspace, command, person.meta()).await?;
         self.attribute_mapping(workspace, connector).await
+    }
+
+    /// The attributes that requests of a connector have carried, by namespace and key; mapped or not,
+    /// of users and groups, also those of requests that were refused.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or [`Refusal::Malformed`] for a foreign cursor.
+    pub async fn attribute_history(
+        &self,
+        workspace: &WorkspaceId,
+        name: &ConnectorName,
+        listing: &Listing,
+    ) -> Result<Listed<AttributeSeen>, Refusal> {
+        let seen = self.connector(workspace, name).await?.seen;
+        let counted = self.log.journal().attribute_history(workspace, name.as_str())?;
+        let shown = seen.iter().map(|(namespace, key, first_seen)| {
+            // What was counted last may have been lost with the process; the first sight was not.
+            let counted = counted.get(&(namespace.clone(), key.clone()));
+            let item = AttributeSeen {
+                namespace: namespace.to_string(),
+                key: key.to_string(),
+                first_seen,
+                last_seen: counted.map_or(first_seen, |it| it.last_seen.max(first_seen)),
+                count: counted.map_or(1, |it| it.count.max(1)),
+            };
+            (format!("{namespace} {key}"), item)
+        });
+        let sorted: BTreeMap<_, _> = shown.collect();
+        let wanted = |_: &String, it: &AttributeSeen| listing.wants(&[&it.namespace, &it.key]);
+        let Listed { items, next } = listing.of(sorted, wanted)?;
+        Ok(Listed { items: items.into_iter().map(|(_, item)| item).collect(), next })
     }
 }

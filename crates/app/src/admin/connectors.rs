@@ -1,6 +1,6 @@
 //! Connectors: enabling SCIM for a portal, its rule and its tokens.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use domain::{
     Micros,
@@ -242,6 +242,16 @@ impl App {
     ) -> Result<Listed<(TokenId, Token)>, Refusal> {
         let connector = self.connector(workspace, name).await?;
         listing.of(connector.tokens, |id, _| listing.wants(&[&id.to_string()]))
+    }
+
+    /// When the tokens of a workspace were last used, to within a few minutes; those that never were
+    /// are missing.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn token_uses(&self, workspace: &WorkspaceId) -> Result<HashMap<TokenId, Micros>, Refusal> {
+        let uses = self.log.journal().token_uses(workspace)?;
+        Ok(uses.into_iter().map(|(token, at)| (TokenId(token), at)).collect())
     }
 
     /// Refuses a token from now on.

@@ -52,14 +52,14 @@ impl Scene {
         Self { server, api, store, dashboard, elsewhere, user, group, stranger }
     }
 
-    async fn heads(&mut self) -> [u64; 2] {
-        let acme = record::head(&mut self.api, WORKSPACE).await.unwrap();
-        [acme, record::head(&mut self.api, "other").await.unwrap()]
+    async fn changes(&mut self) -> [usize; 2] {
+        let acme = record::changes(&mut self.api, WORKSPACE).await.unwrap();
+        [acme, record::changes(&mut self.api, "other").await.unwrap()]
     }
 
     /// Sends each and looks at the refusal; none has left a trace.
     async fn refuses(&mut self, cases: impl IntoIterator<Item = Case>) {
-        let before = self.heads().await;
+        let before = self.changes().await;
         let mut client = self.store.client().unwrap();
         let mut found = Vec::new();
         for Case { method, path, body, status, scim_type } in cases {
@@ -72,12 +72,12 @@ impl Scene {
             }
         }
         assert!(found.is_empty(), "{found:#?}");
-        assert_eq!(self.heads().await, before, "something was recorded");
+        assert_eq!(self.changes().await, before, "something was recorded");
     }
 
     /// The same request as different callers; none is let in.
     async fn lets_nobody_in(&mut self, clients: Vec<(&'static str, Client)>) {
-        let before = self.heads().await;
+        let before = self.changes().await;
         for (who, mut client) in clients {
             let answer = client.post("/Users", scim::user("mallory@acme.example")).await.unwrap();
             answer.expect_scim_error(401, None).context(who).unwrap();
@@ -85,7 +85,7 @@ impl Scene {
             let read = client.get("/Users").await.unwrap();
             read.expect_scim_error(401, None).context(who).unwrap();
         }
-        assert_eq!(self.heads().await, before, "something was recorded");
+        assert_eq!(self.changes().await, before, "something was recorded");
     }
 }
 
@@ -346,7 +346,7 @@ async fn another_connectors_id_is_nobody_as_a_member_and_in_a_filter() {
 #[tokio::test]
 async fn bodies_that_are_too_large_or_of_another_kind_are_refused() {
     let mut scene = Scene::set().await;
-    let before = scene.heads().await;
+    let before = scene.changes().await;
     for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml"] {
         let client = scene.store.client().unwrap().with_header("content-type", media_type);
         let user = scim::user("new@acme.example");
@@ -361,7 +361,7 @@ async fn bodies_that_are_too_large_or_of_another_kind_are_refused() {
     chunk.resize(chunk.len() + TOO_LARGE, b'x');
     let head = announce(&scene.store, "Transfer-Encoding: chunked", &chunk).await.unwrap();
     assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
-    assert_eq!(scene.heads().await, before);
+    assert_eq!(scene.changes().await, before);
     scene.store.client().unwrap().get("/Users").await.unwrap().expect(200).unwrap();
 }
 

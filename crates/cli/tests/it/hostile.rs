@@ -216,7 +216,7 @@ impl Scene {
 
     /// Sends a request and looks at everything that has to be so.
     async fn check(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
-        let position = record::head(&mut self.api, WORKSPACE).await?;
+        let before = record::changes(&mut self.api, WORKSPACE).await?;
         let (head, body) = self.answer(row).await?;
         let status: u16 = head.get(9..12).context("no status")?.parse()?;
         ensure!(status == row.status, "answered {status}: {body}");
@@ -231,8 +231,8 @@ impl Scene {
         } else {
             check_body(row, &head, &body)?;
         }
-        let after = record::head(&mut self.api, WORKSPACE).await?;
-        ensure!(after == position, "something was recorded");
+        let after = record::changes(&mut self.api, WORKSPACE).await?;
+        ensure!(after == before, "something was recorded");
         Ok(())
     }
 }

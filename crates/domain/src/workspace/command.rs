@@ -1,6 +1,6 @@
 //! What may be asked of a workspace, and why it may be refused.
 
-use super::{ConnectorState, Extension, Idp, Plan, Saml, WorkspaceEvent};
+use super::{ConnectorState, Extension, Idp, Plan, Saml, SeenAttribute, WorkspaceEvent};
 use crate::{
     Micros,
     attribute_mapping::{AttributeMapping, BadAttributeMapping},
@@ -134,6 +134,13 @@ pub enum WorkspaceCommand {
         connector: ConnectorName,
         /// All of them.
         mapping: AttributeMapping,
+    },
+    /// Remember attributes that a request carried.
+    SeeAttributes {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// Which.
+        attributes: Vec<SeenAttribute>,
     },
     /// Add a token.
     IssueToken {

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Extensions, Plan, Workspace, WorkspaceEvent, WorkspaceRefusal, command::NewToken};
+use super::{
+    Extensions, Plan, SeenAttributes, Workspace, WorkspaceEvent, WorkspaceRefusal,
+    command::NewToken,
+};
 use crate::{
     Micros, Stamp,
     attribute_mapping::AttributeMapping,
@@ -133,6 +136,8 @@ pub struct Connector {
     pub extensions: Extensions,
     /// Which attributes become metadata.
     pub attribute_mapping: Arc<AttributeMapping>,
+    /// The attributes that its requests have carried.
+    pub seen: SeenAttributes,
 }
 
 impl Connector {
@@ -284,6 +289,7 @@ impl Workspace {
                 created: stamp.at,
                 extensions: Extensions::default(),
                 attribute_mapping: Arc::default(),
+                seen: SeenAttributes::default(),
             };
             self.connectors.insert(connector.clone(), added);
         }
@@ -303,6 +309,9 @@ impl Workspace {
             }
             WorkspaceEvent::AttributeMappingSet { mapping, .. } => {
                 known.attribute_mapping = Arc::new(mapping.clone());
+            }
+            WorkspaceEvent::AttributesSeen { attributes, .. } => {
+                known.seen.see(attributes, stamp.at);
             }
             WorkspaceEvent::TokenIssued { token, digest, expires, .. } => {
                 let issued =

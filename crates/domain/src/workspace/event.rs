@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{Extension, Idp, Paused, Plan};
+use super::{Extension, Idp, Paused, Plan, SeenAttribute};
 use crate::{
     Micros,
     attribute_mapping::AttributeMapping,
@@ -132,6 +132,14 @@ pub enum WorkspaceEvent {
         /// Which.
         mapping: AttributeMapping,
     },
+    /// Requests carried attributes that none had carried before (rule 19). Names only, no values.
+    #[serde(rename = "workspace.attributes_seen")]
+    AttributesSeen {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// Which.
+        attributes: Vec<SeenAttribute>,
+    },
     /// A connector has one more token.
     #[serde(rename = "workspace.token_issued")]
     TokenIssued {
@@ -194,6 +202,7 @@ impl WorkspaceEvent {
             | Self::ProvisioningSet { connector, .. }
             | Self::ExtensionsDeclared { connector, .. }
             | Self::AttributeMappingSet { connector, .. }
+            | Self::AttributesSeen { connector, .. }
             | Self::TokenIssued { connector, .. }
             | Self::TokenRevoked { connector, .. } => Some(connector),
             Self::Created { .. }

@@ -7,6 +7,7 @@ mod command;
 mod connector;
 mod event;
 mod extensions;
+mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use command::{NewToken, WorkspaceCommand, WorkspaceRefusal};
 pub use connector::{Connector, ConnectorState, Idp, Paused, Token};
 pub use event::{Saml, WorkspaceEvent};
 pub use extensions::{Extension, Extensions};
+pub use seen::{SEEN_MAX, SeenAttribute, SeenAttributes};
 
 use crate::{
     Claim, Decider, Micros, Stamp,
@@ -147,6 +149,7 @@ impl Decider for Workspace {
             | WorkspaceEvent::ProvisioningSet { .. }
             | WorkspaceEvent::ExtensionsDeclared { .. }
             | WorkspaceEvent::AttributeMappingSet { .. }
+            | WorkspaceEvent::AttributesSeen { .. }
             | WorkspaceEvent::TokenIssued { .. }
             | WorkspaceEvent::TokenRevoked { .. } => self.evolve_connector(event, stamp),
         }
@@ -159,7 +162,8 @@ impl Decider for Workspace {
 
     fn weight(&self) -> usize {
         let access: usize = self.access.values().map(|groups| groups.weight()).sum();
-        1024 + self.connectors.len() * 1024 + self.policies.len() * 64 + access
+        let seen: usize = self.connectors.values().map(|it| it.seen.len()).sum();
+        1024 + self.connectors.len() * 1024 + self.policies.len() * 64 + access + seen * 96
     }
 }
 
@@ -223,6 +227,9 @@ impl Workspace {
             }
             WorkspaceCommand::SetAttributeMapping { connector, mapping } => {
                 self.set_attribute_mapping(connector, mapping)
+            }
+            WorkspaceCommand::SeeAttributes { connector, attributes } => {
+                self.see_attributes(connector, attributes)
             }
             WorkspaceCommand::IssueToken { connector, token } => self.issue_token(connector, token),
             WorkspaceCommand::RevokeToken { connector, token } => {

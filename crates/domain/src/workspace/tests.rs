@@ -7,7 +7,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    ConnectorState, Idp, NewToken, Paused, Plan, Saml, Workspace, WorkspaceCommand, WorkspaceEvent,
+    ConnectorState, Idp, NewToken, Paused, Plan, SEEN_MAX, Saml, SeenAttribute, Workspace,
+    WorkspaceCommand, WorkspaceEvent,
 };
 use crate::{
     Attempt, Decider, Es, Stamp,
@@ -227,4 +228,28 @@ fn an_attribute_mapping_is_set_once_and_belongs_to_a_connector() {
     assert!(text.starts_with("[0].name"), "{text}");
     let unknown = ConnectorName::parse("mdm").unwrap();
     assert!(when(enabled(), set(unknown, title())).unwrap_err().contains("no connector"));
+}
+
+#[test]
+fn rule_19_the_first_sight_of_an_attribute_is_recorded_once_and_within_bounds() {
+    let seen = |keys: &[&str]| -> Vec<SeenAttribute> {
+        let named = |&key: &&str| SeenAttribute { namespace: "urn:x".into(), key: key.into() };
+        keys.iter().map(named).collect()
+    };
+    let see = |attributes| WorkspaceCommand::SeeAttributes { connector: store(), attributes };
+    let fact = |attributes| WorkspaceEvent::AttributesSeen { connector: store(), attributes };
+    let long = "k".repeat(501);
+    let first = fact(seen(&["a", "b"]));
+    assert_eq!(when(enabled(), see(seen(&["b", "a", "b", &long]))), Ok(vec![first.clone()]));
+    let given: Vec<_> = enabled().into_iter().chain([first]).collect();
+    assert_eq!(when(given.clone(), see(seen(&["a"]))), Ok(vec![]));
+    assert_eq!(when(given.clone(), see(seen(&["a", "A"]))), Ok(vec![fact(seen(&["A"]))]));
+
+    let number = |number: usize| format!("{number:05}");
+    let many: Vec<_> = (0..SEEN_MAX).map(number).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    let kept = when(given.clone(), see(seen(&many))).unwrap();
+    assert_eq!(kept, [fact(seen(&many[..SEEN_MAX - 2]))]);
+    let given: Vec<_> = given.into_iter().chain(kept).collect();
+    assert_eq!(when(given, see(seen(&["c"]))), Ok(vec![]));
 }

@@ -215,6 +215,7 @@ async fn case_39_a_custom_attribute_is_added_replaced_and_removed() {
     assert_eq!(server.metadata(id).await, json!({"cost code": "8"}));
     let body = patched(&entra, &user, json!([{"op": "remove", "path": path}])).await;
     assert_eq!(server.metadata(id).await, json!({}));
+    assert_eq!(server.seen().await["urn:customer:User costCode"], 3);
     assert_eq!(body.get(urn), None);
     assert_eq!(body["schemas"], json!(["urn:ietf:params:scim:schemas:core:2.0:User"]));
 }

@@ -1,19 +1,23 @@
 //! A server in memory, and clients that speak to it with a connector's token.
 
-use std::{future::Future, pin::Pin, rc::Rc, sync::Arc};
+use std::{collections::BTreeMap, future::Future, pin::Pin, rc::Rc, sync::Arc};
 
 use actix_web::{
     dev::{Service, ServiceResponse},
     http::{Method, header::HeaderMap},
     test,
 };
-use app::{App, CountedIds, Parts, Person, RequestIds, admin::connectors::EnableScim};
+use app::{
+    App, CountedIds, Parts, Person, RequestIds,
+    admin::{connectors::EnableScim, page::Listing},
+};
 use domain::{
     ids::ConnectorName,
     portal::Portal,
     workspace::{Idp, Login, Plan, Saml},
 };
 use event_log::{EventLog, ManualClock, SqliteLog, SqliteOptions, WorkspaceId};
+use futures_util::FutureExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use projections::ReadModels;
 use serde_json::{Value, json};
@@ -127,9 +131,26 @@ impl Server {
         json!(found.unwrap().unwrap().metadata)
     }
 
-    /// How many events there are.
-    pub(crate) fn head(&self) -> u64 {
-        self.app.log().head(&self.workspace)
+    /// How many events there are, but for first sights of attributes: those come with requests that
+    /// change nothing and with such as are refused, too.
+    pub(crate) fn head(&self) -> usize {
+        let log = self.app.log();
+        // A read is ready at once.
+        let events = log.read(&self.workspace, 0, 100_000).now_or_never().unwrap().unwrap();
+        events.iter().filter(|event| event.name != "workspace.attributes_seen").count()
+    }
+
+    /// How often each attribute of the connector `store` was seen.
+    pub(crate) async fn seen(&self) -> BTreeMap<String, u64> {
+        let store = ConnectorName::parse("store").unwrap();
+        let listing = Listing { q: None, limit: 1_000, cursor: None };
+        let listed = self.app.attribute_history(&self.workspace, &store, &listing).await.unwrap();
+        let short = |urn: &str| {
+            let urn = urn.replace("urn:ietf:params:scim:schemas:", "");
+            urn.replace(":2.0:", ":").replace("extension:", "")
+        };
+        let named = listed.items.into_iter();
+        named.map(|it| (format!("{} {}", short(&it.namespace), it.key), it.count)).collect()
     }
 }
 

@@ -221,6 +221,9 @@ async fn case_38_an_extension_that_nobody_declared_is_kept() {
     assert_eq!(reply.body[custom]["CustomAttribute"], 701_984);
     assert!(reply.body["schemas"].as_array().unwrap().contains(&json!(custom)));
     assert_eq!(server.metadata(&reply.id()).await, json!({"number": "701984", "odd": "7"}));
+    let seen = server.seen().await;
+    assert_eq!(seen["CustomExtensionName:User CustomAttribute"], 1, "{seen:?}");
+    assert_eq!(seen["CustomExtensionName:User CustomAttribute:User"], 1, "{seen:?}");
 }
 
 #[actix_web::test]
