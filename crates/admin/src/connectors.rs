@@ -5,19 +5,20 @@ use app::App;
 use domain::{
     ids::ConnectorName,
     portal::Portal,
-    workspace::{self, ConnectorState, Idp, Paused},
+    workspace::{self, ConnectorState, Idp, Paused, People},
 };
 use event_log::WorkspaceId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    answer::{Answer, Part, page},
+    answer::{Answer, Done, Part, page},
     ask::{Inside, OfConnector},
     body::Body,
     endpoint::Endpoint,
     moment,
-    params::Params,
+    params::{Params, choice},
+    problem::Refused,
     words,
 };
 
@@ -37,6 +38,12 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .takes::<ChangeConnector>()
         .shows::<Connector>()
         .refuses(409, "The workspace's plan does not have SCIM"),
+        Endpoint::new(Method::DELETE, one, "Remove a connector for ever", remove).param(
+            "people",
+            "What becomes of its people, and it has to be said. `keep`: entries, groups and accounts \
+             stay as they are, out of reach of SCIM. `deactivate`: every entry and group is removed \
+             in the background as if the connector had deleted it, by its rule",
+        ),
     ]
 }
 
@@ -120,4 +127,16 @@ async fn change(inside: Inside, of: OfConnector, body: Body<ChangeConnector>) ->
     let Body(ChangeConnector { state, idp }) = body;
     let connector = app.change_connector(&person, &workspace, &of.0, state, idp).await?;
     Ok(Json(Connector::show(&app, &workspace, &of.0, &connector)))
+}
+
+async fn remove(inside: Inside, of: OfConnector, params: Params) -> Result<Done, Refused> {
+    let Inside { app, person, workspace } = inside;
+    let Some(people) = choice(&params, "people", &People::ALL, People::as_str)? else {
+        let what = "say what becomes of the connector's people: keep leaves entries, groups and \
+                    accounts as they are, out of reach of SCIM; deactivate removes every entry and \
+                    group in the background as if the connector had deleted it, by its rule";
+        return Err(Refused::parameter("people", what));
+    };
+    app.remove_connector(&person, &workspace, &of.0, people).await?;
+    Ok(Done)
 }

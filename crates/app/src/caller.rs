@@ -3,7 +3,7 @@
 //! Tenant isolation is this type: every SCIM read and write takes a [`Caller`] and can reach its
 //! connector's data and no other.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
     attribute_mapping::AttributeMapping,
@@ -33,6 +33,8 @@ pub struct Caller {
     pub token: TokenId,
     /// Its rule in force.
     pub rule: Arc<Rule>,
+    /// The connectors of the workspace that were removed.
+    pub gone: BTreeSet<ConnectorName>,
     /// The schemas of its resources.
     pub catalogue: Catalogue,
     /// Which attributes become metadata.

@@ -96,6 +96,7 @@ pub struct App {
     pace: pace::Pace,
     turns: policies::Turns,
     token_uses: sightings::TokenUses,
+    sweeps: policies::Sweeps,
 }
 
 impl App {
@@ -120,6 +121,7 @@ impl App {
             pace: pace::Pace::default(),
             turns: policies::Turns::default(),
             token_uses: sightings::TokenUses::default(),
+            sweeps: policies::Sweeps::default(),
         })
     }
 
@@ -206,6 +208,7 @@ impl App {
             portal: connector.portal,
             idp: connector.idp,
             rule: Arc::clone(&connector.rule),
+            gone: known.state.removed.keys().cloned().collect(),
             catalogue: connector.extensions.catalogue().clone(),
             mapping: Arc::clone(&connector.attribute_mapping),
             connector: name,

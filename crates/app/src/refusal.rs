@@ -299,6 +299,7 @@ impl From<WorkspaceRefusal> for Refusal {
             | WorkspaceRefusal::JitUnderScim(_)
             | WorkspaceRefusal::SamlUnderScim(_)
             | WorkspaceRefusal::ConnectorExists(_)
+            | WorkspaceRefusal::ConnectorWas(_)
             | WorkspaceRefusal::TooManyTokens
             | WorkspaceRefusal::PolicyExists(_)
             | WorkspaceRefusal::PolicyInRule(_) => Self::State(text),

@@ -206,6 +206,7 @@ impl App {
         Via {
             connector: caller.connector.clone(),
             rule: Arc::clone(&caller.rule),
+            gone: caller.gone.clone(),
             offboarding: OffboardingId(self.fresh_id()),
             catalogue: caller.catalogue.clone(),
             mapping: Arc::clone(&caller.mapping),

@@ -24,7 +24,7 @@ use domain::{
     segments::{Permission, SegmentsEvent},
     stored::{Fact, decode, encode},
     user::{UserEvent, event::RoleReason},
-    workspace::{Extension, Idp, Paused, Plan, Saml, SeenAttribute, WorkspaceEvent},
+    workspace::{Extension, Idp, Paused, People, Plan, Saml, SeenAttribute, WorkspaceEvent},
 };
 use serde_json::{Value, from_value, json};
 use uuid::Uuid;
@@ -118,6 +118,7 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
             WorkspaceEvent::ConnectorPaused { connector: connector(), because: Paused::Plan },
             WorkspaceEvent::ConnectorResumed { connector: connector() },
             WorkspaceEvent::ConnectorIdpChanged { connector: connector(), idp: Idp::Entra },
+            WorkspaceEvent::ConnectorRemoved { connector: connector(), people: People::Deactivate },
             WorkspaceEvent::ProvisioningSet { connector: connector(), provisioning },
             role_mapping_set(),
             WorkspaceEvent::AccessSet { portal: Portal::Store, groups: filter() },

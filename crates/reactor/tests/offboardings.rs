@@ -144,7 +144,9 @@ impl Scene {
                     other => format!("{other:?}"),
                 }
             }
-            Consequence::Role(..) => unreachable!("the planner gives no roles"),
+            Consequence::Role(..) | Consequence::Sweep(_) => {
+                unreachable!("the planner gives no roles")
+            }
             Consequence::Group(..) => unreachable!("the planner knows no groups"),
         }
     }

@@ -13,6 +13,7 @@ mod probes;
 mod problems;
 mod projections;
 mod publications;
+mod removal;
 mod roles;
 mod segments;
 mod setup;

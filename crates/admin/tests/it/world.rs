@@ -69,20 +69,34 @@ impl Answer {
 
 impl World {
     pub(crate) fn new() -> Self {
+        let world = Self::asleep();
+        world.wake();
+        world
+    }
+
+    /// Lets the policies run.
+    fn wake(&self) {
+        actix_web::rt::spawn(policies::run(Arc::clone(&self.app), policies::standard()));
+    }
+
+    /// The same world after a restart: nothing of it is left but its log.
+    pub(crate) fn again(self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Arc::clone(&self.log) as Arc<dyn EventLog>;
+        let app = app(&self.log, &self.clock, ReadModels::open(dir.path(), log).unwrap());
+        let world = Self { app, _read_models: dir, ..self };
+        world.wake();
+        world
+    }
+
+    /// A world whose policies do not run.
+    pub(crate) fn asleep() -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
         let log = SqliteLog::temporary(Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let read_models =
             ReadModels::open(dir.path(), Arc::clone(&log) as Arc<dyn EventLog>).unwrap();
-        let app = App::new(Parts {
-            log: Arc::clone(&log) as _,
-            read_models,
-            clock: Arc::clone(&clock) as _,
-            ids: Arc::new(CountedIds::default()),
-            public_url: "https://muster.example".to_owned(),
-            admin_digest: app::admin_digest(TOKEN),
-        });
-        actix_web::rt::spawn(policies::run(Arc::clone(&app), policies::standard()));
+        let app = app(&log, &clock, read_models);
         Self { app, log, clock, _read_models: dir }
     }
 
@@ -185,6 +199,17 @@ impl World {
     pub(crate) fn days_pass(&self, days: u64) {
         self.clock.advance(Duration::from_secs(days * 24 * 3_600));
     }
+}
+
+fn app(log: &Arc<SqliteLog>, clock: &Arc<ManualClock>, read_models: Arc<ReadModels>) -> Arc<App> {
+    App::new(Parts {
+        log: Arc::clone(log) as _,
+        read_models,
+        clock: Arc::clone(clock) as _,
+        ids: Arc::new(CountedIds::default()),
+        public_url: "https://muster.example".to_owned(),
+        admin_digest: app::admin_digest(TOKEN),
+    })
 }
 
 /// A SAML configuration.

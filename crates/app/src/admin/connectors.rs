@@ -1,6 +1,6 @@
 //! Connectors: enabling SCIM for a portal, its rule and its tokens.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
     Micros,
@@ -8,8 +8,8 @@ use domain::{
     portal::Portal,
     rule::{Provisioning, Rule},
     workspace::{
-        Connector, ConnectorState, Extension, Extensions, Idp, NewToken, Token, WorkspaceCommand,
-        WorkspaceRefusal,
+        Connector, ConnectorState, Extension, Extensions, Idp, NewToken, People, Token,
+        WorkspaceCommand, WorkspaceRefusal,
     },
 };
 use event_log::WorkspaceId;
@@ -19,6 +19,8 @@ use crate::{App, Person, Refusal, bearer};
 
 /// How long a token lives unless something else is asked for, in microseconds: 365 days.
 const TOKEN_LIFE_MICROS: Micros = 365 * 24 * 3_600 * 1_000_000;
+/// How long the removal of a connector waits for what becomes of its people, at most.
+const SWEEP_WAIT_SECONDS_MAX: u64 = 2;
 /// How long before a token ends its connector begins to warn, in microseconds: 30 days.
 const WARN_BEFORE_MICROS: Micros = 30 * 24 * 3_600 * 1_000_000;
 
@@ -119,13 +121,23 @@ impl App {
             }
             return ConnectorName::parse(name).map_err(bad);
         }
-        if self.workspace(workspace).await?.state.managed_by_scim(portal) {
+        let known = self.workspace(workspace).await?;
+        if known.state.managed_by_scim(portal) {
             return Err(Refusal::State(format!(
                 "the {portal} portal has a connector already: send a \"name\" (a-z, 0-9 and -) to \
                  add another one"
             )));
         }
-        ConnectorName::parse(portal.as_str()).map_err(bad)
+        // The names of those that were removed are not given again.
+        let names = (1_u32..).map(|number| match number {
+            1 => portal.as_str().to_owned(),
+            number => format!("{portal}-{number}"),
+        });
+        let free = |name: &ConnectorName| {
+            !known.state.removed.contains_key(name) && !known.state.connectors.contains_key(name)
+        };
+        let mut free = names.filter_map(|name| ConnectorName::parse(&name).ok()).filter(free);
+        free.next().ok_or(Refusal::Overloaded)
     }
 
     /// The connectors of a workspace, by name.
@@ -178,6 +190,38 @@ impl App {
         let command = WorkspaceCommand::ChangeConnector { connector: name.clone(), state, idp };
         self.on_workspace(workspace, command, person.meta()).await?;
         self.connector(workspace, name).await
+    }
+
+    /// Removes a connector for ever: its tokens are refused at once. What becomes of its people is
+    /// done in the background; for a small connector it is done when this returns.
+    ///
+    /// No brake holds it yet: with [`People::Deactivate`] and a rule that removes, all of its people
+    /// lose their accounts.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn remove_connector(
+        &self,
+        person: &Person,
+        workspace: &WorkspaceId,
+        name: &ConnectorName,
+        people: People,
+    ) -> Result<(), Refusal> {
+        let command = WorkspaceCommand::RemoveConnector { connector: name.clone(), people };
+        self.on_workspace(workspace, command, person.meta()).await?;
+        if people == People::Deactivate {
+            self.sweeps.owe(workspace, name);
+            let done = self.swept(workspace, name);
+            let wait = Duration::from_secs(SWEEP_WAIT_SECONDS_MAX);
+            // If it takes longer, it goes on without anybody waiting.
+            tokio::time::timeout(wait, done).await.unwrap_or(());
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is left to be swept out of a connector that was removed with its people.
+    pub async fn swept(&self, workspace: &WorkspaceId, name: &ConnectorName) {
+        self.sweeps.swept(workspace, name).await;
     }
 
     /// Says what creation and deactivation do from now on.

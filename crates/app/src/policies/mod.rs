@@ -15,13 +15,14 @@ mod pending;
 mod progress;
 mod roles;
 mod runner;
+mod sweeps;
 mod turns;
 
 use domain::{
     Micros,
     device::DeviceCommand,
     group::GroupCommand,
-    ids::{DeviceId, GroupId, UserId},
+    ids::{ConnectorName, DeviceId, GroupId, UserId},
     user::UserCommand,
 };
 use event_log::BoxFuture;
@@ -32,6 +33,8 @@ pub use pending::Pending;
 pub use progress::Progress;
 pub use roles::Roles;
 pub use runner::run;
+pub use sweeps::Removals;
+pub(crate) use sweeps::Sweeps;
 pub(crate) use turns::Turns;
 
 use crate::{App, Refusal};
@@ -43,6 +46,8 @@ pub enum Consequence {
     User(UserId, UserCommand),
     /// To a collaborator's role: their groups are looked at, as of a time.
     Role(UserId, Micros),
+    /// To what is left of a connector that was removed with its people: it is swept out.
+    Sweep(ConnectorName),
     /// To a group.
     Group(GroupId, GroupCommand),
     /// To a device.
@@ -67,5 +72,5 @@ pub trait Policy: Send + Sync {
 
 /// The policies that need nothing but the log and the directory.
 pub fn standard() -> Vec<Box<dyn Policy>> {
-    vec![Box::new(Memberships), Box::new(Pending), Box::new(Roles)]
+    vec![Box::new(Memberships), Box::new(Pending), Box::new(Roles), Box::new(Removals)]
 }

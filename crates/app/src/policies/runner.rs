@@ -9,7 +9,7 @@ use smol_str::{SmolStr, format_smolstr};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Consequence, Policy};
+use super::{Consequence, Policy, sweeps};
 use crate::{App, Order, Refusal, WORKSPACE_STREAM};
 
 /// The name of the checkpoint in the log's file.
@@ -25,9 +25,16 @@ const STORE_AFTER: u64 = 2_000;
 /// How long a failed policy is left alone, in seconds.
 const PAUSE_SECONDS: u64 = 1;
 
-/// Runs policies until the log closes.
+/// Runs policies, and what they leave to be worked off, until the log closes.
 pub async fn run(app: Arc<App>, policies: Vec<Box<dyn Policy>>) {
-    let runner = Runner { app: &app, policies: &policies };
+    tokio::select! {
+        () = follow_log(&app, &policies) => {}
+        () = sweeps::run(&app) => {}
+    }
+}
+
+async fn follow_log(app: &App, policies: &[Box<dyn Policy>]) {
+    let runner = Runner { app, policies };
     let mut ticks = app.log.watch();
     let mut stored = BTreeMap::new();
     loop {
@@ -179,6 +186,10 @@ impl Runner<'_> {
                 let Some(command) = command else { return Ok(()) };
                 let order = Order { workspace: workspace.clone(), id: id.0, command, meta };
                 self.app.users.dispatch(order).await?.receipt
+            }
+            Consequence::Sweep(connector) => {
+                self.app.sweeps.owe(&workspace, &connector);
+                return Ok(());
             }
             Consequence::Group(id, command) => {
                 let order = Order { workspace: workspace.clone(), id: id.0, command, meta };

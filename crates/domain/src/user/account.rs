@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{User, UserEvent, UserRefusal, Via, event::RoleReason};
+use super::{Entry, User, UserEvent, UserRefusal, Via, event::RoleReason};
 use crate::{
     Micros, Stamp,
     ids::OffboardingId,
@@ -124,7 +124,8 @@ impl User {
     /// What follows when an entry went: nothing while another one is active (rule 8).
     pub(super) fn deactivation(&self, via: &Via, events: &mut Vec<UserEvent>) {
         let rule = &via.rule.provisioning;
-        let goes = !self.is_active()
+        let stays = |(name, entry): (_, &Entry)| entry.active() && !via.gone.contains(name);
+        let goes = !self.entries.iter().any(stays)
             && self.account.state == AccountState::Active
             && self.open_offboarding().is_none()
             && rule.on_deactivate != OnDeactivate::Nothing;

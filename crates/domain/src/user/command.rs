@@ -1,6 +1,6 @@
 //! What may be asked of a user, and why it may be refused.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use scim::{Catalogue, etag::EntityTags, patch, resource::Resource};
 
@@ -21,6 +21,8 @@ pub struct Via {
     pub connector: ConnectorName,
     /// Its setting in force.
     pub rule: Arc<Rule>,
+    /// Connectors that were removed: what their entries say keeps nobody here.
+    pub gone: BTreeSet<ConnectorName>,
     /// The id of the offboarding, should the request open one.
     pub offboarding: OffboardingId,
     /// The schemas of the connector's resources.
@@ -35,7 +37,8 @@ impl Via {
     /// A request for any version, by the schemas of RFC 7643, with no attribute mapped.
     pub fn new(connector: ConnectorName, rule: Arc<Rule>, offboarding: OffboardingId) -> Self {
         let (catalogue, mapping) = (Catalogue::standard().clone(), Arc::default());
-        Self { connector, rule, offboarding, catalogue, mapping, if_match: None }
+        let gone = BTreeSet::new();
+        Self { connector, rule, gone, offboarding, catalogue, mapping, if_match: None }
     }
 }
 

@@ -275,6 +275,27 @@ fn the_rule_waits_for_the_last_active_entry() {
 }
 
 #[test]
+fn rule_8_an_entry_of_a_removed_connector_keeps_nobody_here() {
+    let other = UserEvent::EntryAdded {
+        portal: Portal::Store,
+        connector: entra(),
+        entry: OTHER,
+        resource: ada(),
+    };
+    let given = [added(Portal::Store), granted(), other];
+    let via = Via { gone: [entra()].into(), ..create_and_remove() };
+    check(
+        given,
+        replace(via, active(false)),
+        [
+            UserEvent::EntryDeactivated { connector: okta() },
+            started(OnDeactivate::RemoveUser),
+            UserEvent::AccountSuspended {},
+        ],
+    );
+}
+
+#[test]
 fn an_owner_is_held_for_a_person_to_decide() {
     let owner = UserEvent::AccountInvited {
         portal: Portal::Dashboard,

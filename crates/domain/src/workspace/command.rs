@@ -1,6 +1,6 @@
 //! What may be asked of a workspace, and why it may be refused.
 
-use super::{ConnectorState, Extension, Idp, Plan, Saml, SeenAttribute, WorkspaceEvent};
+use super::{ConnectorState, Extension, Idp, People, Plan, Saml, SeenAttribute, WorkspaceEvent};
 use crate::{
     Micros,
     attribute_mapping::{AttributeMapping, BadAttributeMapping},
@@ -114,6 +114,13 @@ pub enum WorkspaceCommand {
         /// Whose dialect it speaks.
         idp: Option<Idp>,
     },
+    /// Remove a connector for ever.
+    RemoveConnector {
+        /// Which.
+        connector: ConnectorName,
+        /// What becomes of its people.
+        people: People,
+    },
     /// Say what creation and deactivation do.
     SetProvisioning {
         /// Of which connector.
@@ -195,6 +202,11 @@ pub enum WorkspaceRefusal {
     /// The name is taken.
     #[error("there is a connector named {0} already: send another \"name\"")]
     ConnectorExists(ConnectorName),
+    /// The name was taken, and its record is kept.
+    #[error(
+        "there was a connector named {0}, and its record is kept under that name: send another \"name\""
+    )]
+    ConnectorWas(ConnectorName),
     /// No such connector.
     #[error("there is no connector named {0}")]
     NoConnector(ConnectorName),

@@ -166,6 +166,9 @@ impl Workspace {
         if self.connectors.contains_key(name) {
             return Err(WorkspaceRefusal::ConnectorExists(name.clone()));
         }
+        if self.removed.contains_key(name) {
+            return Err(WorkspaceRefusal::ConnectorWas(name.clone()));
+        }
         let jit = login.jit.then_some(WorkspaceEvent::JitSwitchedOff { portal });
         let added = WorkspaceEvent::ConnectorAdded { connector: name.clone(), portal, idp };
         Ok(jit.into_iter().chain([added, token.issued(name)]).collect())
@@ -293,6 +296,9 @@ impl Workspace {
             };
             self.connectors.insert(connector.clone(), added);
         }
+        if let WorkspaceEvent::ConnectorRemoved { connector, people } = event {
+            self.evolve_removal(connector, *people, stamp);
+        }
         let Some(known) = event.connector().and_then(|name| self.connectors.get_mut(name)) else {
             return;
         };
@@ -322,6 +328,7 @@ impl Workspace {
                 known.tokens.entry(*token).and_modify(|token| token.revoked = Some(stamp.at));
             }
             WorkspaceEvent::ConnectorAdded { .. }
+            | WorkspaceEvent::ConnectorRemoved { .. }
             | WorkspaceEvent::Created { .. }
             | WorkspaceEvent::Renamed { .. }
             | WorkspaceEvent::PlanChanged { .. }

@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{Extension, Idp, Paused, Plan, SeenAttribute};
+use super::{Extension, Idp, Paused, People, Plan, SeenAttribute};
 use crate::{
     Micros,
     attribute_mapping::AttributeMapping,
@@ -108,6 +108,14 @@ pub enum WorkspaceEvent {
         /// Whose.
         idp: Idp,
     },
+    /// A connector is gone for ever.
+    #[serde(rename = "workspace.connector_removed")]
+    ConnectorRemoved {
+        /// Which.
+        connector: ConnectorName,
+        /// What becomes of its people.
+        people: People,
+    },
     /// Creation and deactivation do this from now on.
     #[serde(rename = "workspace.provisioning_set")]
     ProvisioningSet {
@@ -199,6 +207,7 @@ impl WorkspaceEvent {
             | Self::ConnectorPaused { connector, .. }
             | Self::ConnectorResumed { connector }
             | Self::ConnectorIdpChanged { connector, .. }
+            | Self::ConnectorRemoved { connector, .. }
             | Self::ProvisioningSet { connector, .. }
             | Self::ExtensionsDeclared { connector, .. }
             | Self::AttributeMappingSet { connector, .. }

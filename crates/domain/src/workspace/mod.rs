@@ -7,6 +7,7 @@ mod command;
 mod connector;
 mod event;
 mod extensions;
+mod removal;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub use command::{NewToken, WorkspaceCommand, WorkspaceRefusal};
 pub use connector::{Connector, ConnectorState, Idp, Paused, Token};
 pub use event::{Saml, WorkspaceEvent};
 pub use extensions::{Extension, Extensions};
+pub use removal::{People, Removed};
 pub use seen::{SEEN_MAX, SeenAttribute, SeenAttributes};
 
 use crate::{
@@ -65,6 +67,8 @@ pub struct Workspace {
     pub logins: BTreeMap<Portal, Login>,
     /// Its links to `IdP`s.
     pub connectors: BTreeMap<ConnectorName, Connector>,
+    /// Those that were removed; their names are not given again.
+    pub removed: BTreeMap<ConnectorName, Removed>,
     /// Which groups a portal requires to enter; a portal that requires none is not there.
     pub access: BTreeMap<Portal, Arc<GroupFilter>>,
     /// Which groups make collaborators what.
@@ -146,6 +150,7 @@ impl Decider for Workspace {
             | WorkspaceEvent::ConnectorPaused { .. }
             | WorkspaceEvent::ConnectorResumed { .. }
             | WorkspaceEvent::ConnectorIdpChanged { .. }
+            | WorkspaceEvent::ConnectorRemoved { .. }
             | WorkspaceEvent::ProvisioningSet { .. }
             | WorkspaceEvent::ExtensionsDeclared { .. }
             | WorkspaceEvent::AttributeMappingSet { .. }
@@ -191,7 +196,7 @@ impl Workspace {
         mapping.check()?;
         for (index, rule) in mapping.rules.iter().enumerate() {
             let Some(name) = &rule.connector else { continue };
-            if self.connector(name)?.portal != Portal::Dashboard {
+            if self.portal_of(name)? != Portal::Dashboard {
                 return Err(WorkspaceRefusal::NotOfDashboard(index, name.clone()));
             }
         }
@@ -218,6 +223,9 @@ impl Workspace {
             }
             WorkspaceCommand::ChangeConnector { connector, state, idp } => {
                 self.change_connector(connector, *state, *idp)
+            }
+            WorkspaceCommand::RemoveConnector { connector, people } => {
+                self.remove_connector(connector, *people)
             }
             WorkspaceCommand::SetProvisioning { connector, provisioning } => {
                 self.set_provisioning(connector, provisioning)

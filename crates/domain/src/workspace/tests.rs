@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    ConnectorState, Idp, NewToken, Paused, Plan, SEEN_MAX, Saml, SeenAttribute, Workspace,
+    ConnectorState, Idp, NewToken, Paused, People, Plan, SEEN_MAX, Saml, SeenAttribute, Workspace,
     WorkspaceCommand, WorkspaceEvent,
 };
 use crate::{
@@ -252,4 +252,42 @@ fn rule_19_the_first_sight_of_an_attribute_is_recorded_once_and_within_bounds() 
     assert_eq!(kept, [fact(seen(&many[..SEEN_MAX - 2]))]);
     let given: Vec<_> = given.into_iter().chain(kept).collect();
     assert_eq!(when(given, see(seen(&["c"]))), Ok(vec![]));
+}
+
+#[test]
+fn rule_5_a_connector_is_removed_for_ever_and_its_name_with_it() {
+    for people in People::ALL {
+        let remove = || WorkspaceCommand::RemoveConnector { connector: store(), people };
+        let removed = WorkspaceEvent::ConnectorRemoved { connector: store(), people };
+        assert_eq!(when(enabled(), remove()), Ok(vec![removed.clone()]));
+        let given: Vec<_> = enabled().into_iter().chain([removed]).collect();
+        let text = when(given.clone(), remove()).unwrap_err();
+        assert!(text.contains("no connector named store"), "{text}");
+        let text = when(given.clone(), enable(false)).unwrap_err();
+        assert!(text.contains("its record is kept"), "{text}");
+        let issue = WorkspaceCommand::IssueToken { connector: store(), token: token(2) };
+        assert!(when(given.clone(), issue).is_err());
+        // Rule 4: nothing manages the portal any more.
+        let remove = WorkspaceCommand::RemoveSaml { portal: Portal::Store };
+        let gone = WorkspaceEvent::SamlRemoved { portal: Portal::Store };
+        assert_eq!(when(given, remove), Ok(vec![gone]));
+    }
+}
+
+#[test]
+fn a_removed_connector_leaves_its_rule_and_its_place() {
+    let mut es = Es::<Workspace>::default();
+    let provisioning =
+        Provisioning { on_deactivate: OnDeactivate::RemoveUser, ..Provisioning::default() };
+    let set =
+        WorkspaceEvent::ProvisioningSet { connector: store(), provisioning: provisioning.clone() };
+    let people = People::Deactivate;
+    let removed = WorkspaceEvent::ConnectorRemoved { connector: store(), people };
+    for (event, position) in enabled().into_iter().chain([set, removed]).zip(10..) {
+        es.replay(&event, &Stamp { position, version: position - 9, at: 0 });
+    }
+    assert!(es.state.connectors.is_empty());
+    let known = &es.state.removed[&store()];
+    assert_eq!((known.portal, known.people, known.position), (Portal::Store, people, 15));
+    assert_eq!(known.rule.provisioning, provisioning);
 }

@@ -1,10 +1,14 @@
-//! Connectors, as far as the directory knows them: a number, and how much each has.
+//! Connectors, as far as the directory knows them: a number, and what each has.
 
-use domain::ids::ConnectorName;
+use domain::ids::{ConnectorName, EntryId, GroupId, UserId};
 use event_log::WorkspaceId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::sql::natural;
+use super::{Directory, schema};
+use crate::{
+    Failure,
+    sql::{length, natural, uuid},
+};
 
 /// A connector that has brought somebody or something.
 pub(super) struct ConnectorRow {
@@ -43,4 +47,47 @@ pub(super) fn made(
     connection
         .prepare_cached("INSERT INTO connectors (workspace, name) VALUES (?1, ?2) RETURNING no")?
         .query_row(params![workspace.as_str(), name.as_str()], |row| row.get(0))
+}
+
+impl Directory<'_> {
+    /// At most `limit` entries of a connector with their people, the oldest first.
+    ///
+    /// # Errors
+    /// Like every query here, when the read model cannot be read.
+    pub fn entries_of_connector(
+        self,
+        workspace: &WorkspaceId,
+        connector: &ConnectorName,
+        limit: usize,
+    ) -> Result<Vec<(EntryId, UserId)>, Failure> {
+        let reader = self.reader()?;
+        let Some(connector) = find(&reader, workspace, connector)? else { return Ok(Vec::new()) };
+        let (first, last) = schema::range(connector.no);
+        Ok(reader
+            .prepare_cached(
+                "SELECT id, user FROM entries WHERE no BETWEEN ?1 AND ?2 ORDER BY no LIMIT ?3",
+            )?
+            .query_map(params![first, last, length(limit)], |row| {
+                Ok((EntryId(uuid(row, 0)?), UserId(uuid(row, 1)?)))
+            })?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The same of its groups.
+    pub fn groups_of_connector(
+        self,
+        workspace: &WorkspaceId,
+        connector: &ConnectorName,
+        limit: usize,
+    ) -> Result<Vec<GroupId>, Failure> {
+        let reader = self.reader()?;
+        let Some(connector) = find(&reader, workspace, connector)? else { return Ok(Vec::new()) };
+        let (first, last) = schema::range(connector.no);
+        Ok(reader
+            .prepare_cached(
+                "SELECT id FROM groups WHERE no BETWEEN ?1 AND ?2 ORDER BY no LIMIT ?3",
+            )?
+            .query_map(params![first, last, length(limit)], |row| uuid(row, 0).map(GroupId))?
+            .collect::<rusqlite::Result<_>>()?)
+    }
 }

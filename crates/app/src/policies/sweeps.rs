@@ -1,0 +1,248 @@
+//! Sweeps: what is left of connectors that were removed with their people.
+//!
+//! What is owed is not remembered but found: the connector was removed with its people, and the
+//! directory still has entries or groups of it. So a crash loses nothing, and neither does a request
+//! that was on its way while the connector was removed: what it brought is heard of, and swept out.
+//!
+//! Sweeps stand beside the policies and not among them, so that a large one holds up no read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    Event,
+    group::{self, GroupCommand, GroupEvent, GroupRefusal},
+    ids::{ConnectorName, EntryId, GroupId, OffboardingId, UserId},
+    user::{UserCommand, UserEvent, UserRefusal, Via},
+    workspace::{People, Removed, Workspace, WorkspaceEvent},
+};
+use event_log::{BoxFuture, Meta, WorkspaceId};
+use futures_util::{StreamExt, stream};
+use projections::Recorded;
+use smol_str::SmolStr;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{Consequence, Policy};
+use crate::{App, DispatchError, Order, Refusal, WORKSPACE_STREAM};
+
+/// How many entries or groups are read at a time.
+const CHUNK: usize = 500;
+/// How many of them are removed at a time.
+const AT_ONCE: usize = 32;
+/// How long a sweep that failed is left alone, in seconds.
+const PAUSE_SECONDS: u64 = 1;
+
+/// Hears of what is to be swept out.
+pub struct Removals;
+
+impl Policy for Removals {
+    fn name(&self) -> &'static str {
+        "removals"
+    }
+
+    fn hears(&self, name: &str) -> bool {
+        matches!(name, "workspace.connector_removed" | "user.entry_added" | "group.created")
+    }
+
+    fn react<'a>(
+        &'a self,
+        app: &'a App,
+        event: &'a Recorded,
+    ) -> BoxFuture<'a, Result<Vec<Consequence>, Refusal>> {
+        Box::pin(async move {
+            let (Event::Workspace(WorkspaceEvent::ConnectorRemoved { connector, .. })
+            | Event::User(UserEvent::EntryAdded { connector, .. })
+            | Event::Group(GroupEvent::Created { connector, .. })) = &event.event
+            else {
+                return Ok(Vec::new());
+            };
+            let workspace = app.workspaces.load(&event.workspace, WORKSPACE_STREAM).await?;
+            let owed = owed(&workspace.state, connector).is_some();
+            Ok(owed.then(|| Consequence::Sweep(connector.clone())).into_iter().collect())
+        })
+    }
+}
+
+/// A connector that was removed with its people.
+fn owed<'w>(workspace: &'w Workspace, connector: &ConnectorName) -> Option<&'w Removed> {
+    workspace.removed.get(connector).filter(|removed| removed.people == People::Deactivate)
+}
+
+/// A connector of a workspace.
+type Key = (WorkspaceId, ConnectorName);
+
+/// The connectors of which something may be left.
+#[derive(Default)]
+struct Owed {
+    /// Whether what the last run has left is among them.
+    complete: bool,
+    /// Each with how often it was heard of: what is heard during a sweep calls for another one.
+    heard: BTreeMap<Key, u64>,
+}
+
+/// What is to be swept out, and waiting for it.
+pub(crate) struct Sweeps(watch::Sender<Owed>);
+
+impl Default for Sweeps {
+    fn default() -> Self {
+        Self(watch::Sender::new(Owed::default()))
+    }
+}
+
+impl Sweeps {
+    /// Something may be left of a connector.
+    pub(crate) fn owe(&self, workspace: &WorkspaceId, connector: &ConnectorName) {
+        let key = (workspace.clone(), connector.clone());
+        self.0.send_modify(|owed| *owed.heard.entry(key).or_default() += 1);
+    }
+
+    /// A connector was swept out, as far as it was heard of before.
+    fn done(&self, key: &Key, heard: u64) {
+        self.0.send_modify(|owed| {
+            if owed.heard.get(key) == Some(&heard) {
+                owed.heard.remove(key);
+            }
+        });
+    }
+
+    /// Waits until nothing is left of a connector.
+    pub(crate) async fn swept(&self, workspace: &WorkspaceId, connector: &ConnectorName) {
+        let key = (workspace.clone(), connector.clone());
+        let done = |owed: &Owed| owed.complete && !owed.heard.contains_key(&key);
+        // It ends with the app, and then nobody waits.
+        let _ = self.0.subscribe().wait_for(done).await;
+    }
+}
+
+/// Sweeps for ever.
+pub(super) async fn run(app: &App) {
+    let mut owed = app.sweeps.0.subscribe();
+    while let Err(error) = find_all(app).await {
+        tracing::error!(%error, "what removed connectors have left cannot be found");
+        pause().await;
+    }
+    app.sweeps.0.send_modify(|owed| owed.complete = true);
+    loop {
+        let now = owed.borrow_and_update().heard.clone();
+        for (key, heard) in now {
+            let (workspace, connector) = &key;
+            match sweep(app, workspace, connector).await {
+                Ok(()) => app.sweeps.done(&key, heard),
+                Err(error) => {
+                    // Never given up: it is tried again after a pause.
+                    tracing::error!(%workspace, %connector, %error, "a sweep failed");
+                    pause().await;
+                }
+            }
+        }
+        let waits = owed.borrow().heard.is_empty();
+        if waits && owed.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn pause() {
+    #[expect(clippy::disallowed_methods, reason = "a failure is given time to pass")]
+    tokio::time::sleep(std::time::Duration::from_secs(PAUSE_SECONDS)).await;
+}
+
+/// After a start: what may be left in any workspace.
+async fn find_all(app: &App) -> Result<(), Refusal> {
+    for (workspace, _) in app.log.heads() {
+        let known = app.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
+        for connector in known.state.removed.keys() {
+            if owed(&known.state, connector).is_some() {
+                app.sweeps.owe(&workspace, connector);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes everything that is left of a connector: its groups first, so that nobody has to be taken
+/// out of each of them.
+async fn sweep(
+    app: &App,
+    workspace: &WorkspaceId,
+    connector: &ConnectorName,
+) -> Result<(), Refusal> {
+    let known = app.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+    let Some(removed) = owed(&known.state, connector) else { return Ok(()) };
+    let meta = caused_by(app, workspace, removed).await?;
+    let gone: BTreeSet<_> = known.state.removed.keys().cloned().collect();
+    let one = Sweep { app, workspace, connector, removed, gone, meta };
+    loop {
+        let directory = app.directory(workspace).await?;
+        let groups = directory.groups_of_connector(workspace, connector, CHUNK)?;
+        if groups.is_empty() {
+            break;
+        }
+        let mut work = stream::iter(groups).map(|it| one.group(it)).buffer_unordered(AT_ONCE);
+        while let Some(result) = work.next().await {
+            result?;
+        }
+    }
+    loop {
+        let directory = app.directory(workspace).await?;
+        let entries = directory.entries_of_connector(workspace, connector, CHUNK)?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let work = stream::iter(entries).map(|(entry, user)| one.entry(entry, user));
+        let mut work = work.buffer_unordered(AT_ONCE);
+        while let Some(result) = work.next().await {
+            result?;
+        }
+    }
+}
+
+struct Sweep<'a> {
+    app: &'a App,
+    workspace: &'a WorkspaceId,
+    connector: &'a ConnectorName,
+    removed: &'a Removed,
+    /// All connectors that were removed.
+    gone: BTreeSet<ConnectorName>,
+    meta: Meta,
+}
+
+impl Sweep<'_> {
+    async fn group(&self, group: GroupId) -> Result<(), Refusal> {
+        let command = GroupCommand::Delete { via: group::Via::new(self.connector.clone()) };
+        let (workspace, meta) = (self.workspace.clone(), self.meta.clone());
+        let order = Order { workspace, id: group.0, command, meta };
+        match self.app.groups.dispatch(order).await {
+            Ok(_) | Err(DispatchError::Refused(GroupRefusal::NoGroup)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn entry(&self, entry: EntryId, user: UserId) -> Result<(), Refusal> {
+        // Twice is once: the id is made of the entry, which is removed once.
+        let offboarding = OffboardingId(Uuid::new_v5(&entry.0, b"the connector was removed"));
+        let rule = std::sync::Arc::clone(&self.removed.rule);
+        let via = Via::new(self.connector.clone(), rule, offboarding);
+        let via = Via { gone: self.gone.clone(), ..via };
+        let command = UserCommand::RemoveEntry { via, entry };
+        let (workspace, meta) = (self.workspace.clone(), self.meta.clone());
+        let order = Order { workspace, id: user.0, command, meta };
+        match self.app.users.dispatch(order).await {
+            Ok(_) | Err(DispatchError::Refused(UserRefusal::NoEntry)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Who removes, and because of what. The rule that was in force goes along.
+async fn caused_by(app: &App, workspace: &WorkspaceId, removed: &Removed) -> Result<Meta, Refusal> {
+    let events = app.log.read(workspace, removed.position - 1, 1).await?;
+    let correlation = events.first().map(|event| event.meta.correlation.clone());
+    Ok(Meta {
+        actor: SmolStr::new_static("policy:removals"),
+        request: None,
+        correlation: correlation.unwrap_or_default(),
+        causation: Some(removed.position),
+        rule: serde_json::to_string(&*removed.rule).ok(),
+    })
+}
