@@ -1,7 +1,8 @@
 //! `/workspaces/{ws}/connectors/{connector}/attribute-mapping`: which attributes become metadata
-//! (rule 20).
+//! (rule 20), and bringing everybody's up to date before they sync.
 
 use actix_web::{http::Method, web::Json};
+use app::RemapState;
 use domain::attribute_mapping as setting;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,18 +12,53 @@ use crate::{
     ask::{Inside, OfConnector},
     body::{List, Object},
     endpoint::Endpoint,
+    words,
 };
 
 /// The list of routes.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let path = "/workspaces/{ws}/connectors/{connector}/attribute-mapping";
+    let apply = "/workspaces/{ws}/connectors/{connector}/attribute-mapping/apply";
     vec![
         Endpoint::new(Method::GET, path, "Get which attributes become metadata", get)
             .shows_all::<MappedName>(),
         Endpoint::new(Method::PUT, path, "Say which attributes become metadata", put)
             .takes_all::<MappedName>()
             .shows_all::<MappedName>(),
+        Endpoint::new(
+            Method::POST,
+            apply,
+            "Bring everybody's metadata up to date with the mapping, in the background",
+            start,
+        )
+        .shows::<Remapping>(),
+        Endpoint::new(Method::GET, apply, "Get how far that is", progress).shows::<Remapping>(),
     ]
+}
+
+/// How far a job is that brings metadata up to date.
+#[derive(Debug, Serialize, ToSchema)]
+struct Remapping {
+    /// `running`, `completed`, `failed`, or `none` when none was asked for since the server started.
+    #[schema(schema_with = words::remap_state)]
+    state: &'static str,
+    /// How many people there were when it began.
+    total: u64,
+    /// How many have been looked at.
+    done: u64,
+    /// How many of them have other metadata now.
+    changed: u64,
+}
+
+impl From<app::Remapping> for Remapping {
+    fn from(it: app::Remapping) -> Self {
+        let state = match it.state {
+            RemapState::Running => "running",
+            RemapState::Completed => "completed",
+            RemapState::Failed => "failed",
+        };
+        Self { state, total: it.total, done: it.done, changed: it.changed }
+    }
 }
 
 /// A name in the metadata of people. The list replaces the whole setting; a person's metadata
@@ -79,4 +115,16 @@ async fn put(inside: Inside, of: OfConnector, body: List<MappedName>) -> Answer<
     let Inside { app, person, workspace } = inside;
     let mapping = read(body.0);
     Ok(Json(show(&*app.set_attribute_mapping(&person, &workspace, &of.0, mapping).await?)))
+}
+
+async fn start(inside: Inside, of: OfConnector) -> Answer<Remapping> {
+    let Inside { app, person, workspace } = inside;
+    Ok(Json(app.apply_attribute_mapping(&person, &workspace, &of.0).await?.into()))
+}
+
+async fn progress(inside: Inside, of: OfConnector) -> Answer<Remapping> {
+    let Inside { app, workspace, .. } = inside;
+    let none = Remapping { state: "none", total: 0, done: 0, changed: 0 };
+    let found = app.attribute_mapping_applied(&workspace, &of.0).await?;
+    Ok(Json(found.map_or(none, Remapping::from)))
 }

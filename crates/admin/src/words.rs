@@ -107,6 +107,11 @@ pub(crate) fn offboarding_state() -> RefOr<Schema> {
     one_of(["started", "held", "completed", "cancelled"])
 }
 
+/// How far a job is that brings metadata up to date.
+pub(crate) fn remap_state() -> RefOr<Schema> {
+    one_of(["none", "running", "completed", "failed"])
+}
+
 /// Anything.
 pub(crate) fn anything() -> RefOr<Schema> {
     utoipa::openapi::schema::empty().into()

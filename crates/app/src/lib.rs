@@ -22,6 +22,7 @@ mod lists;
 mod pace;
 pub mod policies;
 mod refusal;
+mod remap;
 mod request_ids;
 mod sightings;
 mod users;
@@ -44,6 +45,7 @@ pub use groups::{GroupView, MEMBERS_CHUNK, MemberIds};
 pub use ids::{CountedIds, Ids, SystemIds};
 pub use lists::{List, View};
 pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
+pub use remap::{RemapState, Remapping};
 pub use request_ids::RequestIds;
 pub use sightings::Sightings;
 pub use users::UserView;
@@ -97,6 +99,7 @@ pub struct App {
     turns: policies::Turns,
     token_uses: sightings::TokenUses,
     sweeps: policies::Sweeps,
+    remaps: remap::Remaps,
 }
 
 impl App {
@@ -122,6 +125,7 @@ impl App {
             turns: policies::Turns::default(),
             token_uses: sightings::TokenUses::default(),
             sweeps: policies::Sweeps::default(),
+            remaps: remap::Remaps::default(),
         })
     }
 

@@ -118,3 +118,42 @@ async fn rule_19_the_history_of_attributes_is_shown_with_its_times_and_counts() 
     assert_eq!(world.items(&format!("{path}?limit=2&cursor={next}")).await, [user_name]);
     world.get("/workspaces/acme/connectors/mdm/attribute-history").await.refused(404);
 }
+
+#[actix_web::test]
+async fn everybodys_metadata_follows_the_mapping_on_request_with_progress() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    let caller = world.caller("store", &token).await;
+    let people: Vec<_> = (0..20).map(|it| format!("person{it:02}@acme.example")).collect();
+    for name in &people {
+        world.provision(&caller, name).await;
+    }
+    let apply = format!("{MAPPING}/apply");
+    let job = |state: &str, total: u64, done: u64, changed: u64| json!({ "state": state, "total": total, "done": done, "changed": changed });
+    assert_eq!(world.get(&apply).await.is(200), job("none", 0, 0, 0));
+    let mapping = json!([{ "name": "mail", "attributes": [{ "key": "emails.value" }] }]);
+    world.put(MAPPING, mapping).await.is(200);
+
+    let ended = async || loop {
+        // The job has its turn on this thread.
+        actix_web::rt::task::yield_now().await;
+        let job = world.get(&apply).await.is(200);
+        if job["state"] != json!("running") {
+            return job;
+        }
+    };
+    assert_eq!(world.post(&apply, json!({})).await.is(200), job("running", 20, 0, 0));
+    assert_eq!(ended().await, job("completed", 20, 20, 20));
+    let shown = world.items("/workspaces/acme/employees").await;
+    let mails: Vec<_> = shown.iter().map(|it| it["metadata"]["mail"].as_str().unwrap()).collect();
+    assert_eq!(mails, people);
+
+    // Again, nobody changes, and nothing is recorded.
+    let events = world.items("/workspaces/acme/events?limit=1000").await.len();
+    world.post(&apply, json!({})).await.is(200);
+    assert_eq!(ended().await, job("completed", 20, 20, 0));
+    assert_eq!(world.items("/workspaces/acme/events?limit=1000").await.len(), events);
+    world
+        .post("/workspaces/acme/connectors/mdm/attribute-mapping/apply", json!({}))
+        .await
+        .refused(404);
+}

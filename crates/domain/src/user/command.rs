@@ -83,6 +83,13 @@ pub enum UserCommand {
         /// The entry's SCIM id.
         entry: EntryId,
     },
+    /// An administrator wants metadata to follow the mapping before the next sync.
+    Remap {
+        /// Whose entry.
+        connector: ConnectorName,
+        /// The mapping in force.
+        mapping: Arc<AttributeMapping>,
+    },
     /// An administrator makes the account by hand.
     Invite {
         /// The portal.

@@ -65,7 +65,7 @@ impl User {
         let mut resource = resource.clone();
         let active = resource.active().unwrap_or(true);
         set_active(&mut resource, active);
-        let metadata = self.metadata_changed(via, &resource);
+        let metadata = self.metadata_changed(&via.connector, &via.mapping, &resource);
         let connector = via.connector.clone();
         let mut events = vec![UserEvent::EntryAdded { portal, connector, entry, resource }];
         events.extend(metadata);
@@ -149,7 +149,7 @@ impl User {
             let changes = Changes { set, unset };
             events.push(UserEvent::EntryChanged { connector: connector(), changes });
         }
-        events.extend(self.metadata_changed(via, desired));
+        events.extend(self.metadata_changed(&via.connector, &via.mapping, desired));
         match active.as_ref().and_then(Value::as_bool) {
             Some(true) => {
                 events.push(UserEvent::EntryReactivated { connector: connector() });

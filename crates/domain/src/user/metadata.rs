@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use scim::resource::Resource;
 
-use super::{User, UserEvent, Via};
+use super::{User, UserEvent};
+use crate::{attribute_mapping::AttributeMapping, ids::ConnectorName};
 
 impl User {
     /// The metadata of the person.
@@ -28,17 +29,33 @@ impl User {
     }
 
     /// The fact in the difference between what is recorded and what an entry says now.
-    pub(super) fn metadata_changed(&self, via: &Via, entry: &Resource) -> Option<UserEvent> {
+    pub(super) fn metadata_changed(
+        &self,
+        connector: &ConnectorName,
+        mapping: &AttributeMapping,
+        entry: &Resource,
+    ) -> Option<UserEvent> {
         let nothing = BTreeMap::new();
-        let known = self.metadata.get(&via.connector).unwrap_or(&nothing);
-        let mut set = via.mapping.values(entry);
+        let known = self.metadata.get(connector).unwrap_or(&nothing);
+        let mut set = mapping.values(entry);
         let gone = known.keys().filter(|name| !set.contains_key(*name));
         let unset: Vec<_> = gone.cloned().collect();
         set.retain(|name, value| known.get(name) != Some(value));
         if set.is_empty() && unset.is_empty() {
             return None;
         }
-        Some(UserEvent::MetadataChanged { connector: via.connector.clone(), set, unset })
+        Some(UserEvent::MetadataChanged { connector: connector.clone(), set, unset })
+    }
+
+    /// What the mapping in force makes of the entry of a connector as it is.
+    pub(super) fn remap(
+        &self,
+        connector: &ConnectorName,
+        mapping: &AttributeMapping,
+    ) -> Vec<UserEvent> {
+        let entry = self.entries.get(connector);
+        let changed = entry.and_then(|it| self.metadata_changed(connector, mapping, &it.resource));
+        changed.into_iter().collect()
     }
 
     pub(super) fn evolve_metadata(&mut self, event: &UserEvent) {

@@ -698,3 +698,13 @@ fn of_two_connectors_the_active_one_is_believed_then_the_later_name() {
     let one = state(both.into_iter().chain([gone]));
     assert_eq!(json!(one.metadata()), json!({"honour": "Countess"}));
 }
+
+#[test]
+fn metadata_follows_the_mapping_on_request() {
+    let remap = |connector| UserCommand::Remap { connector, mapping: title_and_nick() };
+    let recorded = metadata(&json!({"honour": "Countess"}), &[]);
+    check([added(Portal::Store)], remap(okta()), [recorded.clone()]);
+    check([added(Portal::Store), recorded], remap(okta()), []);
+    check([added(Portal::Store)], remap(entra()), []);
+    check([], remap(okta()), []);
+}

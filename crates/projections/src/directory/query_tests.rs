@@ -321,3 +321,24 @@ fn pending_members_are_found_by_whoever_they_name() {
     assert_eq!(waiting, [(2, "eve".to_owned()), (3, "ADA@x".to_owned())]);
     assert!(!d.any_pending(&workspace(), &connector("none")).unwrap());
 }
+
+#[test]
+fn the_people_of_a_connector_are_read_part_by_part() {
+    let directory = directory(&PEOPLE);
+    let read = |name: &str, limit| {
+        let (mut people, mut after) = (Vec::new(), 0);
+        loop {
+            let part =
+                directory.people_after(&workspace(), &connector(name), after, limit).unwrap();
+            assert!(part.len() <= limit);
+            let Some((last, _)) = part.last() else { return people };
+            after = *last;
+            people.extend(part.into_iter().map(|(_, user)| user.0.as_u128()));
+        }
+    };
+    let expected: Vec<u128> = (1..=3_000).filter(|number| number % 7 != 0).collect();
+    assert_eq!(read("okta", 1_000), expected);
+    assert_eq!(read("okta", 7), expected);
+    assert_eq!(read("other", 7), [2_000_000]);
+    assert!(read("unknown", 7).is_empty());
+}

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Directory, connectors, connectors::ConnectorRow, schema};
 use crate::{
     Failure,
-    sql::{json, natural, uuid},
+    sql::{json, length, natural, uuid},
 };
 
 /// A user, as one connector sees them.
@@ -114,6 +114,32 @@ impl Directory<'_> {
             )?
             .query_map(params![member.0.as_bytes(), workspace.as_str()], group_ref)?
             .collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// At most `limit` people of a connector, in the order in which it brought them, behind the one with
+    /// the number `after` (0 to begin with); each with their number.
+    pub fn people_after(
+        self,
+        workspace: &WorkspaceId,
+        connector: &ConnectorName,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, UserId)>, Failure> {
+        let reader = self.reader()?;
+        let tx = reader.snapshot()?;
+        let Some(connector) = connectors::find(&tx, workspace, connector)? else {
+            return Ok(Vec::new());
+        };
+        let (first, last) = schema::range(connector.no);
+        let rows = tx
+            .prepare_cached(
+                "SELECT no, user FROM entries WHERE no > ?1 AND no <= ?2 ORDER BY no LIMIT ?3",
+            )?
+            .query_map(params![first | after, last, length(limit)], |row| {
+                Ok((schema::ordinal(row.get(0)?), UserId(uuid(row, 1)?)))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(rows)
     }
 
     /// How many people a connector has brought that it has not deleted.
