@@ -1,11 +1,15 @@
 //! `muster attributes`: what an identity provider sends, and what of it becomes metadata.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Subcommand;
 use hyper::Method;
 
 use super::{InWorkspace, connector::read, escape};
+use crate::audit::bar;
+
+/// How often is looked how far a job is.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What to do with attributes.
 #[derive(Subcommand)]
@@ -27,6 +31,13 @@ pub(crate) enum Command {
         #[arg(long)]
         set: Option<PathBuf>,
     },
+    /// Bring the metadata of everybody whom a connector has brought up to date with it.
+    Apply {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// The connector.
+        connector: String,
+    },
 }
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -44,5 +55,26 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 Some(file) => of.show(Method::PUT, &path, Some(&read(&file)?)).await,
             }
         }
+        Command::Apply { of, connector } => {
+            apply(&of, &of_connector(&connector, "mapping/apply")).await
+        }
     }
+}
+
+/// Starts the job, and shows how far it is until it ends.
+#[expect(clippy::disallowed_methods, reason = "over HTTP the end of the job can only be asked for")]
+async fn apply(of: &InWorkspace, rest: &str) -> anyhow::Result<ExitCode> {
+    let (mut client, path) = (of.api.client()?, of.path(rest));
+    let bar = bar("people");
+    let mut job = client.ask(&Method::POST, &path, None).await?;
+    while job["state"] == "running" {
+        bar.set_length(job["total"].as_u64().unwrap_or(0));
+        bar.set_position(job["done"].as_u64().unwrap_or(0));
+        tokio::time::sleep(LOOK_EVERY).await;
+        job = client.get(&path).await?;
+    }
+    bar.finish_and_clear();
+    of.api.print(&job);
+    anyhow::ensure!(job["state"] == "completed", "not everybody was reached: see the server's log");
+    Ok(ExitCode::SUCCESS)
 }

@@ -3,11 +3,11 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{InWorkspace, Portal, escape, fields, text};
+use super::{InWorkspace, Portal, confirmed, escape, fields, text};
 
 /// What to do with connectors.
 #[derive(Subcommand)]
@@ -54,6 +54,19 @@ pub(crate) enum Command {
         /// Its name.
         connector: String,
     },
+    /// Remove it for ever.
+    Remove {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its name.
+        connector: String,
+        /// Whether its people stay as they are, or go as if it had deleted each of them.
+        #[arg(long)]
+        people: People,
+        /// It is meant.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Say whose dialect it speaks.
     Idp {
         #[command(flatten)]
@@ -95,6 +108,24 @@ pub(crate) enum Command {
     },
 }
 
+/// What becomes of the people of a connector that is removed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum People {
+    /// Entries, groups and accounts stay, out of reach of SCIM.
+    Keep,
+    /// Entries and groups are removed, accounts and devices by the rule in force.
+    Deactivate,
+}
+
+impl People {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Deactivate => "deactivate",
+        }
+    }
+}
+
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::List { of } => {
@@ -115,6 +146,11 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Resume { of, connector } => {
             change(&of, &connector, json!({"state": "active"})).await
+        }
+        Command::Remove { of, connector, people, yes } => {
+            confirmed(yes, &format!("this removes the connector {connector} for ever"))?;
+            let path = format!("{}?people={}", one(&connector), people.name());
+            of.done(Method::DELETE, &path, "removed").await
         }
         Command::Idp { of, connector, idp } => change(&of, &connector, json!({ "idp": idp })).await,
         Command::Provisioning { of, connector, on_create, default_role, on_deactivate, policy } => {

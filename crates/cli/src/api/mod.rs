@@ -89,12 +89,16 @@ impl Api {
     /// Asks, and prints the object that is answered.
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let answer = self.client()?.ask(&method, path, body).await?;
+        self.print(&answer);
+        Ok(answer)
+    }
+
+    fn print(&self, answer: &Value) {
         if self.json {
             say(&answer.to_string());
         } else {
-            table::object(&answer).iter().for_each(|line| say(line));
+            table::object(answer).iter().for_each(|line| say(line));
         }
-        Ok(answer)
     }
 
     /// Prints a list, all pages of it, with these columns.

@@ -87,6 +87,9 @@ async fn an_administrator_needs_no_browser() {
     let set = format!("attributes mapping dashboard --set {}", attributes.display());
     assert_eq!(shell.json(&set).await, wanted);
     assert_eq!(shell.json("attributes mapping dashboard").await, wanted);
+    assert_eq!(shell.json("attributes history dashboard").await["items"], json!([]));
+    let applied = shell.json("attributes apply dashboard").await;
+    assert_eq!((&applied["state"], &applied["total"]), (&json!("completed"), &json!(0)));
 
     let invited = shell.json("people invite dashboard eve@acme.example --role developer").await;
     let id = invited["id"].as_str().unwrap();
@@ -109,4 +112,11 @@ async fn an_administrator_needs_no_browser() {
     for list in ["effects list", "offboarding list", "workspace list"] {
         assert!(shell.json(list).await["items"].is_array(), "{list}");
     }
+
+    let (code, complaint) = shell.fails("connector remove dashboard --yes").await;
+    assert!(code == 2 && complaint.contains("--people"), "{complaint}");
+    let (code, complaint) = shell.fails("connector remove dashboard --people keep").await;
+    assert!(code == 2 && complaint.contains("for ever: say --yes"), "{complaint}");
+    shell.prints("connector remove dashboard --people keep --yes").await;
+    assert_eq!(shell.json("connector list").await["items"], json!([]));
 }
