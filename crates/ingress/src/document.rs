@@ -7,7 +7,7 @@ use actix_web::{
         header::{ETAG, LOCATION},
     },
 };
-use app::{GroupView, UserView};
+use app::{GroupView, MemberIds, UserView};
 use jiff::Timestamp;
 use projections::directory::GroupRefRow;
 use scim::{Catalogue, Kind, Meta, Resource, etag, project::Projection};
@@ -28,8 +28,9 @@ pub(crate) struct Look {
 /// A resource as it is sent.
 pub(crate) struct Document {
     attributes: Value,
-    /// The members of a group, if they are shown: apart, because there may be a hundred thousand.
-    members: Option<Vec<Uuid>>,
+    /// The members of a group, if they are shown: apart, because there may be a hundred thousand, and as
+    /// the group has them, because most answers about a large group are without a body.
+    members: Option<MemberIds>,
     location: String,
     version: u64,
 }
@@ -63,7 +64,7 @@ impl Look {
         let GroupView { id, resource, created, modified, version, members } = view;
         let mut document = self.document(Kind::Group, id.0, resource, (created, modified, version));
         self.project(Kind::Group, &mut document.attributes);
-        document.members = self.wants_members().then(|| members.into_vec());
+        document.members = self.wants_members().then_some(members);
         document
     }
 
@@ -137,7 +138,7 @@ impl Document {
         let Some(members) = self.members else { return pieces.json(&self.attributes) };
         pieces.open_object(&self.attributes);
         pieces.text(",\"members\":[");
-        pieces.members(members);
+        pieces.members(members.into_vec());
         pieces.text("]}");
     }
 }
