@@ -13,7 +13,7 @@ use crate::elements;
 use crate::object;
 use crate::patch::{Change, Request};
 use crate::resource::Resource;
-use crate::schema::{Catalogue, Kind};
+use crate::schema::{Attribute, Catalogue, Kind};
 use crate::urn;
 
 /// An attribute that a request carried.
@@ -177,7 +177,7 @@ impl<'a> Seer<'a> {
     /// A member of a body that is no extension object: an attribute by its short or full name.
     fn named(&mut self, key: &'a str, value: &'a Value) {
         if let Some(attribute) = self.catalogue.core_attribute(self.kind, key) {
-            return self.value(self.kind.schema(), &attribute.name, value);
+            return self.value(self.kind.schema(), &attribute.name, Some(attribute), value);
         }
         if let Some((urn, name)) = key.rsplit_once(':').filter(|_| urn::is_uri(key)) {
             return self.in_schema(urn, name, value);
@@ -188,8 +188,10 @@ impl<'a> Seer<'a> {
             .extensions(kind)
             .find_map(|schema| Some((schema, schema.attribute(key)?)));
         match declared {
-            Some((schema, attribute)) => self.value(&schema.id, &attribute.name, value),
-            None => self.value(kind.schema(), key, value),
+            Some((schema, attribute)) => {
+                self.value(&schema.id, &attribute.name, Some(attribute), value);
+            }
+            None => self.value(kind.schema(), key, None, value),
         }
     }
 
@@ -203,8 +205,9 @@ impl<'a> Seer<'a> {
         let core = self.catalogue.core(self.kind);
         let is_core = urn.eq_ignore_ascii_case(&core.id);
         let schema = if is_core { Some(core) } else { self.catalogue.extension(self.kind, urn) };
-        let name = schema.and_then(|schema| schema.attribute(key)).map_or(key, |found| &found.name);
-        self.value(schema.map_or(urn, |schema| &schema.id), name, value);
+        let attribute = schema.and_then(|schema| schema.attribute(key));
+        let name = attribute.map_or(key, |attribute| &attribute.name);
+        self.value(schema.map_or(urn, |schema| &schema.id), name, attribute, value);
     }
 
     fn change(&mut self, change: &'a Change) {
@@ -227,17 +230,24 @@ impl<'a> Seer<'a> {
                 self.push(namespace, attribute.name, Some(sub.name));
             }
             (Some(attribute), None, Some(value)) if change.path.filter.is_none() => {
-                self.value(namespace, attribute.name, value);
+                self.value(namespace, attribute.name, attribute.definition, value);
             }
             (Some(attribute), None, _) => self.push(namespace, attribute.name, None),
         }
     }
 
     /// An attribute, and its sub-attributes if the value is one object.
-    fn value(&mut self, namespace: &'a str, name: &'a str, value: &'a Value) {
+    fn value(
+        &mut self,
+        namespace: &'a str,
+        name: &'a str,
+        definition: Option<&Attribute>,
+        value: &'a Value,
+    ) {
         self.push(namespace, name, None);
         for sub in value.as_object().into_iter().flat_map(Map::keys) {
-            self.push(namespace, name, Some(sub));
+            let known = definition.and_then(|attribute| attribute.sub(sub));
+            self.push(namespace, name, Some(known.map_or(sub, |known| &known.name)));
         }
     }
 
@@ -276,7 +286,7 @@ mod tests {
     fn a_body_shows_names_of_all_schemas_known_or_not() {
         let body = json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "id": "1", "meta": {},
-            "USERNAME": "ada", "name": {"givenName": "Ada"}, "emails": [{"value": "a@x"}],
+            "USERNAME": "ada", "name": {"GIVENNAME": "Ada"}, "emails": [{"value": "a@x"}],
             "shoeSize": 38, "manager": {"value": "7"}, "title": null,
             "urn:company:2.0:User": {"costCode": "7"},
             "URN:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"DEPARTMENT": "x"},
