@@ -40,7 +40,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let tokens = |connector: &str| format!("/connectors/{}/tokens", escape(connector));
     match command {
         Command::List { of, connector } => {
-            let columns = ["id", "live", "created_at", "expires_at", "revoked_at"];
+            let columns = ["id", "live", "created_at", "expires_at", "last_used", "revoked_at"];
             of.list(&tokens(&connector), &columns).await
         }
         Command::Create { of, connector } => {
