@@ -212,7 +212,7 @@ impl App {
             portal: connector.portal,
             idp: connector.idp,
             rule: Arc::clone(&connector.rule),
-            gone: known.state.removed.keys().cloned().collect(),
+            gone: known.state.gone(),
             catalogue: connector.extensions.catalogue().clone(),
             mapping: Arc::clone(&connector.attribute_mapping),
             connector: name,

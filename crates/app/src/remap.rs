@@ -142,6 +142,7 @@ impl App {
     ) -> Result<(), Refusal> {
         loop {
             let mapping = self.attribute_mapping(workspace, connector).await?;
+            let gone = self.workspace(workspace).await?.state.gone();
             let mut after = 0;
             loop {
                 let directory = self.directory(workspace).await?;
@@ -150,7 +151,7 @@ impl App {
                 after = *last;
                 let remap = |(_, user): (i64, UserId)| {
                     let (connector, mapping) = (connector.clone(), Arc::clone(&mapping));
-                    let command = UserCommand::Remap { connector, mapping };
+                    let command = UserCommand::Remap { connector, mapping, gone: gone.clone() };
                     let (workspace, meta) = (workspace.clone(), meta.clone());
                     self.users.dispatch(Order { workspace, id: user.0, command, meta })
                 };

@@ -1,11 +1,14 @@
 //! Attributes: which ones a connector has sent, and which of them become metadata of people.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
+use data_encoding::BASE64URL_NOPAD;
 use domain::{
     Micros, attribute_mapping::AttributeMapping, ids::ConnectorName, workspace::WorkspaceCommand,
 };
 use event_log::WorkspaceId;
+use serde_json::json;
+use smol_str::SmolStr;
 
 use super::page::{Listed, Listing};
 use crate::{App, Person, Refusal};
@@ -78,11 +81,51 @@ impl App {
                 last_seen: counted.map_or(first_seen, |it| it.last_seen.max(first_seen)),
                 count: counted.map_or(1, |it| it.count.max(1)),
             };
-            (format!("{namespace} {key}"), item)
+            (Place { namespace: namespace.clone(), key: key.clone() }, item)
         });
-        let sorted: BTreeMap<_, _> = shown.collect();
-        let wanted = |_: &String, it: &AttributeSeen| listing.wants(&[&it.namespace, &it.key]);
-        let Listed { items, next } = listing.of(sorted, wanted)?;
+        let wanted = |_: &Place, it: &AttributeSeen| listing.wants(&[&it.namespace, &it.key]);
+        let Listed { items, next } = listing.of(shown, wanted)?;
         Ok(Listed { items: items.into_iter().map(|(_, item)| item).collect(), next })
+    }
+}
+
+/// Where an attribute stands in the list. As a cursor it is one word of letters, since an attribute may
+/// be called whatever a client says.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    namespace: SmolStr,
+    key: SmolStr,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = json!([self.namespace, self.key]).to_string();
+        f.write_str(&BASE64URL_NOPAD.encode(words.as_bytes()))
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let words = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(drop)?;
+        let [namespace, key] = serde_json::from_slice(&words).map_err(drop)?;
+        Ok(Self { namespace, key })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_was_shown_and_nothing_else_is() {
+        for key in ["userName", "a&b=c#d e", "\0", ""] {
+            let place = || Place { namespace: "urn:x".into(), key: key.into() };
+            let shown = place().to_string();
+            assert!(shown.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it)));
+            assert!(shown.parse::<Place>().is_ok_and(|read| read == place()), "{key}");
+        }
+        assert!("bad".parse::<Place>().is_err() && "".parse::<Place>().is_err());
     }
 }

@@ -170,7 +170,7 @@ async fn sweep(
     let known = app.workspaces.load(workspace, WORKSPACE_STREAM).await?;
     let Some(removed) = owed(&known.state, connector) else { return Ok(()) };
     let meta = caused_by(app, workspace, removed).await?;
-    let gone: BTreeSet<_> = known.state.removed.keys().cloned().collect();
+    let gone = known.state.gone();
     let one = Sweep { app, workspace, connector, removed, gone, meta };
     loop {
         let directory = app.directory(workspace).await?;

@@ -21,7 +21,7 @@ pub struct Via {
     pub connector: ConnectorName,
     /// Its setting in force.
     pub rule: Arc<Rule>,
-    /// Connectors that were removed: what their entries say keeps nobody here.
+    /// Connectors that were removed: what their entries say keeps nobody here, and is no metadata.
     pub gone: BTreeSet<ConnectorName>,
     /// The id of the offboarding, should the request open one.
     pub offboarding: OffboardingId,
@@ -89,6 +89,8 @@ pub enum UserCommand {
         connector: ConnectorName,
         /// The mapping in force.
         mapping: Arc<AttributeMapping>,
+        /// Connectors that were removed: what they have said ends.
+        gone: BTreeSet<ConnectorName>,
     },
     /// An administrator makes the account by hand.
     Invite {

@@ -66,6 +66,7 @@ impl User {
         let active = resource.active().unwrap_or(true);
         set_active(&mut resource, active);
         let metadata = self.metadata_changed(&via.connector, &via.mapping, &resource);
+        let metadata = metadata.into_iter().chain(self.metadata_ended(&via.gone));
         let connector = via.connector.clone();
         let mut events = vec![UserEvent::EntryAdded { portal, connector, entry, resource }];
         events.extend(metadata);
@@ -150,6 +151,7 @@ impl User {
             events.push(UserEvent::EntryChanged { connector: connector(), changes });
         }
         events.extend(self.metadata_changed(&via.connector, &via.mapping, desired));
+        events.extend(self.metadata_ended(&via.gone));
         match active.as_ref().and_then(Value::as_bool) {
             Some(true) => {
                 events.push(UserEvent::EntryReactivated { connector: connector() });

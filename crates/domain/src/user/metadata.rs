@@ -3,7 +3,7 @@
 //! It is recorded as a fact, not computed when it is shown: a mapping that changes acts at each
 //! person's next sync, and the record says which values held when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scim::resource::Resource;
 
@@ -47,15 +47,30 @@ impl User {
         Some(UserEvent::MetadataChanged { connector: connector.clone(), set, unset })
     }
 
+    /// The end of what connectors that were removed have said, now that another one speaks: nobody
+    /// could change it any more.
+    pub(super) fn metadata_ended<'a>(
+        &'a self,
+        gone: &'a BTreeSet<ConnectorName>,
+    ) -> impl Iterator<Item = UserEvent> + 'a {
+        let said = self.metadata.iter().filter(|(connector, _)| gone.contains(connector));
+        said.map(|(connector, values)| UserEvent::MetadataChanged {
+            connector: connector.clone(),
+            set: BTreeMap::new(),
+            unset: values.keys().cloned().collect(),
+        })
+    }
+
     /// What the mapping in force makes of the entry of a connector as it is.
     pub(super) fn remap(
         &self,
         connector: &ConnectorName,
         mapping: &AttributeMapping,
+        gone: &BTreeSet<ConnectorName>,
     ) -> Vec<UserEvent> {
-        let entry = self.entries.get(connector);
-        let changed = entry.and_then(|it| self.metadata_changed(connector, mapping, &it.resource));
-        changed.into_iter().collect()
+        let Some(entry) = self.entries.get(connector) else { return Vec::new() };
+        let changed = self.metadata_changed(connector, mapping, &entry.resource);
+        changed.into_iter().chain(self.metadata_ended(gone)).collect()
     }
 
     pub(super) fn evolve_metadata(&mut self, event: &UserEvent) {

@@ -84,7 +84,9 @@ impl Decider for User {
                 self.patch(via, *entry, request, *options)
             }
             UserCommand::RemoveEntry { via, entry } => self.remove_entry(via, *entry),
-            UserCommand::Remap { connector, mapping } => Ok(self.remap(connector, mapping)),
+            UserCommand::Remap { connector, mapping, gone } => {
+                Ok(self.remap(connector, mapping, gone))
+            }
             UserCommand::Invite { portal, user_name, email, role } => {
                 self.invite(*portal, user_name, email.as_deref(), *role)
             }

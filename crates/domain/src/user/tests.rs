@@ -1,5 +1,6 @@
 //! Given facts, when a command, then facts or a refusal.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cqrs_es::test::TestFramework;
@@ -701,10 +702,34 @@ fn of_two_connectors_the_active_one_is_believed_then_the_later_name() {
 
 #[test]
 fn metadata_follows_the_mapping_on_request() {
-    let remap = |connector| UserCommand::Remap { connector, mapping: title_and_nick() };
+    let gone = BTreeSet::new();
+    let remap =
+        |connector| UserCommand::Remap { connector, mapping: title_and_nick(), gone: gone.clone() };
     let recorded = metadata(&json!({"honour": "Countess"}), &[]);
     check([added(Portal::Store)], remap(okta()), [recorded.clone()]);
     check([added(Portal::Store), recorded], remap(okta()), []);
     check([added(Portal::Store)], remap(entra()), []);
     check([], remap(okta()), []);
+}
+
+#[test]
+fn metadata_of_a_removed_connector_ends_when_another_one_speaks() {
+    let said = UserEvent::MetadataChanged {
+        connector: entra(),
+        set: [("honour".to_owned(), "Lady".to_owned())].into_iter().collect(),
+        unset: vec![],
+    };
+    let ended = UserEvent::MetadataChanged {
+        connector: entra(),
+        set: BTreeMap::new(),
+        unset: vec!["honour".to_owned()],
+    };
+    let given = || [added(Portal::Store), said.clone()];
+    let gone = || [entra()].into_iter().collect::<BTreeSet<_>>();
+    let via = Via { gone: gone(), ..create_and_remove() };
+    check(given(), replace(via.clone(), ada()), [ended.clone()]);
+    check([added(Portal::Store), said.clone(), ended.clone()], replace(via, ada()), []);
+    let mapping = Arc::default();
+    let remap = UserCommand::Remap { connector: okta(), mapping, gone: gone() };
+    check(given(), remap, [ended]);
 }

@@ -11,7 +11,7 @@
 //! The name of a removed connector is not given again: entries and groups that stayed, and all that
 //! was ever recorded, are under it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,11 @@ pub struct Removed {
 }
 
 impl Workspace {
+    /// The connectors that were removed.
+    pub fn gone(&self) -> BTreeSet<ConnectorName> {
+        self.removed.keys().cloned().collect()
+    }
+
     /// The portal of a connector that is or was there.
     pub(super) fn portal_of(&self, name: &ConnectorName) -> Result<Portal, WorkspaceRefusal> {
         match self.removed.get(name) {
