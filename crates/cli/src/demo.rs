@@ -26,6 +26,10 @@ use crate::{options::ServerOptions, output::say, serve::Server};
 
 /// The workspace's slug.
 const SLUG: &str = "acme";
+/// What the workspace is called.
+const NAME: &str = "Acme Inc.";
+/// What it is called until all of it is made.
+const UNFINISHED: &str = "Acme Inc. (not ready yet)";
 
 /// The signing certificate of an identity provider that does not exist.
 const CERTIFICATE: &str = "MIIBjTCCATOgAwIBAgIUX3aZmdXiS6caM8TQ8iK5vTUOSG4wCgYIKoZIzj0EAwIwGzEZMBcGA1UEAwwQZGVtby5pZHAuZXhhbXBsZTAgFw0yNjExMjUxOTM4NDhaGA8yMTI2MTEwMTE5Mzg0OFowGzEZMBcGA1UEAwwQZGVtby5pZHAuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIcDIkQlFvRbQl+lVoDCHeEx5tjEgYs8EoPYwmYJw1gST6y1BYpPBzUcmu2DzmQAZW+7fk3QdbPSeESfYagLgqGjUzBRMB0GA1UdDgQWBBRabdrNuSd3bfy9Vjn/PyEZnBkh2DAfBgNVHSMEGDAWgBRabdrNuSd3bfy9Vjn/PyEZnBkh2DAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIAlWiBmIDVL+Spz8me4YFdXm/p0egEg4kX9bF/nlr7HkAiEA36AEd/l0XLYg3Bnrbpr5Yt4a/9Yn90ozT7cniwEgh/s=";
@@ -54,6 +58,8 @@ pub(crate) struct Options {
 /// A portal's connector, as it is printed.
 #[derive(Serialize)]
 struct Line {
+    #[serde(skip)]
+    connector: ConnectorName,
     portal: Portal,
     idp: Idp,
     base_url: String,
@@ -111,32 +117,32 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    /// Makes what is not there. The policies come last: where they are, everything is, and what was
-    /// changed since stays. Killed before, the next start does the rest.
+    /// Makes what is not there, until all of it was there once: what was changed or removed since
+    /// stays so. Killed before, the next start does the rest.
     async fn prepare(&self) -> Result<Vec<Line>, Refusal> {
         let id = WorkspaceId::parse(SLUG).map_err(|e| Refusal::Malformed(e.to_string()))?;
-        let complete = if let Ok(known) = self.app.workspace(&id).await {
-            known.state.policies.len() >= POLICIES.len()
-        } else {
+        if self.app.workspace(&id).await.is_err() {
             let plan = Plan::Enterprise;
-            self.app.create_workspace(&self.person, SLUG, "Acme Inc.", plan).await?;
-            false
-        };
+            self.app.create_workspace(&self.person, SLUG, UNFINISHED, plan).await?;
+        }
+        let known = self.app.workspace(&id).await?;
+        let unfinished = known.state.name == UNFINISHED;
         let mut lines = Vec::new();
         for portal in Portal::ALL {
-            let name = ConnectorName::parse(portal.as_str())
-                .map_err(|error| Refusal::Malformed(error.to_string()))?;
-            let line = match self.app.connector(&id, &name).await {
-                Ok(connector) => self.renew(&id, &name, connector).await?,
-                Err(_) => self.connect(&id, portal).await?,
+            let mut all = known.state.connectors.iter();
+            let line = match all.find(|(_, connector)| connector.portal == portal) {
+                Some((name, connector)) => self.renew(&id, name, connector).await?,
+                None if unfinished => self.connect(&id, portal).await?,
+                None => continue,
             };
-            if !complete {
-                self.app.set_provisioning(&self.person, &id, &name, rule(portal)).await?;
+            if unfinished {
+                self.app.set_provisioning(&self.person, &id, &line.connector, rule(portal)).await?;
             }
             lines.push(line);
         }
-        if !complete {
+        if unfinished {
             self.furnish(&id).await?;
+            self.app.change_workspace(&self.person, &id, Some(NAME), None).await?;
         }
         Ok(lines)
     }
@@ -175,7 +181,8 @@ impl Demo<'_> {
         };
         let asked = EnableScim { idp, ..EnableScim::default() };
         let enabled = self.app.enable_scim(&self.person, id, portal, asked).await?;
-        Ok(Line { portal, idp, base_url: enabled.base_url, token: enabled.token.token })
+        let (connector, base_url) = (enabled.name, enabled.base_url);
+        Ok(Line { connector, portal, idp, base_url, token: enabled.token.token })
     }
 
     /// A fresh token for a connector that is there already; the oldest goes, should two be live.
@@ -183,7 +190,7 @@ impl Demo<'_> {
         &self,
         id: &WorkspaceId,
         name: &ConnectorName,
-        connector: Connector,
+        connector: &Connector,
     ) -> Result<Line, Refusal> {
         let now = self.app.now();
         let mut live: Vec<_> =
@@ -194,8 +201,8 @@ impl Demo<'_> {
         }
         let fresh = self.app.issue_token(&self.person, id, name, None).await?;
         let base_url = self.app.base_url(id, name);
-        let Connector { portal, idp, .. } = connector;
-        Ok(Line { portal, idp, base_url, token: fresh.token })
+        let (connector, portal, idp) = (name.clone(), connector.portal, connector.idp);
+        Ok(Line { connector, portal, idp, base_url, token: fresh.token })
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) enum Command {
         /// `entra`, `okta`, `onelogin`, `generic` or `strict`.
         idp: String,
     },
-    /// Show what creation and deactivation do, or set it.
+    /// Show what creation and deactivation do, or change it; what is not said stays.
     Provisioning {
         #[command(flatten)]
         of: InWorkspace,
@@ -155,17 +155,13 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Idp { of, connector, idp } => change(&of, &connector, json!({ "idp": idp })).await,
         Command::Provisioning { of, connector, on_create, default_role, on_deactivate, policy } => {
             let path = format!("{}/provisioning", one(&connector));
-            let set = fields([
-                ("on_create", text(on_create.as_ref())),
-                ("default_role", text(default_role.as_ref())),
-                ("on_deactivate", text(on_deactivate.as_ref())),
-                ("policy", text(policy.as_ref())),
-            ]);
-            let is_empty = set.as_object().is_none_or(serde_json::Map::is_empty);
-            if is_empty {
-                return of.show(Method::GET, &path, None).await;
-            }
-            of.show(Method::PUT, &path, Some(&set)).await
+            let said = [
+                ("on_create", on_create),
+                ("default_role", default_role),
+                ("on_deactivate", on_deactivate),
+                ("policy", policy),
+            ];
+            change_rule(&of, &path, said).await
         }
         Command::Extensions { of, connector, set } => {
             let path = format!("{}/extensions", one(&connector));
@@ -183,6 +179,30 @@ fn one(connector: &str) -> String {
 
 async fn change(of: &InWorkspace, connector: &str, body: Value) -> anyhow::Result<ExitCode> {
     of.show(Method::PATCH, &one(connector), Some(&body)).await
+}
+
+/// Sets what is said of a rule; the rest stays as it is.
+async fn change_rule<const N: usize>(
+    of: &InWorkspace,
+    path: &str,
+    said: [(&str, Option<String>); N],
+) -> anyhow::Result<ExitCode> {
+    let said: Vec<_> = said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    if said.is_empty() {
+        return of.show(Method::GET, path, None).await;
+    }
+    // The API takes the setting whole.
+    let mut rule = of.api.client()?.get(&of.path(path)).await?;
+    // A policy belongs to what gives it.
+    if let (Some(rule), true) =
+        (rule.as_object_mut(), said.iter().any(|it| it.0 == "on_deactivate"))
+    {
+        rule.remove("policy");
+    }
+    for (name, value) in said {
+        rule[name] = value.into();
+    }
+    of.show(Method::PUT, path, Some(&rule)).await
 }
 
 /// Reads a JSON file.

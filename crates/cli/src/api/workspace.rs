@@ -63,7 +63,8 @@ pub(crate) enum Command {
         /// The metadata of the identity provider, an XML file.
         #[arg(long)]
         metadata: PathBuf,
-        /// Whether signing in creates people; not while SCIM manages the portal.
+        /// Whether signing in creates people; not while SCIM manages the portal. Off unless said, also
+        /// where it was on before.
         #[arg(long)]
         jit: bool,
     },

@@ -75,6 +75,11 @@ async fn an_administrator_needs_no_browser() {
     shell.prints("connector provisioning dashboard --on-create create --default-role viewer").await;
     let rule = shell.json("connector provisioning dashboard").await;
     assert_eq!((&rule["on_create"], &rule["default_role"]), (&json!("create"), &json!("viewer")));
+    shell.prints("connector provisioning dashboard --on-deactivate remove_user").await;
+    let changed = shell.json("connector provisioning dashboard --default-role admin").await;
+    let shown = |name: &str| changed[name].as_str().unwrap().to_owned();
+    let shown = ["on_create", "default_role", "on_deactivate"].map(shown);
+    assert_eq!(shown, ["create", "admin", "remove_user"], "what was not said has changed");
     let mapping = dir.path().join("roles.json");
     let rules = json!({"rules": [{"group": "Admins", "role": "admin"}]});
     std::fs::write(&mapping, rules.to_string()).unwrap();

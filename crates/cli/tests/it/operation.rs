@@ -134,6 +134,8 @@ async fn a_demo_that_was_cut_short_is_completed_by_the_next_start_and_left_alone
     let (mut server, mut api) = start_with_workspace().await;
     let nothing = json!({});
     setup::connector(&mut api, WORKSPACE, "mdm", "generic", nothing).await.unwrap();
+    let unfinished = json!({"name": "Acme Inc. (not ready yet)"});
+    api.patch(&format!("/workspaces/{WORKSPACE}"), unfinished).await.unwrap().expect(200).unwrap();
     server.kill().await.unwrap();
 
     server.restart_as_demo().await.unwrap();
@@ -152,4 +154,13 @@ async fn a_demo_that_was_cut_short_is_completed_by_the_next_start_and_left_alone
     let rule = get(&mut api, "/connectors/mdm/provisioning").await;
     assert_eq!(rule["on_deactivate"], "unassign", "a start has changed what a person has set");
     assert_eq!(count(&mut api, "/mdm/devices").await, 4);
+
+    let mdm = format!("/workspaces/{WORKSPACE}/connectors/mdm?people=keep");
+    api.delete(&mdm).await.unwrap().expect(204).unwrap();
+    for _ in 0..2 {
+        assert_eq!(server.stop().await.unwrap(), Some(0));
+        server.restart_as_demo().await.unwrap();
+        let mut api = server.api().unwrap();
+        assert_eq!(count(&mut api, "/connectors").await, 2, "what was removed has come back");
+    }
 }
