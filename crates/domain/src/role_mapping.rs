@@ -133,13 +133,15 @@ impl RoleMapping {
     /// The role that memberships give: the highest privilege; of several groups that give it, the one
     /// with the smallest id, so that the answer does not depend on their order.
     pub fn role_of(&self, memberships: &[Membership]) -> Option<Mapped> {
-        let matches = |rule: &RoleRule, membership: &Membership| {
-            rule.connector.as_ref().is_none_or(|name| *name == membership.connector)
-                && fold::text(&rule.group) == fold::text(&membership.display)
-        };
-        let mapped = memberships.iter().flat_map(|membership| {
-            let rules = self.rules.iter().filter(move |rule| matches(rule, membership));
-            rules.map(|rule| Mapped { role: rule.role, group: membership.group })
+        let names: Vec<_> = memberships.iter().map(|it| fold::text(&it.display)).collect();
+        let mapped = self.rules.iter().flat_map(|rule| {
+            let name = fold::text(&rule.group);
+            let meant = move |(membership, display): &(&Membership, &_)| {
+                *display == &name
+                    && rule.connector.as_ref().is_none_or(|it| *it == membership.connector)
+            };
+            let memberships = memberships.iter().zip(&names).filter(meant);
+            memberships.map(|(it, _)| Mapped { role: rule.role, group: it.group })
         });
         mapped.max_by_key(|mapped| (mapped.role, std::cmp::Reverse(mapped.group)))
     }

@@ -134,6 +134,10 @@ async fn rule_13_the_highest_privilege_wins_and_the_default_is_for_the_others() 
     setting["no_match"] = json!("unassigned");
     map(&world, setting).await;
     assert_eq!(role(&world, ids[2]).await, "unassigned");
+    // Also without any rule, of those who come later.
+    map(&world, json!({"rules": [], "no_match": "unassigned"})).await;
+    let late = world.provision(&caller, "dan@x").await.id;
+    assert_eq!(role(&world, late).await, "unassigned");
 }
 
 #[actix_web::test]
@@ -191,6 +195,17 @@ async fn rule_14_with_follow_groups_the_mapping_holds_for_ever() {
     assert!(refused.refused(409).contains("follow_groups"));
     change(&world, &caller, group, json!([{"op": "remove", "path": "members"}])).await;
     assert_eq!(role(&world, ada).await, "viewer");
+    // Whoever was invited by hand is SCIM's from the day on which it takes them over.
+    world.post(PEOPLE, json!({"user_name": "bob@x", "role": "viewer"})).await.is(201);
+    let body = json!({"userName": "bob@x", "active": false});
+    let bob = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap();
+    let bob = world.app.create_user(&caller, EntryId(world.app.fresh_id()), bob).await.unwrap().id;
+    push(&world, &caller, "Everybody", &["bob@x"]).await;
+    let members = json!([{"op": "add", "path": "members", "value": [{"value": "bob@x"}]}]);
+    change(&world, &caller, group, members).await;
+    assert_eq!(role(&world, bob).await, "viewer");
+    world.set_active(&caller, bob, true).await;
+    assert_eq!(role(&world, bob).await, "admin");
     // Who was invited by hand is nobody's to change but by hand.
     let eve =
         world.post(PEOPLE, json!({"user_name": "eve@x", "role": "admin"})).await.field(201, "id");

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use domain::{
     Event, Micros,
-    group::GroupEvent,
+    group::{GroupEvent, Living},
     ids::{ConnectorName, EntryId, GroupId, MemberId, UserId},
     portal::Portal,
     role_mapping::Membership,
@@ -22,6 +22,7 @@ use projections::{
     directory::{Directory, EffectiveGroup},
 };
 use scim::Kind;
+use uuid::Uuid;
 
 use super::{Consequence, Policy};
 use crate::{App, Refusal, WORKSPACE_STREAM, groups::MEMBERS_CHUNK};
@@ -42,6 +43,7 @@ impl Policy for Roles {
             name,
             "user.account_granted"
                 | "user.account_restored"
+                | "user.account_adopted"
                 | "user.entry_added"
                 | "user.entry_removed"
                 | "group.changed"
@@ -61,13 +63,15 @@ impl Policy for Roles {
         Box::pin(async move {
             let workspace = app.workspaces.load(&event.workspace, WORKSPACE_STREAM).await?;
             let is_set = matches!(&event.event, Event::Workspace(_));
-            if workspace.state.role_mapping.rules.is_empty() && !is_set {
+            let mapping = &workspace.state.role_mapping;
+            if mapping.rules.is_empty() && mapping.no_match.is_none() && !is_set {
                 return Ok(Vec::new());
             }
             let people = match &event.event {
                 Event::User(
                     UserEvent::AccountGranted { .. }
                     | UserEvent::AccountRestored {}
+                    | UserEvent::AccountAdopted { .. }
                     | UserEvent::EntryAdded { .. }
                     | UserEvent::EntryRemoved { .. },
                 ) => BTreeSet::from([UserId(event.stream)]),
@@ -93,6 +97,9 @@ async fn of_group(
     fact: &GroupEvent,
 ) -> Result<BTreeSet<UserId>, Refusal> {
     let group = GroupId(event.stream);
+    let Some(connector) = connector_of(app, event, group).await? else {
+        return Ok(BTreeSet::new());
+    };
     let members: Vec<MemberId> = match fact {
         GroupEvent::MembersAdded { members } | GroupEvent::MembersRemoved { members } => {
             members.clone()
@@ -112,9 +119,6 @@ async fn of_group(
         | GroupEvent::MemberPending { .. }
         | GroupEvent::PendingDropped { .. } => Vec::new(),
     };
-    let Some(connector) = connector_of(app, event, group).await? else {
-        return Ok(BTreeSet::new());
-    };
     let directory = app.directory(&event.workspace).await?;
     let mut search = People { directory, workspace: &event.workspace, seen: HashSet::new() };
     let mut people = BTreeSet::new();
@@ -130,9 +134,13 @@ async fn connector_of(
     event: &Recorded,
     group: GroupId,
 ) -> Result<Option<ConnectorName>, Refusal> {
-    let first = app.groups.at(&event.workspace, group.0, 1).await?;
-    let living = first.state.0.filter(|living| living.portal == Portal::Dashboard);
-    Ok(living.map(|living| living.connector))
+    let now = app.groups.load(&event.workspace, group.0).await?;
+    let place = |living: &Living| (living.portal, living.connector.clone());
+    let place = match now.state.0.as_ref().map(place) {
+        Some(place) => Some(place),
+        None => app.groups.at(&event.workspace, group.0, 1).await?.state.0.as_ref().map(place),
+    };
+    Ok(place.filter(|(portal, _)| *portal == Portal::Dashboard).map(|(_, connector)| connector))
 }
 
 /// Finds the people behind members, those of nested groups too.
@@ -143,21 +151,32 @@ struct People<'a> {
 }
 
 impl People<'_> {
+    /// Clients decide how deep groups are nested, so what is left to look at is no call stack.
     fn collect(
         &mut self,
         connector: &ConnectorName,
         member: MemberId,
         people: &mut BTreeSet<UserId>,
     ) -> Result<(), Refusal> {
-        let entry = EntryId(member.0);
-        if let Some(user) = self.directory.person(self.workspace, connector, entry)? {
-            people.insert(user);
-            return Ok(());
+        let mut waiting = vec![member.0];
+        while let Some(member) = waiting.pop() {
+            let entry = EntryId(member);
+            if let Some(user) = self.directory.person(self.workspace, connector, entry)? {
+                people.insert(user);
+            } else if self.seen.insert(GroupId(member)) {
+                self.members_of(GroupId(member), connector, people, &mut waiting)?;
+            }
         }
-        let group = GroupId(member.0);
-        if !self.seen.insert(group) {
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    fn members_of(
+        &self,
+        group: GroupId,
+        connector: &ConnectorName,
+        people: &mut BTreeSet<UserId>,
+        groups: &mut Vec<Uuid>,
+    ) -> Result<(), Refusal> {
         let mut after = None;
         loop {
             let chunk =
@@ -168,7 +187,7 @@ impl People<'_> {
                         let entry = EntryId(row.value);
                         people.extend(self.directory.person(self.workspace, connector, entry)?);
                     }
-                    Kind::Group => self.collect(connector, MemberId(row.value), people)?,
+                    Kind::Group => groups.push(row.value),
                 }
             }
             after = chunk.last().map(|row| row.value);

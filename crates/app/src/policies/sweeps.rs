@@ -6,7 +6,7 @@
 //!
 //! Sweeps stand beside the policies and not among them, so that a large one holds up no read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::{
     Event,
@@ -170,8 +170,7 @@ async fn sweep(
     let known = app.workspaces.load(workspace, WORKSPACE_STREAM).await?;
     let Some(removed) = owed(&known.state, connector) else { return Ok(()) };
     let meta = caused_by(app, workspace, removed).await?;
-    let gone = known.state.gone();
-    let one = Sweep { app, workspace, connector, removed, gone, meta };
+    let one = Sweep { app, workspace, connector, removed, meta };
     loop {
         let directory = app.directory(workspace).await?;
         let groups = directory.groups_of_connector(workspace, connector, CHUNK)?;
@@ -202,8 +201,6 @@ struct Sweep<'a> {
     workspace: &'a WorkspaceId,
     connector: &'a ConnectorName,
     removed: &'a Removed,
-    /// All connectors that were removed.
-    gone: BTreeSet<ConnectorName>,
     meta: Meta,
 }
 
@@ -223,7 +220,9 @@ impl Sweep<'_> {
         let offboarding = OffboardingId(Uuid::new_v5(&entry.0, b"the connector was removed"));
         let rule = std::sync::Arc::clone(&self.removed.rule);
         let via = Via::new(self.connector.clone(), rule, offboarding);
-        let via = Via { gone: self.gone.clone(), ..via };
+        // Another connector may have been removed since the sweep began.
+        let known = self.app.workspaces.load(self.workspace, WORKSPACE_STREAM).await?;
+        let via = Via { gone: known.state.gone(), ..via };
         let command = UserCommand::RemoveEntry { via, entry };
         let (workspace, meta) = (self.workspace.clone(), self.meta.clone());
         let order = Order { workspace, id: user.0, command, meta };
