@@ -3,16 +3,20 @@
 //! Somebody sees a publication whose account is active and who is in all groups of one of its lines;
 //! one without lines is for everybody who has an active account.
 
+use std::sync::Arc;
+
 use domain::{
     group_filter::GroupFilter,
-    ids::{EntryId, PublicationId},
+    ids::{EntryId, PublicationId, UserId},
     portal::Portal,
     publication::{Publication, PublicationCommand, PublicationRefusal, Published},
     user::AccountState,
 };
 use event_log::WorkspaceId;
 use projections::{
-    Cursor, directory,
+    Cursor,
+    accounts::AccountRow,
+    directory,
     store::{NAME, PublicationRow},
 };
 use uuid::Uuid;
@@ -127,26 +131,23 @@ impl App {
         self.current(NAME, workspace).await?;
         self.current(directory::NAME, workspace).await?;
         let lines = groups.folded();
-        let mut after = listing.after::<Uuid>()?.map(EntryId);
-        let mut found = Vec::new();
-        while found.len() <= listing.limit {
-            // One more than fits tells that there is more.
-            let wanted = listing.limit + 1 - found.len();
-            let directory = self.read_models.directory();
-            let people = directory.audience(workspace, Portal::Store, &lines, after, wanted)?;
-            let ended = people.len() < wanted;
-            after = people.last().map(|(entry, _)| *entry);
-            for (entry, user) in people {
-                let account = self.read_models.accounts().get(workspace, Portal::Store, user.0)?;
-                let account = account.filter(|row| row.account == AccountState::Active);
-                found.extend(account.map(|row| (entry, AccountView::from(row))));
-            }
-            if ended {
-                break;
-            }
-        }
-        let listed = listing.cut(found, |(entry, _)| entry.to_string());
-        Ok(listed.map(|(_, account)| account))
+        let after = listing.after::<Uuid>()?.map(EntryId);
+        let (models, workspace) = (Arc::clone(&self.read_models), workspace.clone());
+        let limit = listing.limit;
+        // Thousands of people may have to be looked at.
+        let looked = tokio::task::spawn_blocking(move || {
+            let account = |user: UserId| models.accounts().get(&workspace, Portal::Store, user.0);
+            let active = |row: &AccountRow| row.account == AccountState::Active;
+            let counts = |user| Ok(account(user)?.as_ref().is_some_and(active));
+            let directory = models.directory();
+            let part =
+                directory.audience(&workspace, Portal::Store, &lines, after, limit, counts)?;
+            let rows = part.people.iter().map(|(_, user)| account(*user));
+            let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+            let items = rows.into_iter().flatten().map(AccountView::from).collect();
+            Ok(Listed { items, next: part.next.map(|entry| entry.to_string()) })
+        });
+        looked.await.unwrap_or(Err(Refusal::Stopping))
     }
 
     /// The publications that an employee sees, by name.

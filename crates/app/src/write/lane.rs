@@ -376,16 +376,15 @@ impl<D: Decider> Lanes<D> {
         let stream = StreamId::new(D::KIND, key.id);
         let mut es = Es::<D>::default();
         loop {
+            let missing = usize::try_from(version.saturating_sub(es.version)).unwrap_or(usize::MAX);
+            let wanted = missing.min(LOAD_CHUNK);
             let events = self
                 .log
-                .read_stream(&key.workspace, &stream, es.version, LOAD_CHUNK)
+                .read_stream(&key.workspace, &stream, es.version, wanted)
                 .await
                 .map_err(DispatchError::Failed)?;
             let last = events.len() < LOAD_CHUNK;
             for event in events {
-                if event.version > version {
-                    return Ok(es);
-                }
                 let stamp =
                     Stamp { position: event.position, version: event.version, at: event.time };
                 match event.payload {

@@ -105,8 +105,8 @@ impl Segments {
 
     /// How many segments stand above each other from this one down.
     fn height(&self, segment: SegmentId) -> usize {
-        let children = self.0.iter().filter(|(_, it)| it.parent == Some(segment));
-        1 + children.map(|(id, _)| self.height(*id)).max().unwrap_or(0)
+        let steps = |id| self.upwards(id).position(|(above, _)| above == segment);
+        self.0.keys().filter_map(|id| steps(*id)).max().map_or(1, |steps| steps + 1)
     }
 
     fn check_place(

@@ -33,10 +33,22 @@ const READY: usize = 1_000;
 /// groups are found instead, once.
 const ONE_BY_ONE_MAX: usize = 16;
 
+/// How many members are looked at in one go, at most: some lines fit hardly anybody in large groups.
+const LOOKED_AT_MAX: usize = 5_000;
+
+/// A part of an audience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience {
+    /// The people, each with the entry at which they stand, in the order of these.
+    pub people: Vec<(EntryId, UserId)>,
+    /// Behind which entry there may be more of them. A part may be empty and still go on.
+    pub next: Option<EntryId>,
+}
+
 impl Directory<'_> {
     /// At most `limit` people of a portal behind the entry `after`, who are in all groups of one of
-    /// some lines of folded names, each with the entry at which they stand. Entries that are not
-    /// active count for nothing; whether the account is active is not the directory's to say.
+    /// some lines of folded names, and who count: that is not the directory's to say. Entries that
+    /// are not active count for nothing.
     ///
     /// # Errors
     /// Like every query here, when the read model cannot be read.
@@ -47,11 +59,12 @@ impl Directory<'_> {
         lines: &[BTreeSet<String>],
         after: Option<EntryId>,
         limit: usize,
-    ) -> Result<Vec<(EntryId, UserId)>, Failure> {
+        counts: impl Fn(UserId) -> Result<bool, Failure>,
+    ) -> Result<Audience, Failure> {
         let reader = self.reader()?;
         let tx = reader.snapshot()?;
         let filter = Filter::new(&tx, workspace, portal, lines)?;
-        Ok(filter.people(after, limit)?)
+        filter.people(after, limit, LOOKED_AT_MAX, counts)
     }
 }
 
@@ -105,21 +118,31 @@ impl<'t> Filter<'t> {
         self.lines.iter().flat_map(|line| &self.named[&line.lead].groups).copied().collect()
     }
 
-    /// At most `limit` people who pass behind an entry.
+    /// At most `limit` people who pass and count behind an entry, among as many members.
     fn people(
         &self,
         after: Option<EntryId>,
         limit: usize,
-    ) -> rusqlite::Result<Vec<(EntryId, UserId)>> {
+        members: usize,
+        counts: impl Fn(UserId) -> Result<bool, Failure>,
+    ) -> Result<Audience, Failure> {
         let mut candidates = Members::new(self.tx, self.leads(), after.map(|entry| entry.0));
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let Some((connector, member)) = candidates.next()? else { break };
-            if let Some(user) = self.passes(connector, member)? {
-                found.push((EntryId(member), user));
+        let (mut people, mut next) = (Vec::new(), after);
+        for _ in 0..members {
+            let Some((connector, member)) = candidates.next()? else {
+                return Ok(Audience { people, next: None });
+            };
+            if let Some(user) = self.passes(connector, member)?
+                && counts(user)?
+            {
+                if people.len() == limit {
+                    break;
+                }
+                people.push((EntryId(member), user));
             }
+            next = Some(EntryId(member));
         }
-        Ok(found)
+        Ok(Audience { people, next })
     }
 
     /// The person of a member, if they pass and stand at this member.
@@ -343,8 +366,9 @@ fn groups_above(
     member: Uuid,
 ) -> rusqlite::Result<HashSet<i64>> {
     let mut statement = tx.prepare_cached(
-        "SELECT g.no, g.id FROM members m JOIN groups g ON g.no = m.group_no
-         WHERE m.member = ?1 AND g.workspace = ?2",
+        // In this order: otherwise every group of the workspace is looked at.
+        "SELECT g.no, g.id FROM members m CROSS JOIN groups g
+         WHERE m.member = ?1 AND g.no = m.group_no AND g.workspace = ?2",
     )?;
     let (mut found, mut waiting) = (HashSet::new(), vec![member]);
     while let Some(member) = waiting.pop() {
@@ -382,14 +406,15 @@ mod tests {
         let set = |line: &&[&str]| line.iter().map(|name| (*name).to_owned()).collect();
         let lines: Vec<BTreeSet<String>> = lines.iter().map(set).collect();
         let workspace = workspace();
-        let mut all: Vec<(EntryId, UserId)> = Vec::new();
+        let (mut all, mut after) = (Vec::<(EntryId, UserId)>::new(), None);
         loop {
-            let after = all.last().map(|(entry, _)| *entry);
             let filter = Filter::new(&file, &workspace, Portal::Store, &lines).unwrap();
-            let part = filter.people(after, limit).unwrap();
-            let ended = part.len() < limit;
-            all.extend(part);
-            if ended {
+            // Few members at a time, so that parts end early, too.
+            let part = filter.people(after, limit, 3, |_| Ok(true)).unwrap();
+            assert!(part.people.len() <= limit);
+            all.extend(part.people);
+            after = part.next;
+            if after.is_none() {
                 let number = |id: Uuid| id.as_u128();
                 return all.into_iter().map(|(e, u)| (number(e.0), number(u.0))).collect();
             }
@@ -424,6 +449,30 @@ mod tests {
         let inactive = UserEvent::EntryDeactivated { connector: connector("okta") };
         story.user(3, inactive);
         assert_eq!(found(&story, &[&["emea"]], 100), [(2, 2), (4, 4)]);
+    }
+
+    #[test]
+    fn who_does_not_count_takes_no_place() {
+        let mut story = Story::new();
+        story.group(20, group("Sales"));
+        for number in 1..=5 {
+            story.user(number, added("okta", number, json!({ "userName": format!("u{number}") })));
+        }
+        story.group(20, join(&[1, 2, 3, 4, 5]));
+        let file = story.filled(&DirectoryProjection);
+        let (workspace, lines) = (workspace(), [BTreeSet::from(["sales".to_owned()])]);
+        let filter = Filter::new(&file, &workspace, Portal::Store, &lines).unwrap();
+        let odd = |user: UserId| Ok(user.0.as_u128() % 2 == 1);
+        let part = |after: Option<u128>, limit, members| {
+            let after = after.map(|number| EntryId(id(number)));
+            let Audience { people, next } = filter.people(after, limit, members, odd).unwrap();
+            let people: Vec<_> = people.iter().map(|(_, user)| user.0.as_u128()).collect();
+            (people, next.map(|entry| entry.0.as_u128()))
+        };
+        assert_eq!(part(None, 2, 100), (vec![1, 3], Some(4)));
+        assert_eq!(part(Some(4), 2, 100), (vec![5], None));
+        assert_eq!(part(Some(1), 2, 1), (vec![], Some(2)), "nobody, and still more");
+        assert_eq!(part(None, 3, 100), (vec![1, 3, 5], None));
     }
 
     #[test]

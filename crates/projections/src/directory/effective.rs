@@ -67,8 +67,9 @@ fn holding(
 ) -> rusqlite::Result<Vec<EffectiveGroup>> {
     tx.prepare_cached(
         "SELECT g.id, c.name, g.display_name
-         FROM members m JOIN groups g ON g.no = m.group_no JOIN connectors c ON c.no = g.connector
-         WHERE m.member = ?1 AND g.workspace = ?2 ORDER BY m.group_no",
+         FROM members m CROSS JOIN groups g CROSS JOIN connectors c
+         WHERE m.member = ?1 AND g.no = m.group_no AND c.no = g.connector AND g.workspace = ?2
+         ORDER BY m.group_no",
     )?
     .query_map(params![member.as_bytes(), workspace.as_str()], |row| {
         Ok(EffectiveGroup {

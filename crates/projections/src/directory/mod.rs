@@ -32,6 +32,7 @@ mod users;
 use domain::Event;
 use rusqlite::Transaction;
 
+pub use audience::Audience;
 pub use effective::EffectiveGroup;
 pub use groups::GroupRow;
 pub use list::{Ask, EXAMINED_MAX, ListError, Listed, Position, Row, SORTED_MAX, Start};

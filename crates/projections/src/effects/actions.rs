@@ -62,12 +62,20 @@ pub(super) const DUE: &str = select!(
 );
 const NEXT: &str = "SELECT min(due) FROM actions WHERE turn = 1 AND due IS NOT NULL";
 const BY_ID: &str = select!("WHERE workspace = ?1 AND id = ?2");
-const OF_OFFBOARDING: &str = select!("WHERE workspace = ?1 AND offboarding = ?2 ORDER BY position");
-const OPEN: &str =
-    select!("WHERE workspace = ?1 AND offboarding = ?2 AND open = 1 ORDER BY position");
+// Left alone, SQLite takes the primary key, which has the order, and goes through the whole workspace.
+const OF_OFFBOARDING: &str = select!(
+    "INDEXED BY actions_by_offboarding
+     WHERE workspace = ?1 AND offboarding = ?2 ORDER BY position"
+);
+const OPEN: &str = select!(
+    "INDEXED BY actions_by_offboarding
+     WHERE workspace = ?1 AND offboarding = ?2 AND open = 1 ORDER BY position"
+);
 const PAGE: &str = select!("WHERE workspace = ?1 AND position > ?2 ORDER BY position LIMIT ?3");
-const PAGE_OF_STATE: &str =
-    select!("WHERE workspace = ?1 AND position > ?2 AND state = ?4 ORDER BY position LIMIT ?3");
+const PAGE_OF_STATE: &str = select!(
+    "INDEXED BY actions_by_state
+     WHERE workspace = ?1 AND position > ?2 AND state = ?4 ORDER BY position LIMIT ?3"
+);
 
 fn action_row(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
     Ok(ActionRow {

@@ -78,21 +78,25 @@ macro_rules! select {
             "SELECT o.position, o.id, o.user, o.portal, o.connector, o.rule, o.policy, o.state, ",
             "o.started, o.ended, ",
             // Devices that were assigned after it was planned got the rule as well.
-            "max(o.planned, (SELECT count(*) FROM actions a WHERE a.workspace = o.workspace ",
-            "AND a.offboarding = o.id)), ",
-            "(SELECT count(*) FROM actions a WHERE a.workspace = o.workspace ",
-            "AND a.offboarding = o.id AND a.open = 0) FROM offboardings o ",
+            "max(o.planned, (SELECT count(*) FROM actions a INDEXED BY actions_by_offboarding ",
+            "WHERE a.workspace = o.workspace AND a.offboarding = o.id)), ",
+            "(SELECT count(*) FROM actions a INDEXED BY actions_by_offboarding ",
+            "WHERE a.workspace = o.workspace AND a.offboarding = o.id AND a.open = 0) FROM offboardings o ",
             $rest
         )
     };
 }
 
 const BY_ID: &str = select!("WHERE o.workspace = ?1 AND o.id = ?2");
-const OF_USER: &str = select!("WHERE o.workspace = ?1 AND o.user = ?2 ORDER BY o.position DESC");
+const OF_USER: &str = select!(
+    "INDEXED BY offboardings_by_user
+     WHERE o.workspace = ?1 AND o.user = ?2 ORDER BY o.position DESC"
+);
 const PAGE: &str =
     select!("WHERE o.workspace = ?1 AND o.position < ?2 ORDER BY o.position DESC LIMIT ?3");
 const PAGE_OF_STATE: &str = select!(
-    "WHERE o.workspace = ?1 AND o.position < ?2 AND o.state = ?4
+    "INDEXED BY offboardings_by_state
+     WHERE o.workspace = ?1 AND o.position < ?2 AND o.state = ?4
      ORDER BY o.position DESC LIMIT ?3"
 );
 

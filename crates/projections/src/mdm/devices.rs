@@ -50,7 +50,7 @@ pub struct PolicyRow {
 
 const BY_ID: &str = "SELECT id, device FROM devices WHERE workspace = ?1 AND id = ?2";
 const BY_USER: &str = "
-    SELECT id, device FROM devices WHERE workspace = ?1 AND user = ?2 ORDER BY id";
+    SELECT id, device FROM devices INDEXED BY devices_by_user WHERE workspace = ?1 AND user = ?2";
 const PAGE: &str = "
     SELECT id, device, serial_fold FROM devices
     WHERE workspace = ?1 AND (serial_fold, id) > (?2, ?3)
@@ -82,10 +82,12 @@ impl<'a> Devices<'a> {
     /// The devices that a person uses.
     pub fn of_user(self, workspace: &WorkspaceId, user: UserId) -> Result<Vec<DeviceRow>, Failure> {
         let reader = self.models.reader(NAME)?;
-        Ok(reader
+        let mut devices: Vec<_> = reader
             .prepare_cached(BY_USER)?
             .query_map(params![workspace.as_str(), user.0.as_bytes()], device_row)?
-            .collect::<rusqlite::Result<_>>()?)
+            .collect::<rusqlite::Result<_>>()?;
+        devices.sort_by_key(|device| device.id);
+        Ok(devices)
     }
 
     /// At most `limit` devices behind a cursor, by serial number; with `q`, those in whose serial

@@ -77,7 +77,11 @@ fn add_lines(tx: &Transaction<'_>, event: &Recorded, groups: &GroupFilter) -> ru
 }
 
 fn remove_lines(tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM publication_lines WHERE workspace = ?1 AND publication = ?2")?
-        .execute(params![event.workspace.as_str(), event.stream.as_bytes()])?;
+    tx.prepare_cached(
+        // Without the hint all lines of the workspace are looked at.
+        "DELETE FROM publication_lines INDEXED BY publication_lines_of
+         WHERE workspace = ?1 AND publication = ?2",
+    )?
+    .execute(params![event.workspace.as_str(), event.stream.as_bytes()])?;
     Ok(())
 }
