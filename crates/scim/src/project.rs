@@ -20,7 +20,7 @@ pub const PATHS_MAX: usize = 500;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Projection {
     selection: Selection,
-    /// What the client has just sent, of extensions.
+    /// What the client has just sent.
     sent: Vec<AttributePath>,
 }
 
@@ -107,6 +107,7 @@ impl Projection {
             Selection::Without(paths) => (&paths[..], false),
         };
         let places: Vec<_> = paths.iter().filter_map(|path| catalogue.locate(kind, path)).collect();
+        let sent = if is_only { Vec::new() } else { self.sent(kind, catalogue) };
         let definition = |name: &str| catalogue.core_attribute(kind, name);
         document.retain(|name, value| {
             if urn::is_uri(name) {
@@ -115,36 +116,61 @@ impl Projection {
                 let Value::Object(attributes) = value else { return is_whole == is_only };
                 attributes.retain(|name_inside, value| {
                     let attribute = schema.and_then(|schema| schema.attribute(name_inside));
-                    let of = places.iter().filter(|place| is_in(place, Some(name)));
-                    let mut named = named(of, name_inside).peekable();
-                    if named.peek().is_none() && !is_only && self.was_sent(name, attribute) {
-                        return true;
-                    }
-                    if is_whole && named.peek().is_none() {
+                    let named = Naming::of(&places, Some(name), name_inside);
+                    if is_whole && !named.is_named {
                         return stays_in_whole(attribute, is_only, value);
                     }
-                    stays(attribute, is_only, named, value)
+                    let sent = Naming::of(&sent, Some(name), name_inside);
+                    stays(attribute, is_only, named, &sent, value)
                 });
                 return !attributes.is_empty();
             }
-            let of = places.iter().filter(|place| is_in(place, None));
-            stays(definition(name), is_only, named(of, name), value)
+            let (named, sent) = (Naming::of(&places, None, name), Naming::of(&sent, None, name));
+            stays(definition(name), is_only, named, &sent, value)
         });
     }
 }
 
 impl Projection {
-    /// Whether an attribute is one that is returned on request, and was sent.
-    fn was_sent(&self, extension: &str, attribute: Option<&Attribute>) -> bool {
-        let is_sent = |attribute: &Attribute| {
-            self.sent.iter().any(|path| {
-                path.name.eq_ignore_ascii_case(&attribute.name)
-                    && path.schema.as_ref().is_some_and(|urn| urn.eq_ignore_ascii_case(extension))
-            })
+    /// The places of what was sent and is returned on request.
+    fn sent<'a>(&'a self, kind: Kind, catalogue: &'a Catalogue) -> Vec<Place<'a>> {
+        let is_on_request = |place: &Place<'_>| {
+            let definitions = [place.attribute, place.sub].into_iter().flatten();
+            let mut definitions = definitions.filter_map(|named| named.definition);
+            definitions.any(|attribute| attribute.returned == Returned::Request)
         };
-        attribute.is_some_and(|attribute| {
-            attribute.returned == Returned::Request && !attribute.is_hidden() && is_sent(attribute)
-        })
+        let places = self.sent.iter().filter_map(|path| catalogue.locate(kind, path));
+        places.filter(is_on_request).collect()
+    }
+}
+
+/// What places say of one attribute.
+#[derive(Default)]
+struct Naming<'a> {
+    /// Whether any of them is the attribute, or in it.
+    is_named: bool,
+    /// Whether one of them is the attribute itself.
+    is_whole: bool,
+    /// The sub-attributes that they are.
+    subs: Vec<&'a str>,
+}
+
+impl<'a> Naming<'a> {
+    /// What they say of the attribute of an extension, or of the top level.
+    fn of(places: &[Place<'a>], extension: Option<&str>, name: &str) -> Self {
+        let mut naming = Self::default();
+        for place in places.iter().filter(|place| is_in(place, extension)) {
+            let attribute = place.attribute;
+            if !attribute.is_some_and(|attribute| attribute.name.eq_ignore_ascii_case(name)) {
+                continue;
+            }
+            naming.is_named = true;
+            match place.sub {
+                Some(sub) => naming.subs.push(sub.name),
+                None => naming.is_whole = true,
+            }
+        }
+        naming
     }
 }
 
@@ -154,33 +180,27 @@ impl From<Selection> for Projection {
     }
 }
 
-/// Whether an attribute stays, given the paths that name it; cuts its value down to the
-/// sub-attributes that do.
-fn stays<'a>(
+/// Whether an attribute stays, given how it is named and how it was sent; cuts its value down to
+/// the sub-attributes that do.
+fn stays(
     attribute: Option<&Attribute>,
     is_only: bool,
-    named: impl Iterator<Item = &'a Place<'a>>,
+    named: Naming<'_>,
+    sent: &Naming<'_>,
     value: &mut Value,
 ) -> bool {
-    let mut subs = Vec::new();
-    let (mut is_named, mut is_whole) = (false, false);
-    for place in named {
-        is_named = true;
-        match place.sub {
-            Some(sub) => subs.push(sub.name),
-            None => is_whole = true,
-        }
-    }
+    let Naming { is_named, mut is_whole, subs } = named;
     let returned = attribute.map_or(Returned::Default, |attribute| attribute.returned);
     match returned {
         _ if attribute.is_some_and(Attribute::is_hidden) => return false,
         Returned::Always => is_whole |= is_only,
-        Returned::Request if !is_only => return false,
+        Returned::Request if !is_only && !sent.is_named => return false,
         _ if is_whole && !is_only => return false,
         _ if is_only && !is_named => return false,
         _ => {}
     }
-    cut(value, attribute, &subs, is_only, is_whole && is_only);
+    let asked = if is_only { &subs } else { &sent.subs };
+    cut(value, attribute, &subs, asked, is_only, is_whole && is_only);
     returned == Returned::Always || !object::is_empty(value)
 }
 
@@ -190,39 +210,42 @@ fn stays_in_whole(attribute: Option<&Attribute>, is_only: bool, value: &mut Valu
         Some(attribute) if attribute.is_hidden() => false,
         Some(attribute) if attribute.returned == Returned::Request => false,
         Some(attribute) if attribute.returned == Returned::Always => {
-            cut(value, Some(attribute), &[], false, true);
+            cut(value, Some(attribute), &[], &[], false, true);
             true
         }
         attribute => {
-            cut(value, attribute, &[], false, true);
+            cut(value, attribute, &[], &[], false, true);
             is_only && !object::is_empty(value)
         }
     }
 }
 
 /// Leaves sub-attributes, of an object or of each element: of those that are returned by default
-/// the named ones (`is_only`) or the others, or all of them (`is_whole`).
+/// the named ones (`is_only`) or the others, or all of them (`is_whole`); of those that are returned
+/// on request the ones that are asked for.
 fn cut(
     value: &mut Value,
     attribute: Option<&Attribute>,
     subs: &[&str],
+    asked: &[&str],
     is_only: bool,
     is_whole: bool,
 ) {
     match value {
         Value::Array(elements) => {
             for element in elements.iter_mut() {
-                cut(element, attribute, subs, is_only, is_whole);
+                cut(element, attribute, subs, asked, is_only, is_whole);
             }
             elements.retain(|element| !object::is_empty(element));
         }
         Value::Object(object) => object.retain(|name, _| {
-            let is_named = subs.iter().any(|sub| sub.eq_ignore_ascii_case(name));
+            let is_among = |subs: &[&str]| subs.iter().any(|sub| sub.eq_ignore_ascii_case(name));
+            let is_named = is_among(subs);
             let sub = attribute.and_then(|attribute| attribute.sub(name));
             match sub.map_or(Returned::Default, |sub| sub.returned) {
                 _ if sub.is_some_and(Attribute::is_hidden) => false,
                 Returned::Always => true,
-                Returned::Request => is_only && is_named,
+                Returned::Request => is_among(asked) && is_named == is_only,
                 _ => is_whole || is_named == is_only,
             }
         }),
@@ -240,15 +263,6 @@ fn is_in(place: &Place<'_>, extension: Option<&str>) -> bool {
         (Some(of), Some(extension)) => of.eq_ignore_ascii_case(extension),
         _ => false,
     }
-}
-
-fn named<'a>(
-    places: impl Iterator<Item = &'a Place<'a>>,
-    name: &str,
-) -> impl Iterator<Item = &'a Place<'a>> {
-    places.filter(move |place| {
-        place.attribute.is_some_and(|attribute| attribute.name.eq_ignore_ascii_case(name))
-    })
 }
 
 fn paths(parameter: &str, list: &str) -> Result<Vec<AttributePath>, Error> {

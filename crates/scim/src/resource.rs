@@ -112,13 +112,18 @@ impl Resource {
         &self.0
     }
 
-    /// The names of the attributes of all extensions.
+    /// The names of the attributes of all extensions, and of what is in those that are one object.
     pub fn extension_paths(&self) -> Vec<AttributePath> {
-        let of = |(urn, value): (&String, &Value)| {
-            let names = value.as_object().into_iter().flat_map(Map::keys);
-            names.map(|name| AttributePath::new(name).in_schema(urn)).collect::<Vec<_>>()
-        };
-        self.0.iter().filter(|(name, _)| urn::is_uri(name)).flat_map(of).collect()
+        let mut paths = Vec::new();
+        for (urn, value) in self.0.iter().filter(|(name, _)| urn::is_uri(name)) {
+            for (name, value) in value.as_object().into_iter().flatten() {
+                let path = AttributePath::new(name).in_schema(urn);
+                let subs = value.as_object().into_iter().flat_map(Map::keys);
+                paths.extend(subs.map(|sub| path.clone().with_sub(sub)));
+                paths.push(path);
+            }
+        }
+        paths
     }
 
     /// Whether nothing is asserted.

@@ -9,6 +9,7 @@
 
 use scim::filter::Filter;
 use scim::patch::{Options, Request};
+use scim::path::AttributePath;
 use scim::project::Projection;
 use scim::schema::Schema;
 use scim::sort::Sort;
@@ -239,6 +240,46 @@ fn returned_request_is_shown_when_it_is_asked_for_and_always_at_any_rate() {
         shown("urn:company:2.0:User,photo", ""),
         json!({"photo": "p", "badge": "7", "nick": "n", "desk": desk})
     );
+}
+
+/// A catalogue with an attribute that is returned on request, and in which a part is secret.
+fn sealed() -> Catalogue {
+    catalogue(json!([
+        {"name": "seal", "type": "complex", "returned": "request", "subAttributes": [
+            {"name": "sign"}, {"name": "plan", "returned": "request"},
+            {"name": "pin", "returned": "never"}, {"name": "key", "mutability": "writeOnly", "returned": "never"}
+        ]},
+        {"name": "code", "returned": "request"}, {"name": "nick"}
+    ]))
+}
+
+/// What the answer to a request shows that carried these names.
+fn answered(catalogue: &Catalogue, sent: Vec<AttributePath>, excluded: &str) -> Value {
+    let seal = json!({"sign": "s", "plan": "l", "pin": "0", "key": "k"});
+    let mut document = json!({"id": "1", URN: {"seal": seal, "code": "c", "nick": "n"}});
+    let projection = Projection::parse(None, Some(excluded)).unwrap().with_sent(sent);
+    projection.apply(&mut document, Kind::User, catalogue);
+    document[URN].take()
+}
+
+#[test]
+fn what_is_never_returned_is_not_returned_either_where_it_was_sent() {
+    let catalogue = sealed();
+    let below = |sub| AttributePath::new("seal").with_sub(sub).in_schema(URN);
+    let whole = || AttributePath::new("seal").in_schema(URN);
+    let plain = json!({"seal": {"sign": "s"}, "nick": "n"});
+    for sent in
+        [vec![whole()], vec![whole(), below("sign")], vec![below("pin")], vec![below("KEY")]]
+    {
+        assert_eq!(answered(&catalogue, sent.clone(), ""), plain, "{sent:?}");
+    }
+    let planned = json!({"seal": {"sign": "s", "plan": "l"}, "nick": "n"});
+    assert_eq!(answered(&catalogue, vec![below("plan")], ""), planned);
+    assert_eq!(answered(&catalogue, vec![whole()], "seal"), json!({"nick": "n"}));
+    assert_eq!(answered(&catalogue, vec![whole()], URN), json!(null));
+    let body = json!({"sign": "s", "plan": "l", "pin": "0", "key": "k"});
+    let posted = post(&catalogue, json!({"seal": body})).unwrap();
+    assert_eq!(answered(&catalogue, posted.extension_paths(), ""), planned);
 }
 
 #[test]
