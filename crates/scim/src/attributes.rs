@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::elements;
 use crate::object;
 use crate::patch::{Change, Request};
+use crate::path::AttributePath;
 use crate::resource::Resource;
 use crate::schema::{Attribute, Catalogue, Kind};
 use crate::urn;
@@ -26,6 +27,15 @@ pub struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// The path of the attribute.
+    pub fn path(&self) -> AttributePath {
+        let (name, sub) = match self.key.split_once('.') {
+            Some((name, sub)) => (name, Some(sub.to_owned())),
+            None => (&*self.key, None),
+        };
+        AttributePath { sub, ..AttributePath::new(name).in_schema(&*self.namespace) }
+    }
+
     fn into_owned(self) -> Seen<'static> {
         let Self { namespace, key } = self;
         Seen { namespace: namespace.into_owned().into(), key: key.into_owned().into() }

@@ -7,6 +7,7 @@
 )]
 #![expect(clippy::needless_pass_by_value, reason = "a `json!` is written where it is used")]
 
+use scim::attributes;
 use scim::filter::Filter;
 use scim::patch::{Options, Request};
 use scim::path::AttributePath;
@@ -280,6 +281,30 @@ fn what_is_never_returned_is_not_returned_either_where_it_was_sent() {
     let body = json!({"sign": "s", "plan": "l", "pin": "0", "key": "k"});
     let posted = post(&catalogue, json!({"seal": body})).unwrap();
     assert_eq!(answered(&catalogue, posted.extension_paths(), ""), planned);
+}
+
+#[test]
+fn returned_request_is_shown_where_a_patch_sent_it_under_any_name() {
+    let catalogue = sealed();
+    let sent = |operation: Value| {
+        let body = json!({"Operations": [operation]});
+        let request = Request::parse(body, Kind::User, &catalogue).unwrap();
+        let seen = attributes::seen_in(&request, Kind::User, &catalogue);
+        seen.iter().map(attributes::Seen::path).collect::<Vec<_>>()
+    };
+    for operation in [
+        json!({"op": "add", "path": "code", "value": "c"}),
+        json!({"op": "add", "path": "urn:company:2.0:USER:Code", "value": "c"}),
+        json!({"op": "add", "value": {"code": "c"}}),
+        json!({"op": "add", "value": {URN: {"CODE": "c"}}}),
+        json!({"op": "add", "path": URN, "value": {"code": "c"}}),
+    ] {
+        let shown = answered(&catalogue, sent(operation.clone()), "");
+        assert_eq!(shown, json!({"code": "c", "nick": "n"}), "{operation}");
+    }
+    let operation = json!({"op": "add", "path": "seal.sign", "value": "s"});
+    let shown = answered(&catalogue, sent(operation), "");
+    assert_eq!(shown, json!({"seal": {"sign": "s"}, "nick": "n"}));
 }
 
 #[test]

@@ -5,6 +5,10 @@
 use actix_web::{http::StatusCode, web::Data};
 use app::App;
 use domain::ids::EntryId;
+use scim::{
+    Kind,
+    attributes::{self, Seen},
+};
 
 use super::Answer;
 use crate::{
@@ -20,7 +24,9 @@ pub(super) async fn patch(
     IfMatch(if_match): IfMatch,
     ScimJson(UserPatch(request)): ScimJson<UserPatch>,
 ) -> Answer {
-    let projection = query.projection()?.with_sent(request.extension_paths());
+    let seen = attributes::seen_in(&request, Kind::User, &caller.catalogue);
+    let sent = seen.iter().map(Seen::path).collect();
+    let projection = query.projection()?.with_sent(sent);
     let show = Show::new(&app, &caller, projection);
     let options = quirks::patch_options(caller.idp);
     let user = app.patch_user(&caller, EntryId(id), request, options, if_match).await?;

@@ -27,9 +27,59 @@ fn schema() -> Value {
             {"name": "costCode", "type": "integer", "required": true},
             {"name": "badge", "mutability": "immutable"},
             {"name": "pin", "mutability": "writeOnly", "returned": "never"},
-            {"name": "score", "type": "decimal", "returned": "request"}
+            {"name": "score", "type": "decimal", "returned": "request"},
+            {"name": "seal", "type": "complex", "returned": "request", "subAttributes": [
+                {"name": "sign"}, {"name": "pin", "returned": "never"}
+            ]}
         ]
     })
+}
+
+#[actix_web::test]
+async fn what_is_never_returned_is_not_returned_where_it_was_sent() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    declare(&server, &generic, schema()).await;
+    let seal = json!({"sign": "s", "pin": "1234"});
+    let user = json!({"userName": "ada", URN: {"costCode": 7, "seal": seal}});
+    let shown = json!({"costCode": 7, "seal": {"sign": "s"}});
+    let made = generic.post("/Users", user.clone()).await;
+    assert_eq!((made.status, &made.body[URN]), (201, &shown));
+    let path = format!("/Users/{}", made.id());
+    assert_eq!(generic.put(&path, user).await.body[URN], shown);
+    for (name, value) in [
+        (format!("{URN}:seal.sign"), json!("s")),
+        (format!("{URN}:seal.pin"), json!("4321")),
+        (format!("{URN}:seal"), seal.clone()),
+        ("seal.sign".to_owned(), json!("s")),
+        (URN.to_owned(), json!({"seal": seal})),
+    ] {
+        let patch = json!([{"op": "replace", "path": name, "value": value}]);
+        assert_eq!(generic.patch(&path, patch).await.body[URN], shown, "{name}");
+    }
+    assert_eq!(generic.get(&path).await.body[URN], json!({"costCode": 7}));
+}
+
+#[actix_web::test]
+async fn what_is_returned_on_request_is_returned_where_a_patch_sent_it_under_any_name() {
+    const HR: &str = "urn:company:hr";
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let attributes = json!([{"name": "code", "returned": "request"}]);
+    declare(&server, &generic, json!({"id": HR, "name": "HR", "attributes": attributes})).await;
+    let path = format!("/Users/{}", generic.user("ada").await);
+    for operation in [
+        json!({"op": "add", "path": "code", "value": "c"}),
+        json!({"op": "add", "value": {"code": "c"}}),
+        json!({"op": "add", "value": {HR: {"code": "c"}}}),
+        json!({"op": "add", "path": HR, "value": {"code": "c"}}),
+        json!({"op": "add", "path": "urn:COMPANY:hr:CODE", "value": "c"}),
+    ] {
+        let patched = generic.patch(&path, json!([operation])).await;
+        assert_eq!(patched.body[HR], json!({"code": "c"}), "{operation} {patched:?}");
+    }
+    let patch = json!([{"op": "add", "path": "title", "value": "t"}]);
+    assert_eq!(generic.patch(&path, patch).await.body.get(HR), None);
 }
 
 #[actix_web::test]
