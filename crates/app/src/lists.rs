@@ -32,6 +32,7 @@ pub enum View {
 
 impl App {
     /// GET /Users, GET /Groups, and their searches; with both kinds, the search of everything.
+    /// Groups have their members if they are shown (`with_members`).
     ///
     /// # Errors
     /// What is wrong with filter, order or cursor; `tooMany` when no index answers and there is much
@@ -41,6 +42,7 @@ impl App {
         caller: &Caller,
         kinds: &'static [Kind],
         query: Arc<Query>,
+        with_members: bool,
     ) -> Result<List, Refusal> {
         query.check(kinds, &caller.catalogue)?;
         let question = cursor::question(caller, kinds, &query);
@@ -52,7 +54,8 @@ impl App {
                 Start::Behind(Some(cursor::read(text, &question, self.now())?))
             }
         };
-        let Listed { total, rows, next, .. } = self.find(caller, kinds, query, start).await?;
+        let Listed { total, rows, next, .. } =
+            self.find(caller, kinds, query, start, with_members).await?;
         let next = next.filter(|_| by_cursor);
         let next_cursor = next.and_then(|next| cursor::write(next, question, self.now()));
         Ok(List { total, views: rows.into_iter().map(View::from).collect(), next_cursor })
@@ -64,6 +67,7 @@ impl App {
         kinds: &'static [Kind],
         query: Arc<Query>,
         start: Start,
+        with_members: bool,
     ) -> Result<Listed, Refusal> {
         self.directory(&caller.workspace).await?;
         let models = Arc::clone(&self.read_models);
@@ -77,7 +81,7 @@ impl App {
                 sort: query.sort.as_ref(),
                 catalogue: &catalogue,
                 base_url: &base_url,
-                with_members: query.projection.wants("members"),
+                with_members,
                 start: start.clone(),
                 count,
             };

@@ -21,6 +21,8 @@ pub(crate) struct Look {
     base_url: String,
     projection: Projection,
     catalogue: Catalogue,
+    /// How members look; `None` if nothing of them is shown.
+    members: Option<Members>,
     /// Nothing is hidden by default, so that most answers need no look at each attribute.
     shows_all: bool,
 }
@@ -39,7 +41,8 @@ impl Look {
     pub(crate) fn new(base_url: String, projection: Projection, catalogue: Catalogue) -> Self {
         let hides = |kind: &Kind| catalogue.hides_any(*kind);
         let shows_all = projection.is_default() && !Kind::ALL.iter().any(hides);
-        Self { base_url, projection, catalogue, shows_all }
+        let members = members(&base_url, &projection, &catalogue);
+        Self { base_url, projection, catalogue, members, shows_all }
     }
 
     /// Whether the client has said what it wants to read, so that the answer has to have a body.
@@ -70,14 +73,12 @@ impl Look {
 
     /// Whether a group is shown with its members.
     pub(crate) fn wants_members(&self) -> bool {
-        self.projection.wants("members")
+        self.members.is_some()
     }
 
-    /// How members look: what the projection leaves of an example tells what it leaves of each.
-    pub(crate) fn members(&self) -> Members {
-        let mut example = json!({"members": Members::example()});
-        self.projection.apply(&mut example, Kind::Group, &self.catalogue);
-        Members::new(&self.base_url, &example["members"])
+    /// How members look; `None` if nothing of them is shown.
+    pub(crate) fn members(&self) -> Option<&Members> {
+        self.members.as_ref()
     }
 
     fn group_of_user(&self, group: &GroupRefRow) -> Value {
@@ -141,6 +142,13 @@ impl Document {
         pieces.members(members.into_vec());
         pieces.text("]}");
     }
+}
+
+/// How members look: what a projection leaves of an example tells what it leaves of each.
+fn members(base_url: &str, projection: &Projection, catalogue: &Catalogue) -> Option<Members> {
+    let mut example = json!({"members": Members::example()});
+    projection.apply(&mut example, Kind::Group, catalogue);
+    example.get("members").map(|left| Members::new(base_url, left))
 }
 
 /// A time as SCIM writes it: RFC 3339 in UTC, to the millisecond.
@@ -224,6 +232,21 @@ mod tests {
         names.sort();
         assert_eq!(names, ["id", "schemas", "userName"]);
         assert_eq!(shown(&show("", "groups").user(ada())).get("groups"), None);
+    }
+
+    #[test]
+    fn members_of_which_nothing_is_left_are_not_shown() {
+        for (attributes, excluded) in [
+            ("members.valu", ""),
+            ("displayName", ""),
+            ("", "members"),
+            ("", "members.value,members.$ref,members.type,members.display"),
+        ] {
+            assert!(!show(attributes, excluded).wants_members(), "{attributes} {excluded}");
+        }
+        for (attributes, excluded) in [("", ""), ("members.value", ""), ("", "members.display")] {
+            assert!(show(attributes, excluded).wants_members(), "{attributes} {excluded}");
+        }
     }
 
     #[test]

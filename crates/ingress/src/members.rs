@@ -10,12 +10,14 @@ use uuid::Uuid;
 const MEMBER_BYTES: usize = 256;
 
 /// How members are shown in an answer.
+#[derive(Clone)]
 pub(crate) struct Members {
     base_url: String,
     wants: Wants,
 }
 
 /// Which sub-attributes an answer shows.
+#[derive(Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "one flag for each of the standard's names")]
 struct Wants {
     value: bool,

@@ -36,7 +36,8 @@ enum Piece {
 pub(crate) struct Source {
     pub(crate) app: Data<App>,
     pub(crate) caller: Caller,
-    pub(crate) members: Members,
+    /// `None` where no answer shows any.
+    pub(crate) members: Option<Members>,
 }
 
 impl Pieces {
@@ -104,9 +105,10 @@ impl Pieces {
             Some(Piece::Text(text)) => return Ok(Some(text)),
             Some(Piece::Members { ids, begun }) => (ids, begun),
         };
+        let Some(members) = &source.members else { return Ok(Some(Vec::new())) };
         let part: Vec<_> = ids.drain(..ids.len().min(MEMBERS_CHUNK)).collect();
         let rows = source.app.members(&source.caller, &part).await?;
-        let written = source.members.write(&rows, !begun);
+        let written = members.write(&rows, !begun);
         if !ids.is_empty() {
             let begun = begun || !rows.is_empty();
             self.0.push_front(Piece::Members { ids, begun });

@@ -144,7 +144,7 @@ impl Show {
     }
 
     fn source(&self) -> Source {
-        let members = self.look.members();
+        let members = self.look.members().cloned();
         Source { app: self.app.clone(), caller: self.caller.clone(), members }
     }
 }

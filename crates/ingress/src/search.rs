@@ -65,6 +65,6 @@ async fn list(
         Page::Index { start, .. } => Some(start),
         Page::Cursor { .. } => None,
     };
-    let list = app.list(caller, kinds, Arc::new(query)).await?;
+    let list = app.list(caller, kinds, Arc::new(query), show.wants_members()).await?;
     show.list(list, start_index).await
 }

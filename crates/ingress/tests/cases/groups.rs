@@ -174,6 +174,21 @@ async fn case_21_a_group_is_read_without_its_members() {
 }
 
 #[actix_web::test]
+async fn members_are_left_out_where_nothing_of_them_is_shown() {
+    let server = Server::start().await;
+    let entra = server.client(Idp::Entra).await;
+    let ids = people(&entra, 2).await;
+    let group = entra.group("Engineers", &[&ids[0], &ids[1]]).await;
+    let all = "members.value,members.%24ref,members.type,members.display";
+    for query in ["attributes=members.valu".to_owned(), format!("excludedAttributes={all}")] {
+        let reply = entra.get(&format!("/Groups/{group}?{query}")).await;
+        assert_eq!((reply.status, reply.body.get("members")), (200, None), "{query}");
+        let list = entra.get(&format!("/Groups?{query}")).await;
+        assert_eq!(list.body["Resources"][0].get("members"), None, "{query} {list:?}");
+    }
+}
+
+#[actix_web::test]
 async fn case_23_a_connector_without_groups_lists_none() {
     let server = Server::start().await;
     let okta = server.client(Idp::Okta).await;
