@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::elements;
 use crate::object;
-use crate::patch::{Change, Request};
+use crate::patch::{Change, OPERATIONS_MAX, Request};
 use crate::path::AttributePath;
 use crate::resource::Resource;
 use crate::schema::{Attribute, Catalogue, Kind};
@@ -78,7 +78,8 @@ pub fn seen_in<'a>(request: &'a Request, kind: Kind, catalogue: &'a Catalogue) -
 pub struct Outline(Vec<Value>);
 
 impl Outline {
-    /// The outline of a PATCH body: paths, and the names in values; no value.
+    /// The outline of a PATCH body: paths, and the names in values; no value. What stands behind as
+    /// many operations as a request may have is left out: each is read once more for its names.
     pub fn of(body: &Value) -> Self {
         let operations = body.as_object().and_then(|body| object::get(body, "Operations"));
         let operations = match operations {
@@ -86,7 +87,8 @@ impl Outline {
             Some(operation) => std::slice::from_ref(operation),
             None => &[],
         };
-        Self(operations.iter().filter_map(Value::as_object).map(outline).collect())
+        let operations = operations.iter().take(OPERATIONS_MAX);
+        Self(operations.filter_map(Value::as_object).map(outline).collect())
     }
 
     /// The attributes that are named, each once, sorted; an operation whose path is none names none.
@@ -370,6 +372,17 @@ mod tests {
             "title",
         ];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn the_outline_of_a_patch_ends_where_a_request_has_to() {
+        let names = (0..=OPERATIONS_MAX).map(|number| format!("name{number}"));
+        let operations: Vec<_> = names.map(|name| json!({"path": name, "value": 1})).collect();
+        let body = json!({ "Operations": operations });
+        let seen = Outline::of(&body).seen(Kind::User, Catalogue::standard());
+        assert_eq!(seen.len(), OPERATIONS_MAX);
+        let last = format!("name{OPERATIONS_MAX}");
+        assert!(seen.iter().all(|seen| seen.key != last));
     }
 
     #[test]
