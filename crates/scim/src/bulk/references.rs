@@ -13,6 +13,7 @@ use super::{Method, Operation};
 use crate::filter::Filter;
 use crate::object;
 use crate::path::Path;
+use crate::schema::Kind;
 use crate::urn;
 
 const PREFIX: &str = "bulkId:";
@@ -102,7 +103,7 @@ fn take_out(
     };
     object.retain(|key, value| {
         let path = schema.map_or_else(|| key.clone(), |schema| format!("{schema}:{key}"));
-        if (schema.is_none() && is_name(key)) || !waits(value) {
+        if (schema.is_none_or(is_core) && is_name(key)) || !waits(value) {
             return true;
         }
         let taken = match value {
@@ -145,6 +146,7 @@ impl Place {
     fn member(self, key: &str, value: &Value, operation: Option<Self>) -> Self {
         match self {
             Self::Resource if is_name(key) => Self::Name,
+            Self::Resource if is_core(key) => Self::Resource,
             Self::Resource | Self::Inside if key.eq_ignore_ascii_case("$ref") => Self::Reference,
             Self::Patch if key.eq_ignore_ascii_case("operations") && !value.is_string() => {
                 Self::Patch
@@ -168,10 +170,15 @@ impl Place {
             Ok(path) if path.sub().is_some_and(|sub| sub.eq_ignore_ascii_case("$ref")) => {
                 Self::Reference
             }
-            _ if path.trim().is_empty() => Self::Resource,
+            _ if path.trim().is_empty() || is_core(path.trim()) => Self::Resource,
             _ => Self::Inside,
         }
     }
+}
+
+/// Whether a key is the URN of a core schema: what is under it could as well stand at the top.
+fn is_core(key: &str) -> bool {
+    Kind::ALL.iter().any(|kind| key.eq_ignore_ascii_case(kind.schema()))
 }
 
 fn is_name(key: &str) -> bool {
@@ -271,8 +278,6 @@ fn literals(filter: &mut Filter, each: &mut dyn FnMut(&mut String)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Kind;
-
     const ENTERPRISE: &str = urn::ENTERPRISE_USER;
 
     fn operation(method: Method, id: Option<&str>, data: Value) -> Operation {
@@ -360,6 +365,28 @@ mod tests {
                 {"op": "replace", "path": "nope[", "value": "id-z"}
             ])
         );
+    }
+
+    #[test]
+    fn names_under_the_urn_of_the_core_schema_are_not_references_either() {
+        let group = json!({"displayName": "bulkId:no", "members": [{"value": "bulkId:m"}]});
+        let urn = urn::CORE_GROUP.to_uppercase();
+        let (names, data) = resolved(Method::Post, json!({ urn.as_str(): group }));
+        assert_eq!((&*names, &data[&urn]["displayName"]), ("m", &json!("bulkId:no")));
+        let operations = json!([
+            {"op": "add", "value": {urn::CORE_GROUP: group}},
+            {"op": "add", "path": urn::CORE_GROUP, "value": group}
+        ]);
+        let (names, data) = resolved(Method::Patch, json!({ "Operations": operations }));
+        assert_eq!(names, "m");
+        assert_eq!(data["Operations"][1]["value"]["displayName"], "bulkId:no");
+        let waiting = json!({"displayName": "bulkId:later", "members": ["bulkId:later"]});
+        let mut post = operation(Method::Post, None, json!({ urn::CORE_GROUP: waiting }));
+        let patch = post.postpone(ids).unwrap();
+        assert_eq!(post.data, json!({ urn::CORE_GROUP: {"displayName": "bulkId:later"} }));
+        let path = format!("{}:members", urn::CORE_GROUP);
+        let added = json!([{"op": "add", "path": path, "value": ["bulkId:later"]}]);
+        assert_eq!(patch.data["Operations"], added);
     }
 
     #[test]
