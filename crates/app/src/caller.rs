@@ -16,7 +16,7 @@ use event_log::{Meta, Micros, WorkspaceId};
 use scim::Catalogue;
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::{RequestIds, Sightings, bearer};
+use crate::{Budget, RequestIds, Sightings, bearer};
 
 /// A connector that has proven itself with a live token.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct Caller {
     pub ids: RequestIds,
     /// Which attributes it carries.
     pub sightings: Sightings,
+    /// What its filters have cost.
+    pub budget: Budget,
 }
 
 impl Caller {

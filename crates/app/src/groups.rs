@@ -1,7 +1,5 @@
 //! SCIM Groups of the caller's connector.
 
-use std::collections::HashMap;
-
 use domain::{
     group::{Group, GroupCommand, GroupRefusal, Living, MemberOp, MemberRef, Operation, Via},
     ids::{EntryId, GroupId, MemberId},
@@ -22,10 +20,6 @@ use crate::{App, Caller, DispatchError, Done, Order, Refusal};
 
 /// How many members are read at a time.
 pub const MEMBERS_CHUNK: usize = 1_000;
-
-/// How many members the filters of one request may look at as clients see them, each comparison
-/// counted: every one of them is read for that.
-const SEEN_MAX: usize = 200_000;
 
 /// A SCIM Group to be shown.
 #[derive(Clone, Debug)]
@@ -144,17 +138,19 @@ impl App {
         options: patch::Options,
         if_match: Option<EntityTags>,
     ) -> Result<GroupView, Refusal> {
+        let group = self.groups.load(&caller.workspace, id.0).await?;
+        let living = group.state.living(&caller.connector);
         let mut operations = Vec::with_capacity(request.changes.len());
-        let mut seen = 0;
         for change in request.changes {
             let operation = match members::of_with(&change, options.leniency)? {
                 None => Operation::Attribute(change),
                 Some(change) => {
-                    Operation::Members(self.member_op(caller, id, change, &mut seen).await?)
+                    Operation::Members(self.member_op(caller, id, change, living).await?)
                 }
             };
             operations.push(operation);
         }
+        caller.budget.compare(comparisons(&operations, living))?;
         let command = GroupCommand::Patch { via: via(caller, if_match), operations, options };
         let done = self.on_group(caller, id, command).await?;
         view(caller, id, &done)
@@ -204,13 +200,13 @@ impl App {
         caller: &Caller,
         id: GroupId,
         change: MemberChange,
-        seen: &mut usize,
+        living: Option<&Living>,
     ) -> Result<MemberOp, Refusal> {
         Ok(match change {
             MemberChange::Add(values) => MemberOp::Add(self.resolve(caller, values).await?),
             MemberChange::Remove(values) => {
                 let mut members = self.resolve(caller, values).await?;
-                members.extend(self.awaited(caller, id, &members).await?);
+                members.extend(self.awaited(caller, id, &members, living).await?);
                 MemberOp::Remove(members)
             }
             MemberChange::Replace(values) => MemberOp::Replace(self.resolve(caller, values).await?),
@@ -219,7 +215,7 @@ impl App {
             MemberChange::RemoveMatching(filter)
                 if filter.mentions("display") || filter.mentions("$ref") =>
             {
-                MemberOp::Remove(self.matching(caller, id, &filter, seen).await?)
+                MemberOp::Remove(self.matching(caller, &filter, living).await?)
             }
             MemberChange::RemoveMatching(filter) => MemberOp::RemoveMatching(filter),
         })
@@ -232,15 +228,15 @@ impl App {
         caller: &Caller,
         id: GroupId,
         members: &[MemberRef],
+        living: Option<&Living>,
     ) -> Result<Vec<MemberRef>, Refusal> {
+        let Some(living) = living.filter(|living| !living.pending.is_empty()) else {
+            return Ok(Vec::new());
+        };
         let (workspace, connector) = (&caller.workspace, &caller.connector);
         let directory = self.directory(workspace).await?;
-        if !directory.any_pending(workspace, connector)? {
-            return Ok(Vec::new());
-        }
-        let waiting: HashMap<_, _> = directory.pending(workspace, id)?.into_iter().collect();
         let mut found = Vec::new();
-        for member in members.iter().filter_map(|it| it.known).filter(|_| !waiting.is_empty()) {
+        for member in members.iter().filter_map(|it| it.known) {
             let user = directory.user(workspace, connector, EntryId(member.0))?;
             let resource = user.as_ref().map(|user| &user.resource);
             let names =
@@ -252,32 +248,26 @@ impl App {
             let values = here.flat_map(|(_, versions)| versions);
             found.extend(
                 values
-                    .filter_map(|version| waiting.get(&version))
-                    .map(|value| MemberRef { value: value.clone(), known: None }),
+                    .filter_map(|version| living.pending.value_of(version))
+                    .map(|value| MemberRef { value: value.to_owned(), known: None }),
             );
         }
         Ok(found)
     }
 
-    /// The members that a filter matches as a client sees them; `seen` counts those of the request.
+    /// The members that a filter matches as a client sees them. What that costs is taken from the
+    /// budget of the request before any of them is read.
     async fn matching(
         &self,
         caller: &Caller,
-        id: GroupId,
         filter: &Filter,
-        seen: &mut usize,
+        living: Option<&Living>,
     ) -> Result<Vec<MemberRef>, Refusal> {
         let base_url = self.base_url(&caller.workspace, &caller.connector);
         let matcher = members::matcher(filter)?;
-        let group = self.group(caller, id, true).await?;
-        let ids = group.members.into_vec();
-        *seen += ids.len() * filter.comparisons();
-        if *seen > SEEN_MAX {
-            return Err(scim::Error::too_many(format!(
-                "the filters look at {seen} members, more than {SEEN_MAX}: name them by their value"
-            ))
-            .into());
-        }
+        let living = living.ok_or(GroupRefusal::NoGroup)?;
+        caller.budget.see(living.members.len().saturating_mul(filter.comparisons()))?;
+        let ids: Vec<_> = living.members.iter().map(|member| member.0).collect();
         let mut found = Vec::new();
         for ids in ids.chunks(MEMBERS_CHUNK) {
             let rows = self.members(caller, ids).await?;
@@ -314,6 +304,16 @@ impl App {
         let order = Order { workspace, id: id.0, command, meta };
         self.groups.dispatch(order).await
     }
+}
+
+/// How often the filters of some operations are compared with a member of the group.
+fn comparisons(operations: &[Operation], living: Option<&Living>) -> usize {
+    let members = living.map_or(0, |living| living.members.len() + living.pending.len());
+    let filters = operations.iter().filter_map(|operation| match operation {
+        Operation::Members(MemberOp::RemoveMatching(filter)) => Some(filter.comparisons()),
+        _ => None,
+    });
+    filters.sum::<usize>().saturating_mul(members)
 }
 
 fn via(caller: &Caller, if_match: Option<EntityTags>) -> Via {

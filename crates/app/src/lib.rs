@@ -14,6 +14,7 @@
 
 pub mod admin;
 mod bearer;
+mod budget;
 mod caller;
 mod cursor;
 mod groups;
@@ -39,6 +40,7 @@ use projections::ReadModels;
 use uuid::Uuid;
 
 pub use bearer::TokenDigest;
+pub use budget::Budget;
 pub use caller::{Caller, Person, Unauthorized, bearer_token};
 pub use cursor::CURSOR_SECONDS_MAX;
 pub use groups::{GroupView, MEMBERS_CHUNK, MemberIds};
@@ -219,6 +221,7 @@ impl App {
             token,
             ids,
             sightings,
+            budget: Budget::default(),
         })
     }
 

@@ -3,9 +3,12 @@
 //! Operations are carried out one after the other, each in the way in which it would be alone: the
 //! same quirks, the same conditions, the same refusals. What is created gets its id first, so that
 //! operations can refer to each other; where they do so in a circle, the first is created without
-//! what it refers to, which is added when that is there.
+//! what it refers to, which is added as soon as that is there.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    io,
+};
 
 use actix_web::{
     HttpResponse,
@@ -18,6 +21,7 @@ use scim::{
     bulk::{Method, Operation, Outcome, Request, Response},
     etag::{self, EntityTags},
 };
+use serde_json::Value;
 
 use crate::{
     body::ScimJson,
@@ -25,7 +29,7 @@ use crate::{
     error::Refused,
     fallback::others,
     id,
-    messages::{BulkBody, GroupBody, GroupPatch, Reader, UserBody, UserPatch},
+    messages::{BulkBody, GroupBody, GroupPatch, Message, Reader, UserBody, UserPatch},
     quirks,
     respond::ok,
 };
@@ -38,13 +42,14 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 async fn bulk(
     caller: Caller,
     app: Data<App>,
-    ScimJson(BulkBody(request)): ScimJson<BulkBody>,
+    ScimJson(BulkBody(request, order)): ScimJson<BulkBody>,
 ) -> Result<HttpResponse, Refused> {
     let base_url = app.base_url(&caller.workspace, &caller.connector);
     let reader = Reader::of(&caller);
     let to_come = request.creations().into_keys().collect();
-    let run = Run { reader, app, caller, base_url, ids: HashMap::new(), to_come };
-    Ok(ok(&run.request(request).await.into_json()))
+    let (ids, postponed) = (HashMap::new(), Vec::new());
+    let run = Run { app, caller, reader, base_url, ids, to_come, postponed };
+    Ok(ok(&run.request(request, order).await.into_json()))
 }
 
 /// A bulk request that is being carried out.
@@ -57,6 +62,8 @@ struct Run {
     ids: HashMap<String, String>,
     /// What may still be created.
     to_come: HashSet<String>,
+    /// What is still to be added.
+    postponed: Vec<Postponed>,
 }
 
 /// A resource as an operation has left it.
@@ -70,56 +77,83 @@ struct Done {
 /// What was created without something that it refers to, and the PATCH that adds it.
 struct Postponed {
     index: usize,
+    /// The names that have no id yet.
+    waits_for: BTreeSet<String>,
     addition: Operation,
     created: Done,
 }
 
 impl Run {
-    async fn request(mut self, request: Request) -> Response {
-        let order = request.order();
+    async fn request(mut self, request: Request, order: Vec<usize>) -> Response {
         let errors_max = request.fail_on_errors.unwrap_or(u64::MAX);
         let mut operations: Vec<_> = request.operations.into_iter().map(Some).collect();
         let mut outcomes: Vec<Option<Outcome>> = operations.iter().map(|_| None).collect();
-        let mut postponed = Vec::new();
         let mut errors = 0;
         for index in order {
             let Some(operation) = operations.get_mut(index).and_then(Option::take) else {
                 continue;
             };
-            let outcome = match operation {
-                Ok(operation) => self.operation(index, operation, &mut postponed).await,
+            let (outcome, creation) = match operation {
+                Ok(operation) => {
+                    let creation = operation.bulk_id.clone();
+                    let creation = creation.filter(|_| operation.method == Method::Post);
+                    (self.operation(index, operation).await, creation)
+                }
                 Err(bad) => {
                     let location = bad.kind.zip(bad.id.as_deref()).map(|it| self.location(it));
-                    bad.into_outcome(location)
+                    (bad.into_outcome(location), None)
                 }
             };
             errors += u64::from(outcome.error.is_some());
             outcomes[index] = Some(outcome);
+            if let Some(name) = creation {
+                errors += self.tried(&name, &mut outcomes).await;
+            }
             if errors >= errors_max {
                 break;
             }
         }
-        for Postponed { index, addition, created } in postponed {
-            let Some(outcome) = &mut outcomes[index] else { continue };
-            match self.add(addition, &created).await {
-                Ok(Some(done)) => outcome.version = done.version.map(etag::of),
-                // What it refers to was refused, and says why in its own place. It stands without
-                // that: to take it back would be a deletion, with all that follows from one.
-                Ok(None) => {}
-                Err(error) => {
-                    *outcome = failed(outcome.method.clone(), outcome.bulk_id.take(), None, error);
-                }
+        // What these refer to is not tried any more.
+        for Postponed { index, waits_for, .. } in std::mem::take(&mut self.postponed) {
+            if let Some(name) = waits_for.first() {
+                fail(&mut outcomes[index], incomplete(name));
             }
         }
         Response { outcomes: outcomes.into_iter().flatten().collect() }
     }
 
-    async fn operation(
-        &mut self,
-        index: usize,
-        mut operation: Operation,
-        postponed: &mut Vec<Postponed>,
-    ) -> Outcome {
+    /// Goes on with what waited for a creation that has been tried, and tells how many operations
+    /// have failed by that. What they have created stands: to take it back would be a deletion, with
+    /// all that follows from one.
+    async fn tried(&mut self, name: &str, outcomes: &mut [Option<Outcome>]) -> u64 {
+        let is_there = self.ids.contains_key(name);
+        let mut errors = 0;
+        for mut waiting in std::mem::take(&mut self.postponed) {
+            let was_waited_for = waiting.waits_for.remove(name);
+            if was_waited_for && !is_there {
+                fail(&mut outcomes[waiting.index], incomplete(name));
+                errors += 1;
+            } else if !waiting.waits_for.is_empty() {
+                self.postponed.push(waiting);
+            } else {
+                let Postponed { index, addition, created, .. } = waiting;
+                match self.add(addition, &created).await {
+                    Ok(done) => {
+                        if let Some(outcome) = &mut outcomes[index] {
+                            outcome.version = done.version.map(etag::of);
+                        }
+                    }
+                    Err(error) => {
+                        fail(&mut outcomes[index], error);
+                        errors += 1;
+                    }
+                }
+            }
+        }
+        errors
+    }
+
+    async fn operation(&mut self, index: usize, mut operation: Operation) -> Outcome {
         // Only what is still to come can be waited for.
         let is_gone = |name: &String| !self.ids.contains_key(name) && !self.to_come.contains(name);
         let addition = if operation.references().iter().any(is_gone) {
@@ -159,7 +193,10 @@ impl Run {
         };
         if method == Method::Post {
             self.ids.extend(bulk_id.map(|name| (name, done.id.clone())));
-            postponed.extend(addition.map(|addition| Postponed { index, addition, created: done }));
+            self.postponed.extend(addition.map(|addition| {
+                let waits_for = addition.references();
+                Postponed { index, waits_for, addition, created: done }
+            }));
         }
         outcome
     }
@@ -176,16 +213,16 @@ impl Run {
         }
     }
 
-    async fn create(&self, kind: Kind, data: serde_json::Value) -> Result<Done, Error> {
+    async fn create(&self, kind: Kind, data: Value) -> Result<Done, Error> {
         let id = self.app.fresh_id();
         let made = match kind {
             Kind::User => {
-                let UserBody(parsed) = self.reader.read(data)?;
+                let UserBody(parsed) = self.read(data)?;
                 let made = self.app.create_user(&self.caller, EntryId(id), parsed).await;
                 made.map(Done::from)
             }
             Kind::Group => {
-                let GroupBody(parsed) = self.reader.read(data)?;
+                let GroupBody(parsed) = self.read(data)?;
                 let made = self.app.create_group(&self.caller, GroupId(id), parsed).await;
                 made.map(Done::from)
             }
@@ -197,17 +234,17 @@ impl Run {
         &self,
         kind: Kind,
         id: &str,
-        data: serde_json::Value,
+        data: Value,
         if_match: Option<EntityTags>,
     ) -> Result<Done, Error> {
         let (app, caller, id) = (&self.app, &self.caller, id::named(id)?);
         let replaced = match kind {
             Kind::User => {
-                let UserBody(parsed) = self.reader.read(data)?;
+                let UserBody(parsed) = self.read(data)?;
                 app.replace_user(caller, EntryId(id), parsed, if_match).await.map(Done::from)
             }
             Kind::Group => {
-                let GroupBody(parsed) = self.reader.read(data)?;
+                let GroupBody(parsed) = self.read(data)?;
                 app.replace_group(caller, GroupId(id), parsed, if_match).await.map(Done::from)
             }
         };
@@ -218,19 +255,19 @@ impl Run {
         &self,
         kind: Kind,
         id: &str,
-        data: serde_json::Value,
+        data: Value,
         if_match: Option<EntityTags>,
     ) -> Result<Done, Error> {
         let (app, caller, id) = (&self.app, &self.caller, id::named(id)?);
         let options = quirks::patch_options(caller.idp);
         let patched = match kind {
             Kind::User => {
-                let UserPatch(request) = self.reader.read(data)?;
+                let UserPatch(request) = self.read(data)?;
                 let patched = app.patch_user(caller, EntryId(id), request, options, if_match);
                 patched.await.map(Done::from)
             }
             Kind::Group => {
-                let GroupPatch(request) = self.reader.read(data)?;
+                let GroupPatch(request) = self.read(data)?;
                 let patched = app.patch_group(caller, GroupId(id), request, options, if_match);
                 patched.await.map(Done::from)
             }
@@ -253,12 +290,18 @@ impl Run {
         Ok(Done { kind, id: id.to_owned(), version: None })
     }
 
-    /// Adds what had to wait for the rest of a circle, if that was created.
-    async fn add(&self, mut addition: Operation, created: &Done) -> Result<Option<Done>, Error> {
-        if addition.resolve(|name| self.ids.get(name).cloned()).is_err() {
-            return Ok(None);
+    /// Adds what had to wait for the rest of a circle.
+    async fn add(&self, mut addition: Operation, created: &Done) -> Result<Done, Error> {
+        addition.resolve(|name| self.ids.get(name).cloned()).map_err(|name| incomplete(&name))?;
+        self.patch(created.kind, &created.id, addition.data, None).await
+    }
+
+    /// Reads the data of an operation as the body that it would be alone.
+    fn read<T: Message>(&self, data: Value) -> Result<T, Error> {
+        if T::BYTES_MAX < BulkBody::BYTES_MAX && is_larger(&data, T::BYTES_MAX) {
+            return Err(T::too_large());
         }
-        self.patch(created.kind, &created.id, addition.data, None).await.map(Some)
+        self.reader.read(data)
     }
 
     fn location(&self, (kind, id): (Kind, &str)) -> String {
@@ -273,6 +316,40 @@ fn failed(
     error: Error,
 ) -> Outcome {
     Outcome { method, bulk_id, location, version: None, status: error.status, error: Some(error) }
+}
+
+/// Makes an error of an operation that has created something, which it still tells.
+fn fail(outcome: &mut Option<Outcome>, error: Error) {
+    if let Some(outcome) = outcome {
+        outcome.status = error.status;
+        outcome.error = Some(error);
+    }
+}
+
+fn incomplete(name: &str) -> Error {
+    Error::conflict(format!(
+        "'bulkId:{name}' names nothing that this request has created: the resource was created \
+         without its references to what comes later in the request"
+    ))
+}
+
+/// Whether a value has more bytes than that as JSON. Nothing is kept of it.
+fn is_larger(value: &Value, bytes_max: usize) -> bool {
+    serde_json::to_writer(Room(bytes_max), value).is_err()
+}
+
+/// How many bytes may still be written.
+struct Room(usize);
+
+impl io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl From<UserView> for Done {

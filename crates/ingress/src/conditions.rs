@@ -19,6 +19,11 @@ pub(crate) struct IfMatch(pub(crate) Option<EntityTags>);
 pub(crate) struct IfNoneMatch(Option<EntityTags>);
 
 impl IfNoneMatch {
+    /// Whether the client has any version.
+    pub(crate) fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether the client has this version.
     pub(crate) fn has(&self, version: u64) -> bool {
         self.0.as_ref().is_some_and(|tags| tags.matches(version))

@@ -86,8 +86,9 @@ pub(crate) struct GroupPatch(pub(crate) patch::Request);
 
 /// The body of `.search`.
 pub(crate) struct SearchBody(pub(crate) scim::query::Query);
-/// The body of `/Bulk`.
-pub(crate) struct BulkBody(pub(crate) scim::bulk::Request);
+/// The body of `/Bulk`, and the order of its operations: found where the body is read, since that
+/// may take as long.
+pub(crate) struct BulkBody(pub(crate) scim::bulk::Request, pub(crate) Vec<usize>);
 
 impl Message for SearchBody {
     const REQUEST: Request = Request::Search;
@@ -103,7 +104,9 @@ impl Message for BulkBody {
     const BYTES_MAX: usize = scim::bulk::PAYLOAD_BYTES_MAX;
 
     fn read(body: Value, reader: &Reader) -> Result<Self, scim::Error> {
-        scim::bulk::Request::parse(body, reader.leniency).map(Self)
+        let request = scim::bulk::Request::parse(body, reader.leniency)?;
+        let order = request.order();
+        Ok(Self(request, order))
     }
 
     fn too_large() -> scim::Error {

@@ -1,7 +1,7 @@
 //! Answers: documents with their heads, and lists of them.
 
 use actix_web::{
-    HttpResponse, HttpResponseBuilder,
+    HttpResponse, HttpResponseBuilder, body,
     http::{StatusCode, header::CONTENT_TYPE},
     web::Data,
 };
@@ -97,6 +97,16 @@ impl Show {
             return Ok(document.head(StatusCode::NOT_MODIFIED).finish());
         }
         self.respond(document, StatusCode::OK).await
+    }
+
+    /// The head of the answer to a read of a group, for which its members need not be read.
+    pub(crate) fn group_head(&self, group: GroupView, known: &IfNoneMatch) -> HttpResponse {
+        let document = self.look.group(group);
+        if known.has(document.version()) {
+            return document.head(StatusCode::NOT_MODIFIED).finish();
+        }
+        let mut head = document.head(StatusCode::OK);
+        head.insert_header((CONTENT_TYPE, SCIM_JSON)).body(body::None::new())
     }
 
     /// Whether a group is shown with its members.

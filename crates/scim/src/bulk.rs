@@ -105,7 +105,8 @@ pub struct Outcome {
     pub method: String,
     /// The client's name for it.
     pub bulk_id: Option<String>,
-    /// The absolute URI of the resource. Of a POST that failed it is not sent.
+    /// The absolute URI of the resource, if there is one: of a POST that failed, only when what it
+    /// created stands all the same.
     pub location: Option<String>,
     /// The entity tag of the resource, if it is there and has one.
     pub version: Option<String>,
@@ -123,10 +124,11 @@ pub struct Response {
 }
 
 impl BadOperation {
-    /// What became of it; `location` is that of the resource, if it is known.
+    /// What became of it; `location` is that of the resource, if it is known. A POST has none.
     pub fn into_outcome(self, location: Option<String>) -> Outcome {
         let Self { method, bulk_id, error, .. } = self;
         let status = error.status;
+        let location = location.filter(|_| method != Method::Post.as_str());
         Outcome { method, bulk_id, location, version: None, status, error: Some(error) }
     }
 }
@@ -144,12 +146,11 @@ impl Response {
 
 impl Outcome {
     fn into_json(self) -> Value {
-        let has_location = self.error.is_none() || self.method != Method::Post.as_str();
         let status = Some(self.status.to_string());
         let members = [
             ("method", Some(self.method).filter(|method| !method.is_empty())),
             ("bulkId", self.bulk_id),
-            ("location", self.location.filter(|_| has_location)),
+            ("location", self.location),
             ("version", self.version),
             ("status", status),
         ];

@@ -22,9 +22,9 @@ pub(super) struct Draft {
     compared: usize,
 }
 
-/// How many comparisons the filters of one request may make with members: a fraction of a second,
+/// How many comparisons the filters of one command may make with members: a fraction of a second,
 /// in which nobody else's requests are answered on the same thread.
-const COMPARED_MAX: usize = 2_000_000;
+pub const COMPARED_MAX: usize = 2_000_000;
 
 impl Draft {
     pub(super) fn of(living: &Living) -> Self {

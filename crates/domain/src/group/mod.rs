@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::{GroupCommand, GroupRefusal, MemberOp, MemberRef, Operation, Via};
 pub use event::GroupEvent;
+pub use members::COMPARED_MAX;
 pub use pending::PendingMembers;
 
 use crate::{

@@ -37,6 +37,11 @@ impl PendingMembers {
         self.by_event.contains_key(&event)
     }
 
+    /// What the event of this version brought, if that still waits.
+    pub fn value_of(&self, event: u64) -> Option<&str> {
+        self.by_event.get(&event).map(String::as_str)
+    }
+
     /// Versions and values, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
         self.by_event.iter().map(|(&event, value)| (event, value.as_str()))

@@ -1,6 +1,6 @@
 //! `GET /Groups/{id}`, RFC 7644 §3.4.1.
 
-use actix_web::web::Data;
+use actix_web::{http::Method, web::Data};
 use app::{App, View};
 use domain::ids::GroupId;
 
@@ -10,11 +10,20 @@ use crate::{caller::Caller, conditions::IfNoneMatch, id::Id, query::Query, respo
 pub(super) async fn get(
     caller: Caller,
     app: Data<App>,
+    method: Method,
     Id(id): Id,
     query: Query,
     known: IfNoneMatch,
 ) -> Answer {
     let show = Show::new(&app, &caller, query.projection()?);
-    let group = app.group(&caller, GroupId(id), show.wants_members()).await?;
+    let with_members = show.wants_members();
+    // Members are read for those who get to see them.
+    if with_members && (method == Method::HEAD || known.is_given()) {
+        let group = app.group(&caller, GroupId(id), false).await?;
+        if method == Method::HEAD || known.has(group.version) {
+            return Ok(show.group_head(group, &known));
+        }
+    }
+    let group = app.group(&caller, GroupId(id), with_members).await?;
     show.read(View::Group(group), &known).await
 }

@@ -84,7 +84,9 @@ async fn case_56_references_in_a_circle_are_resolved() {
     // Where one of a circle cannot be, the other stands without it; nothing is taken back.
     let head = server.head();
     let reply = generic.post("/Bulk", request(&json!([group("c", "a"), group("a", "c")]))).await;
-    assert_eq!(statuses(&reply), ["201", "409"]);
+    assert_eq!(statuses(&reply), ["409", "409"]);
+    let detail = reply.body["Operations"][0]["response"]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("'bulkId:a' names nothing"), "{detail}");
     assert_eq!(reply.body["Operations"][1]["response"]["scimType"], "uniqueness");
     let alone = id_in(&reply.body["Operations"][0]);
     assert_eq!((generic.members(&alone).await, server.head()), (vec![], head + 1));
@@ -92,6 +94,121 @@ async fn case_56_references_in_a_circle_are_resolved() {
     let head = server.head();
     let reply = generic.post("/Bulk", request(&json!([group("d", "nobody")]))).await;
     assert_eq!((statuses(&reply), server.head()), (vec!["409"], head));
+}
+
+/// What stands is told, and so is what it lacks.
+#[actix_web::test]
+async fn case_56_what_a_circle_leaves_incomplete_is_an_error_with_a_location() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let group = |name: &str, data: Value| json!({"method": "POST", "path": "/Groups", "bulkId": name, "data": data});
+    let member = |name: &str| json!([{"value": format!("bulkId:{name}")}]);
+    let mut body = request(&json!([
+        group("a", json!({"displayName": "a", "members": member("b")})),
+        group("c", json!({"members": member("a")})),
+        group("b", json!({"displayName": "b", "members": member("a")}))
+    ]));
+    body["failOnErrors"] = json!(1);
+    let reply = generic.post("/Bulk", body).await;
+    assert_eq!(statuses(&reply), ["409", "400"], "b was not tried");
+    let alone = &reply.body["Operations"][0];
+    assert!(alone["response"]["detail"].as_str().unwrap().contains("bulkId:b"), "{alone}");
+    assert_eq!(generic.members(&id_in(alone)).await, Vec::<String>::new());
+    let shown = generic.get(&format!("/Groups/{}", id_in(alone))).await;
+    assert_eq!(shown.header("etag"), alone["version"].as_str());
+    assert_eq!(reply.body["Operations"][1].get("location"), None);
+}
+
+/// What cannot be added later is an error of what was created, and counts.
+#[actix_web::test]
+async fn case_56_an_addition_that_fails_is_an_error_with_a_location() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let user = |name: &str, data: Value| json!({"method": "POST", "path": "/Users", "bulkId": name, "data": data});
+    let mut body = request(&json!([
+        user("ada", json!({"userName": "ada", "active": "bulkId:bob"})),
+        user("bob", json!({"userName": "bob", EU: {"manager": {"value": "bulkId:ada"}}})),
+        user("cy", json!({"userName": "cy", EU: {"manager": {"value": "bulkId:bob"}}}))
+    ]));
+    body["failOnErrors"] = json!(1);
+    let reply = generic.post("/Bulk", body).await;
+    assert_eq!(statuses(&reply), ["400", "201"], "cy is not tried: {reply:?}");
+    let ada = id_in(&reply.body["Operations"][0]);
+    assert_eq!(generic.get(&format!("/Users/{ada}")).await.body["userName"], "ada");
+}
+
+/// Whoever is put in by a circle and taken out by a later operation stays out.
+#[actix_web::test]
+async fn case_56_what_waits_in_a_circle_is_added_before_later_operations() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let group = |name: &str, other: &str| {
+        json!({"method": "POST", "path": "/Groups", "bulkId": name, "data": {
+            "displayName": name, "members": [{"value": format!("bulkId:{other}")}]
+        }})
+    };
+    let remove = json!({"method": "PATCH", "path": "/Groups/bulkId:a", "data": {
+        "schemas": [PATCH_OP],
+        "Operations": [{"op": "remove", "path": "members[value eq \"bulkId:b\"]"}]
+    }});
+    let reply = generic.post("/Bulk", request(&json!([group("a", "b"), group("b", "a"), remove])));
+    let reply = reply.await;
+    assert_eq!(statuses(&reply), ["201", "201", "200"]);
+    let a = id_in(&reply.body["Operations"][0]);
+    assert_eq!(generic.members(&a).await, Vec::<String>::new());
+}
+
+#[actix_web::test]
+async fn case_56_an_operation_may_be_no_larger_than_it_may_be_alone() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let data = json!({"userName": "ada", "unknown": "x".repeat(2 << 20)});
+    assert_eq!(generic.post("/Users", data.clone()).await.error(), (413, None));
+    let reply = generic
+        .post(
+            "/Bulk",
+            request(&json!([
+                {"method": "POST", "path": "/Users", "bulkId": "1", "data": data},
+                {"method": "POST", "path": "/Users", "bulkId": "2", "data": {"userName": "bob"}}
+            ])),
+        )
+        .await;
+    assert_eq!(statuses(&reply), ["413", "201"]);
+}
+
+/// Each operation alone is far below what a request may compare; together they are not.
+#[actix_web::test]
+async fn case_56_operations_share_what_the_filters_of_a_request_may_cost() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let (mut users, mut values) = (Vec::new(), Vec::new());
+    for number in 0..40 {
+        users.push(generic.user(&format!("user-{number}")).await);
+    }
+    values.extend(users.iter().map(String::as_str));
+    let group = generic.group("All", &values).await;
+    let bulk = |attribute: &str, terms: usize, operations: usize| {
+        let terms: Vec<_> = (0..terms).map(|it| format!("{attribute} co \"?{it}\"")).collect();
+        let remove = json!({"method": "PATCH", "path": format!("/Groups/{group}"), "data": {
+            "schemas": [PATCH_OP],
+            "Operations": vec![
+                json!({"op": "remove", "path": format!("members[{}]", terms.join(" or "))});
+                20
+            ]
+        }});
+        request(&json!(vec![remove; operations]))
+    };
+    // 40 members, 100 terms, 20 filters: 80,000 comparisons in each operation.
+    let reply = generic.post("/Bulk", bulk("display", 100, 4)).await;
+    assert_eq!(statuses(&reply), ["200", "200", "400", "400"]);
+    let refused = &reply.body["Operations"][2]["response"];
+    assert_eq!(refused["scimType"], "tooMany");
+    assert!(refused["detail"].as_str().unwrap().contains("200000"), "{refused}");
+    let reply = generic.post("/Bulk", bulk("value", 100, 27)).await;
+    assert_eq!(statuses(&reply)[24..], ["200", "400", "400"], "the next request has its own");
+    let refused = &reply.body["Operations"][26]["response"];
+    assert_eq!(refused["scimType"], "tooMany");
+    assert!(refused["detail"].as_str().unwrap().contains("2000000"), "{refused}");
 }
 
 #[actix_web::test]

@@ -1,5 +1,6 @@
 //! Groups and their members.
 
+use actix_web::http::Method;
 use domain::workspace::Idp;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -342,7 +343,8 @@ async fn a_large_group_is_read_in_parts_and_changed_by_differences() {
     assert_eq!(listed.body["totalResults"], 1);
 
     // Whatever happens to the group while it is sent, what is sent is one version of it.
-    let begun = [generic.begin(&path).await, generic.begin("/Groups").await];
+    let begun =
+        [generic.begin(Method::GET, &path).await, generic.begin(Method::GET, "/Groups").await];
     let alone = json!([{"op": "replace", "path": "members", "value": [{"value": users[0]}]}]);
     assert_eq!(generic.patch(&path, alone).await.status, 204);
     for response in begun {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::http::Method;
+use actix_web::{body::MessageBody as _, http::Method};
 use domain::workspace::Idp;
 use serde_json::{Value, json};
 
@@ -192,6 +192,28 @@ async fn a_cursor_goes_through_both_kinds() {
     }
 }
 
+/// Nobody reads members to throw them away.
+#[actix_web::test]
+async fn the_head_of_a_group_has_everything_but_a_body() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let ada = generic.user("ada").await;
+    let path = format!("/Groups/{}", generic.group("All", &[&ada]).await);
+    let get = generic.begin(Method::GET, &path).await;
+    let head = generic.begin(Method::HEAD, &path).await;
+    for name in ["etag", "content-type", "location"] {
+        assert_eq!(head.headers().get(name), get.headers().get(name), "{name}");
+    }
+    assert_eq!(head.status(), 200);
+    assert_eq!(head.into_body().size(), actix_web::body::BodySize::None);
+    let etag = get.headers().get("etag").unwrap().to_str().unwrap();
+    let known = generic.with("if-none-match", etag);
+    assert_eq!(known.send(Method::HEAD, &path, None).await.status, 304);
+    assert_eq!(known.get(&path).await.status, 304);
+    let stale = generic.with("if-none-match", "W/\"1\"");
+    assert_eq!(stale.get(&path).await.body["members"].as_array().unwrap().len(), 1);
+}
+
 #[actix_web::test]
 async fn heads_say_what_bodies_would() {
     let server = Server::start().await;
@@ -218,7 +240,7 @@ async fn whoever_reads_plain_json_only_gets_it() {
         ("text/html", scim),
     ] {
         for path in ["/Users", "/Users/nobody"] {
-            let reply = generic.with("accept", accept).begin(path).await;
+            let reply = generic.with("accept", accept).begin(Method::GET, path).await;
             let found = reply.headers().get("content-type").unwrap();
             assert_eq!(found, expected, "{accept} {path}");
         }

@@ -204,8 +204,9 @@ impl Client<'_> {
     }
 
     /// An answer whose body has not been read.
-    pub(crate) async fn begin(&self, path: &str) -> actix_web::HttpResponse {
-        let mut request = test::TestRequest::get().uri(&format!("{}{path}", self.base));
+    pub(crate) async fn begin(&self, method: Method, path: &str) -> actix_web::HttpResponse {
+        let request = test::TestRequest::default().method(method);
+        let mut request = request.uri(&format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.insert_header((*name, value.as_str()));
         }
