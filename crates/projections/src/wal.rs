@@ -4,18 +4,15 @@
 //! not wait: everybody who reads waits for it. So another thread copies while it goes on. Left to
 //! that alone, a log under constant writes never starts over and grows without end; once it has
 //! grown to a size, the projector copies the little that is left itself, and the next transaction
-//! begins the log anew.
+//! begins the log anew. Where the other thread does not keep up, the projector waits for it.
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, mpsc},
     time::Duration,
 };
 
+use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, OpenFlags};
 
 /// New frames after which pages are copied in the background; 8 MiB.
@@ -33,7 +30,33 @@ pub(crate) struct Copier(mpsc::Sender<Request>);
 
 struct Request {
     file: PathBuf,
-    copying: Arc<AtomicBool>,
+    copying: Arc<Copying>,
+}
+
+/// Whether a file's pages are being copied.
+#[derive(Default)]
+struct Copying {
+    now: Mutex<bool>,
+    ended: Condvar,
+}
+
+impl Copying {
+    fn now(&self) -> bool {
+        *self.now.lock()
+    }
+
+    fn begin(&self) {
+        *self.now.lock() = true;
+    }
+
+    fn end(&self) {
+        *self.now.lock() = false;
+        self.ended.notify_all();
+    }
+
+    fn wait(&self) {
+        self.ended.wait_while(&mut self.now.lock(), |now| *now);
+    }
 }
 
 impl Copier {
@@ -45,7 +68,7 @@ impl Copier {
                 if let Err(error) = copy(&file) {
                     tracing::warn!(file = %file.display(), %error, "its log is not copied yet");
                 }
-                copying.store(false, Ordering::Release);
+                copying.end();
             }
         };
         std::thread::Builder::new().name("read-wal".to_owned()).spawn(copy_all)?;
@@ -54,7 +77,7 @@ impl Copier {
 
     /// What a writer of a file needs.
     pub(crate) fn of(&self, file: PathBuf) -> Wal {
-        let copying = Arc::new(AtomicBool::new(false));
+        let copying = Arc::default();
         let copier = self.clone();
         Wal { file, copier, copying, copy_due: COPY_FRAMES, restart_due: RESTART_FRAMES }
     }
@@ -64,7 +87,7 @@ impl Copier {
 pub(crate) struct Wal {
     file: PathBuf,
     copier: Copier,
-    copying: Arc<AtomicBool>,
+    copying: Arc<Copying>,
     /// Frames at which pages are copied next.
     copy_due: u64,
     /// Frames at which the log is to start over.
@@ -75,22 +98,24 @@ impl Wal {
     /// To be called by the writer after each transaction.
     pub(crate) fn committed(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let (_, mut frames) = checkpoint(connection, "NOOP")?;
+        let is_late = frames >= self.restart_due + RESTART_FRAMES;
         // While pages are being copied nobody else may.
-        if frames < self.copy_due || self.copying.load(Ordering::Acquire) {
+        if frames < self.copy_due || (self.copying.now() && !is_late) {
             return Ok(());
         }
         if frames >= self.restart_due {
+            self.copying.wait();
             connection.busy_timeout(READERS_WAIT)?;
             let (busy, _) = checkpoint(connection, "RESTART")?;
             connection.busy_timeout(LOCK_WAIT)?;
             frames = if busy { frames } else { 0 };
             self.restart_due = frames + RESTART_FRAMES;
         } else {
-            self.copying.store(true, Ordering::Release);
+            self.copying.begin();
             let (file, copying) = (self.file.clone(), Arc::clone(&self.copying));
             // Without the thread the writer copies everything itself.
             if self.copier.0.send(Request { file, copying }).is_err() {
-                self.copying.store(false, Ordering::Release);
+                self.copying.end();
             }
         }
         self.copy_due = frames + COPY_FRAMES;
