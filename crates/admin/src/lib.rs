@@ -35,6 +35,7 @@ mod envelope;
 mod events;
 mod extensions;
 mod groups;
+mod holds;
 mod moment;
 mod offboardings;
 mod openapi;
@@ -92,6 +93,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     devices::endpoints,
     events::endpoints,
     offboardings::endpoints,
+    holds::endpoints,
     effects::endpoints,
     projections::endpoints,
 ];

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// All that an offboarding can have come to.
-const STATES: [OffboardingState; 4] = [
+pub(crate) const STATES: [OffboardingState; 4] = [
     OffboardingState::Started,
     OffboardingState::Held,
     OffboardingState::Completed,
@@ -70,6 +70,13 @@ struct Offboarding {
     started_at: String,
     /// When it was completed or cancelled.
     ended_at: Option<String>,
+    /// The id of the hold in which it waits or waited for a decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<String>,
+    /// Why it was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = words::cancelled_because)]
+    cancelled_because: Option<String>,
     /// One for each device.
     actions: Vec<Effect>,
 }
@@ -90,6 +97,8 @@ impl From<OffboardingView> for Offboarding {
             total: row.planned,
             started_at: moment::show(row.started_at),
             ended_at: row.ended_at.map(moment::show),
+            hold: row.hold.map(|hold| hold.to_string()),
+            cancelled_because: row.cancelled,
             actions: actions.into_iter().map(Effect::from).collect(),
         }
     }

@@ -48,6 +48,10 @@ impl Probes {
         if let Some((_, count)) = parked.filter(|(_, count)| *count > 0) {
             warnings.push(format!("{count} device action(s) wait for a person"));
         }
+        let held = self.held();
+        if held > 0 {
+            warnings.push(format!("{held} offboarding(s) are held for a person to decide"));
+        }
         if self.log.as_ref().is_some_and(|stats| stats().read_only) {
             warnings.push("the log takes nothing any more: its storage failed".to_owned());
         }
@@ -61,6 +65,14 @@ impl Probes {
             Vec::new()
         });
         counts.into_iter().map(|(state, count)| (state.as_str(), count)).collect()
+    }
+
+    /// How many offboardings wait for a decision.
+    fn held(&self) -> u64 {
+        self.app.read_models().effects().waiting().unwrap_or_else(|error| {
+            tracing::error!(%error, "what is held cannot be counted");
+            0
+        })
     }
 
     fn metrics(&self) -> String {
@@ -85,6 +97,7 @@ impl Probes {
         text.family("projection_lag_events", says, "projection", &each(|it| it.0));
         let says = "Workspaces in which a projection has stopped.";
         text.family("projection_stale_workspaces", says, "projection", &each(|it| it.1));
+        text.gauge("offboardings_held", "Offboardings that wait for a decision.", self.held());
         text.family("effects", "Device actions, by how far they are.", "state", &self.effects());
         if let Some(stats) = &self.log {
             log(&mut text, &stats());

@@ -52,7 +52,7 @@ struct Provisioning {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = words::id)]
     policy: Option<PolicyId>,
-    /// When a mass deprovisioning is to be held. Kept and shown; nothing is held by it yet.
+    /// When a mass deprovisioning is held for a person to decide.
     #[schema(schema_with = brake)]
     brake: Brake,
 }

@@ -107,6 +107,21 @@ pub(crate) fn offboarding_state() -> RefOr<Schema> {
     one_of(["started", "held", "completed", "cancelled"])
 }
 
+/// Whether a hold waits for a decision.
+pub(crate) fn hold_state() -> RefOr<Schema> {
+    one_of(["open", "decided"])
+}
+
+/// Why offboardings are held.
+pub(crate) fn held_because() -> RefOr<Schema> {
+    one_of(["brake", "owner"])
+}
+
+/// Why an offboarding was cancelled.
+pub(crate) fn cancelled_because() -> RefOr<Schema> {
+    one_of(["reactivated", "removed_by_hand", "undone"])
+}
+
 /// How far a job is that brings metadata up to date.
 pub(crate) fn remap_state() -> RefOr<Schema> {
     one_of(["none", "running", "completed", "failed"])

@@ -64,6 +64,9 @@ enum Command {
     /// What deactivations carry out.
     #[command(subcommand)]
     Offboarding(api::offboarding::Command),
+    /// Offboardings that wait for a person's decision.
+    #[command(subcommand)]
+    Hold(api::hold::Command),
     /// Read and check the record.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
                 Command::Attributes(command) => api::attributes::run(command).await,
                 Command::Effects(command) => api::effects::run(command).await,
                 Command::Offboarding(command) => api::offboarding::run(command).await,
+                Command::Hold(command) => api::hold::run(command).await,
                 Command::Audit(command) => audit::run(command).await,
                 Command::Projections(command) => projections::run(command).await,
             }

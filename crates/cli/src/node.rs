@@ -59,7 +59,7 @@ impl Node {
             app.limit_requests(per_second);
         }
         let mut all = policies::standard();
-        all.push(Box::new(reactor::Planner));
+        all.push(Box::new(reactor::Planner::default()));
         let policies = tokio::spawn(policies::run(Arc::clone(&app), all));
         let adapter = Arc::new(mdm::Registry);
         let deliverer = tokio::spawn(reactor::deliverer::run(Arc::clone(&app), adapter));

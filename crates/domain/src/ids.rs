@@ -53,6 +53,8 @@ uuid_ids! {
     PolicyId;
     /// One process that a deactivation opened.
     OffboardingId;
+    /// What waits for a person's decision: the [`OffboardingId`] of the first one that is held.
+    HoldId;
     /// One thing owed to one device. Derived: see [`ActionId::derive`].
     ActionId;
     /// A bearer token of a connector; stands readable inside the token.
@@ -62,6 +64,12 @@ uuid_ids! {
 impl From<EntryId> for MemberId {
     fn from(entry: EntryId) -> Self {
         Self(entry.0)
+    }
+}
+
+impl From<OffboardingId> for HoldId {
+    fn from(first: OffboardingId) -> Self {
+        Self(first.0)
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Offboarding {
     pub policy: Option<PolicyId>,
     /// Waits for a person to decide.
     pub held: bool,
+    /// A person let it go on: the brake holds it no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approved: bool,
     /// What it called for so far.
     pub planned: Vec<Planned>,
     /// Everything it called for is done.
@@ -32,6 +35,11 @@ pub struct Offboarding {
 }
 
 impl Offboarding {
+    /// Whether the brake has a say: what it would hold is not under way yet, and nobody approved it.
+    pub fn can_be_held(&self) -> bool {
+        self.rule.removes_account() && !self.held && !self.approved && self.planned.is_empty()
+    }
+
     /// What it does to a device of the person.
     pub fn action(&self) -> Option<ActionKind> {
         Self::calls_for(self.rule, self.policy)
@@ -90,6 +98,20 @@ pub struct Planned {
 pub enum HeldBecause {
     /// SCIM never removes or suspends an Owner (rule 10).
     Owner,
+    /// The connector offboards more people than its brake lets pass (rule 27).
+    Brake(Limit),
+}
+
+/// What a connector went over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// So many people may be offboarded within the window.
+    pub people: u32,
+    /// How many people the connector had, if the limit is a share of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<u64>,
+    /// The window, in minutes.
+    pub window_minutes: u32,
 }
 
 /// Why an offboarding ended early.
@@ -100,4 +122,17 @@ pub enum CancelledBecause {
     Reactivated,
     /// An administrator removed the account by hand.
     RemovedByHand,
+    /// An administrator undid it (rule 27).
+    Undone,
+}
+
+impl CancelledBecause {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reactivated => "reactivated",
+            Self::RemovedByHand => "removed_by_hand",
+            Self::Undone => "undone",
+        }
+    }
 }

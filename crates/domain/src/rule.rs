@@ -184,3 +184,10 @@ pub struct Rule {
     #[serde(flatten)]
     pub provisioning: Provisioning,
 }
+
+impl Rule {
+    /// The rule that an event's metadata carry, as the log has it; the default where there is none.
+    pub fn recorded(text: Option<&str>) -> Self {
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}

@@ -232,7 +232,8 @@ fn a_users_events_are_stored_as_they_always_were() {
                 rule: OnDeactivate::ChangePolicy,
                 policy: Some(PolicyId(id(2))),
             },
-            UserEvent::OffboardingHeld { offboarding, because: HeldBecause::Owner },
+            UserEvent::OffboardingHeld { offboarding, because: HeldBecause::Owner, hold: None },
+            UserEvent::OffboardingApproved { offboarding },
             UserEvent::OffboardingPlanned {
                 offboarding,
                 actions: vec![Planned { action: ActionId(id(3)), device: DeviceId(id(4)) }],

@@ -1,8 +1,8 @@
 //! The reactor: carries out what an offboarding calls for on devices.
 //!
 //! Two parts. The [`Planner`] is a policy: it hears that an offboarding was opened, asks which devices
-//! it concerns and has an action requested on each; it hears actions end and completes the
-//! offboarding after the last. The [`deliverer`] works off what is owed: it notes that an action is
+//! it concerns and has an action requested on each, unless the brake holds it; it hears actions end and
+//! completes the offboarding after the last. The [`deliverer`] works off what is owed: it notes that an action is
 //! being sent, hands it to the MDM adapter, and notes each answer as a fact of the device.
 //!
 //! Everything owed is in the log, so a crash, a rebuild or a restart can neither lose nor repeat an
@@ -11,6 +11,7 @@
 //!
 //! Invariant: the SCIM answer never waits for a device.
 
+mod brake;
 pub mod deliverer;
 mod planner;
 pub mod service;

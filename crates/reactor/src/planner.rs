@@ -15,8 +15,13 @@ use domain::{
 use event_log::{BoxFuture, WorkspaceId};
 use projections::Recorded;
 
+use crate::brake::{Brake, Held};
+
 /// See the module.
-pub struct Planner;
+#[derive(Default)]
+pub struct Planner {
+    brake: Brake,
+}
 
 impl Policy for Planner {
     fn name(&self) -> &'static str {
@@ -27,6 +32,7 @@ impl Policy for Planner {
         matches!(
             name,
             "user.offboarding_started"
+                | "user.offboarding_approved"
                 | "user.offboarding_planned"
                 | "user.offboarding_cancelled"
                 | "device.enrolled"
@@ -43,12 +49,13 @@ impl Policy for Planner {
         event: &'a Recorded,
     ) -> BoxFuture<'a, Result<Vec<Consequence>, Refusal>> {
         Box::pin(async move {
-            let at = At { app, workspace: &event.workspace };
+            let at = At { app, workspace: &event.workspace, brake: &self.brake };
             let device = DeviceId(event.stream);
             match &event.event {
-                Event::User(UserEvent::OffboardingStarted { offboarding, .. }) => {
-                    at.plan(UserId(event.stream), *offboarding).await
-                }
+                Event::User(
+                    UserEvent::OffboardingStarted { offboarding, .. }
+                    | UserEvent::OffboardingApproved { offboarding },
+                ) => at.plan(UserId(event.stream), *offboarding).await,
                 Event::User(UserEvent::OffboardingPlanned { .. }) => {
                     at.maybe_complete(UserId(event.stream)).await
                 }
@@ -78,11 +85,12 @@ impl Policy for Planner {
 struct At<'a> {
     app: &'a App,
     workspace: &'a WorkspaceId,
+    brake: &'a Brake,
 }
 
 impl At<'_> {
-    /// An offboarding was opened: what it calls for on which devices. Asked again after a crash, it
-    /// has everything requested that was planned before.
+    /// An offboarding was opened, or approved: what it calls for on which devices, unless the brake
+    /// holds it. Asked again after a crash, it has everything requested that was planned before.
     async fn plan(
         &self,
         id: UserId,
@@ -94,6 +102,9 @@ impl At<'_> {
         };
         if open.held {
             return Ok(Vec::new());
+        }
+        if let Some(held) = self.brake.judge(self.app, self.workspace, open).await? {
+            return Ok(vec![hold(id, offboarding, held)]);
         }
         let mut actions = open.planned.clone();
         actions.extend(self.unplanned(&user.state, open, id).await?);
@@ -128,6 +139,12 @@ impl At<'_> {
         let Some(recorded) = recorded.filter(|it| !it.held && it.started < position) else {
             return Ok(Vec::new());
         };
+        // The device may be heard of before the offboarding itself.
+        if !recorded.completed
+            && let Some(held) = self.brake.judge(self.app, self.workspace, recorded).await?
+        {
+            return Ok(vec![hold(id, recorded.id, held)]);
+        }
         Ok(carry_out(recorded, id, vec![planned(recorded, device)]))
     }
 
@@ -214,6 +231,11 @@ fn carry_out(offboarding: &Offboarding, user: UserId, actions: Vec<Planned>) -> 
     let requests: Vec<_> = actions.iter().map(request).collect();
     let plan = UserCommand::PlanOffboarding { offboarding: offboarding.id, actions };
     [Consequence::User(user, plan)].into_iter().chain(requests).collect()
+}
+
+fn hold(user: UserId, offboarding: OffboardingId, held: Held) -> Consequence {
+    let Held { hold, limit } = held;
+    Consequence::User(user, UserCommand::HoldOffboarding { offboarding, hold, limit })
 }
 
 fn complete(user: UserId, offboarding: OffboardingId) -> Consequence {

@@ -6,7 +6,8 @@
 //!
 //! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`], [`attributes`]: the settings
 //! - [`accounts`], [`groups`], [`publications`], [`segments`], [`devices`]: whom and what they are about
-//! - [`events`], [`offboardings`], [`projections`]: what happened, what follows, what is shown
+//! - [`events`], [`offboardings`], [`holds`], [`projections`]: what happened, what follows, what waits, what is
+//!   shown
 
 pub mod access;
 pub mod accounts;
@@ -15,6 +16,7 @@ pub mod connectors;
 pub mod devices;
 pub mod events;
 pub mod groups;
+pub mod holds;
 pub mod offboardings;
 pub mod page;
 pub mod projections;

@@ -95,6 +95,10 @@ pub(crate) enum Command {
         /// Set: the id of the policy that `change_policy` gives.
         #[arg(long)]
         policy: Option<String>,
+        /// Set: when a mass deprovisioning is held, such as `count=50,share=0.2`; also `share_from` and
+        /// `window_minutes`. What is left out gets its default. `off`: never.
+        #[arg(long, value_parser = brake)]
+        brake: Option<Value>,
     },
     /// Show the extension schemas that are declared, or declare those of a file.
     Extensions {
@@ -153,13 +157,22 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             of.done(Method::DELETE, &path, "removed").await
         }
         Command::Idp { of, connector, idp } => change(&of, &connector, json!({ "idp": idp })).await,
-        Command::Provisioning { of, connector, on_create, default_role, on_deactivate, policy } => {
+        Command::Provisioning {
+            of,
+            connector,
+            on_create,
+            default_role,
+            on_deactivate,
+            policy,
+            brake,
+        } => {
             let path = format!("{}/provisioning", one(&connector));
             let said = [
-                ("on_create", on_create),
-                ("default_role", default_role),
-                ("on_deactivate", on_deactivate),
-                ("policy", policy),
+                ("on_create", text(on_create.as_ref())),
+                ("default_role", text(default_role.as_ref())),
+                ("on_deactivate", text(on_deactivate.as_ref())),
+                ("policy", text(policy.as_ref())),
+                ("brake", brake),
             ];
             change_rule(&of, &path, said).await
         }
@@ -185,7 +198,7 @@ async fn change(of: &InWorkspace, connector: &str, body: Value) -> anyhow::Resul
 async fn change_rule<const N: usize>(
     of: &InWorkspace,
     path: &str,
-    said: [(&str, Option<String>); N],
+    said: [(&str, Option<Value>); N],
 ) -> anyhow::Result<ExitCode> {
     let said: Vec<_> = said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     if said.is_empty() {
@@ -200,9 +213,24 @@ async fn change_rule<const N: usize>(
         rule.remove("policy");
     }
     for (name, value) in said {
-        rule[name] = value.into();
+        rule[name] = value;
     }
     of.show(Method::PUT, path, Some(&rule)).await
+}
+
+/// Reads a brake: `off`, or numbers by their names.
+fn brake(said: &str) -> Result<Value, String> {
+    if said == "off" {
+        return Ok(said.into());
+    }
+    let mut limit = serde_json::Map::new();
+    for part in said.split(',') {
+        let (name, number) = part.split_once('=').ok_or("say `off`, or NAME=NUMBER,…")?;
+        let number = serde_json::from_str(number.trim())
+            .map_err(|_| format!("{}: '{number}' is not a number", name.trim()))?;
+        limit.insert(name.trim().to_owned(), Value::Number(number));
+    }
+    Ok(limit.into())
 }
 
 /// Reads a JSON file.

@@ -6,6 +6,7 @@
 pub(crate) mod attributes;
 pub(crate) mod connector;
 pub(crate) mod effects;
+pub(crate) mod hold;
 pub(crate) mod offboarding;
 pub(crate) mod people;
 pub(crate) mod roles;

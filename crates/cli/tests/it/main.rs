@@ -7,6 +7,7 @@
 
 mod attributes;
 mod bad_input;
+mod brake;
 mod check;
 mod commands;
 mod crash;

@@ -141,7 +141,7 @@ impl User {
         });
         if self.account.role == Some(Role::Owner) {
             let because = HeldBecause::Owner;
-            events.push(UserEvent::OffboardingHeld { offboarding, because });
+            events.push(UserEvent::OffboardingHeld { offboarding, because, hold: None });
         } else if rule.on_deactivate.removes_account() {
             events.push(UserEvent::AccountSuspended {});
         }
@@ -288,12 +288,18 @@ impl User {
                     rule: *rule,
                     policy: *policy,
                     held: false,
+                    approved: false,
                     planned: Vec::new(),
                     completed: false,
                 });
             }
             UserEvent::OffboardingHeld { .. } => {
                 self.offboarding.iter_mut().for_each(|open| open.held = true);
+            }
+            UserEvent::OffboardingApproved { .. } => {
+                self.offboarding.iter_mut().for_each(|open| {
+                    (open.held, open.approved) = (false, true);
+                });
             }
             UserEvent::OffboardingPlanned { actions, .. } => {
                 self.offboarding.iter_mut().for_each(|open| open.planned.extend(actions));

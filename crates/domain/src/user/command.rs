@@ -7,8 +7,8 @@ use scim::{Catalogue, etag::EntityTags, patch, resource::Resource};
 use crate::{
     Micros,
     attribute_mapping::AttributeMapping,
-    ids::{ConnectorName, EntryId, OffboardingId},
-    offboarding::Planned,
+    ids::{ConnectorName, EntryId, HoldId, OffboardingId},
+    offboarding::{Limit, Planned},
     portal::{Portal, Role},
     role_mapping::{Mapped, RoleMapping},
     rule::Rule,
@@ -128,6 +128,26 @@ pub enum UserCommand {
     },
     /// Everything an offboarding called for has ended.
     CompleteOffboarding {
+        /// Which.
+        offboarding: OffboardingId,
+    },
+    /// The brake holds an offboarding before anything of it is carried out.
+    HoldOffboarding {
+        /// Which.
+        offboarding: OffboardingId,
+        /// With which others.
+        hold: HoldId,
+        /// What the connector went over.
+        limit: Limit,
+    },
+    /// A person lets an offboarding that is held go on.
+    ApproveOffboarding {
+        /// Which.
+        offboarding: OffboardingId,
+    },
+    /// A person takes an offboarding back: what has not been sent will not be, and the account is
+    /// open again. Entries stay as the `IdP` left them.
+    UndoOffboarding {
         /// Which.
         offboarding: OffboardingId,
     },

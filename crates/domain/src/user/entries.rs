@@ -213,6 +213,7 @@ impl User {
             | UserEvent::RoleChanged { .. }
             | UserEvent::OffboardingStarted { .. }
             | UserEvent::OffboardingHeld { .. }
+            | UserEvent::OffboardingApproved { .. }
             | UserEvent::OffboardingPlanned { .. }
             | UserEvent::OffboardingCompleted { .. }
             | UserEvent::OffboardingCancelled { .. } => {}

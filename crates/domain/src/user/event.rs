@@ -7,7 +7,7 @@ use scim::resource::{Changes, Resource};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ConnectorName, EntryId, GroupId, OffboardingId, PolicyId},
+    ids::{ConnectorName, EntryId, GroupId, HoldId, OffboardingId, PolicyId},
     offboarding::{CancelledBecause, HeldBecause, Planned},
     portal::{Portal, Role},
     rule::OnDeactivate,
@@ -135,6 +135,15 @@ pub enum UserEvent {
         offboarding: OffboardingId,
         /// Why.
         because: HeldBecause,
+        /// With which others; on its own if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold: Option<HoldId>,
+    },
+    /// A person let it go on.
+    #[serde(rename = "user.offboarding_approved")]
+    OffboardingApproved {
+        /// Which.
+        offboarding: OffboardingId,
     },
     /// What it calls for on which devices.
     #[serde(rename = "user.offboarding_planned")]

@@ -15,6 +15,7 @@ pub mod account;
 pub mod command;
 pub mod entries;
 pub mod event;
+mod hold;
 pub mod metadata;
 #[cfg(test)]
 mod tests;
@@ -101,6 +102,13 @@ impl Decider for User {
             UserCommand::CompleteOffboarding { offboarding } => {
                 Ok(self.complete_offboarding(*offboarding))
             }
+            UserCommand::HoldOffboarding { offboarding, hold, limit } => {
+                Ok(self.hold_offboarding(*offboarding, *hold, *limit))
+            }
+            UserCommand::ApproveOffboarding { offboarding } => {
+                Ok(self.approve_offboarding(*offboarding))
+            }
+            UserCommand::UndoOffboarding { offboarding } => Ok(self.undo_offboarding(*offboarding)),
         }
     }
 

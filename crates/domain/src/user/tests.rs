@@ -304,7 +304,11 @@ fn an_owner_is_held_for_a_person_to_decide() {
         email: None,
         role: Some(Role::Owner),
     };
-    let held = UserEvent::OffboardingHeld { offboarding: OFFBOARDING, because: HeldBecause::Owner };
+    let held = UserEvent::OffboardingHeld {
+        offboarding: OFFBOARDING,
+        because: HeldBecause::Owner,
+        hold: None,
+    };
     check(
         [owner, added(Portal::Dashboard)],
         replace(create_and_remove(), active(false)),

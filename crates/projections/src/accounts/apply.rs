@@ -50,6 +50,7 @@ pub(crate) fn apply(
         | UserEvent::RoleChanged { .. }
         | UserEvent::OffboardingStarted { .. }
         | UserEvent::OffboardingHeld { .. }
+        | UserEvent::OffboardingApproved { .. }
         | UserEvent::OffboardingPlanned { .. }
         | UserEvent::OffboardingCompleted { .. }
         | UserEvent::OffboardingCancelled { .. } => false,

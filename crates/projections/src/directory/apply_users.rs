@@ -58,6 +58,7 @@ pub(super) fn apply(
         | UserEvent::RoleChanged { .. }
         | UserEvent::OffboardingStarted { .. }
         | UserEvent::OffboardingHeld { .. }
+        | UserEvent::OffboardingApproved { .. }
         | UserEvent::OffboardingPlanned { .. }
         | UserEvent::OffboardingCompleted { .. }
         | UserEvent::OffboardingCancelled { .. } => Ok(()),

@@ -59,6 +59,15 @@ pub(super) fn count(
     Ok(())
 }
 
+/// How many users of a connector are not said to be inactive.
+pub(super) fn active(connection: &Connection, connector: i64) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached(
+            "SELECT coalesce(sum(rows - inactive), 0) FROM blocks WHERE connector = ?1 AND kind = ?2",
+        )?
+        .query_row(params![connector, schema::kind(Kind::User)], |row| natural(row, 0))
+}
+
 /// The rows of one kind of a connector, or those that are active or are not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rows {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use scim::{resource::Resource, schema::Kind};
 use serde_json::{Value, json};
 
-use super::{Directory, connectors, connectors::ConnectorRow, schema};
+use super::{Directory, blocks, connectors, connectors::ConnectorRow, schema};
 use crate::{
     Failure,
     sql::{json, length, natural, uuid},
@@ -150,6 +150,20 @@ impl Directory<'_> {
     ) -> Result<u64, Failure> {
         let known = connectors::find(&*self.reader()?, workspace, connector)?;
         Ok(known.map_or(0, |connector| connector.entries))
+    }
+
+    /// How many people of a connector are active.
+    ///
+    /// # Errors
+    /// When the read model cannot be read.
+    pub fn active_people_of(
+        self,
+        workspace: &WorkspaceId,
+        connector: &ConnectorName,
+    ) -> Result<u64, Failure> {
+        let reader = self.reader()?;
+        let Some(known) = connectors::find(&reader, workspace, connector)? else { return Ok(0) };
+        Ok(blocks::active(&reader, known.no)?)
     }
 }
 

@@ -3,7 +3,8 @@
 use domain::{
     Micros,
     device::{ActionState, DeviceEvent},
-    ids::{ActionId, OffboardingId},
+    ids::{ActionId, HoldId, OffboardingId},
+    offboarding::HeldBecause,
     user::UserEvent,
     workspace::WorkspaceEvent,
 };
@@ -21,6 +22,7 @@ pub(super) fn hears_user(fact: &UserEvent) -> bool {
         fact,
         UserEvent::OffboardingStarted { .. }
             | UserEvent::OffboardingHeld { .. }
+            | UserEvent::OffboardingApproved { .. }
             | UserEvent::OffboardingPlanned { .. }
             | UserEvent::OffboardingCompleted { .. }
             | UserEvent::OffboardingCancelled { .. }
@@ -55,8 +57,12 @@ pub(super) fn user(
             ])?;
             Ok(())
         }
-        UserEvent::OffboardingHeld { offboarding, .. } => {
-            turn_to(tx, event, *offboarding, OffboardingState::Held, None)
+        UserEvent::OffboardingHeld { offboarding, because, hold } => {
+            turn_to(tx, event, *offboarding, OffboardingState::Held, None)?;
+            hold_with(tx, event, *offboarding, *because, hold.unwrap_or((*offboarding).into()))
+        }
+        UserEvent::OffboardingApproved { offboarding } => {
+            turn_to(tx, event, *offboarding, OffboardingState::Started, None)
         }
         UserEvent::OffboardingPlanned { offboarding, actions } => {
             tx.prepare_cached(
@@ -72,8 +78,17 @@ pub(super) fn user(
         UserEvent::OffboardingCompleted { offboarding } => {
             turn_to(tx, event, *offboarding, OffboardingState::Completed, Some(event.at))
         }
-        UserEvent::OffboardingCancelled { offboarding, .. } => {
-            turn_to(tx, event, *offboarding, OffboardingState::Cancelled, Some(event.at))
+        UserEvent::OffboardingCancelled { offboarding, because } => {
+            turn_to(tx, event, *offboarding, OffboardingState::Cancelled, Some(event.at))?;
+            tx.prepare_cached(
+                "UPDATE offboardings SET cancelled = ?3 WHERE workspace = ?1 AND id = ?2",
+            )?
+            .execute(params![
+                workspace,
+                offboarding.0.as_bytes(),
+                because.as_str()
+            ])?;
+            Ok(())
         }
         _ => Ok(()),
     }
@@ -86,6 +101,14 @@ fn turn_to(
     state: OffboardingState,
     ended: Option<Micros>,
 ) -> rusqlite::Result<()> {
+    // What was held until now is decided, one way or the other.
+    tx.prepare_cached(
+        "UPDATE holds SET held = held - 1
+         WHERE workspace = ?1
+           AND id = (SELECT hold FROM offboardings
+                     WHERE workspace = ?1 AND id = ?2 AND state = 'held')",
+    )?
+    .execute(params![event.workspace.as_str(), offboarding.0.as_bytes()])?;
     tx.prepare_cached(
         "UPDATE offboardings SET state = ?3, ended = ?4 WHERE workspace = ?1 AND id = ?2",
     )?
@@ -95,6 +118,35 @@ fn turn_to(
         state.as_str(),
         ended
     ])?;
+    Ok(())
+}
+
+/// Puts an offboarding into a hold, which the first one opens.
+fn hold_with(
+    tx: &Transaction<'_>,
+    event: &Recorded,
+    offboarding: OffboardingId,
+    because: HeldBecause,
+    hold: HoldId,
+) -> rusqlite::Result<()> {
+    let workspace = event.workspace.as_str();
+    tx.prepare_cached(
+        "INSERT INTO holds
+         SELECT ?1, ?2, ?3, connector, ?5, ?6, ?7, 1
+         FROM offboardings WHERE workspace = ?1 AND id = ?4
+         ON CONFLICT (workspace, id) DO UPDATE SET held = held + 1",
+    )?
+    .execute(params![
+        workspace,
+        int(event.position),
+        hold.0.as_bytes(),
+        offboarding.0.as_bytes(),
+        to_json(&because)?,
+        event.at,
+        matches!(because, HeldBecause::Brake(_)),
+    ])?;
+    tx.prepare_cached("UPDATE offboardings SET hold = ?3 WHERE workspace = ?1 AND id = ?2")?
+        .execute(params![workspace, offboarding.0.as_bytes(), hold.0.as_bytes()])?;
     Ok(())
 }
 

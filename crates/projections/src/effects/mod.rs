@@ -6,10 +6,11 @@
 //! people were offboarded.
 //!
 //! - `apply`: from facts to rows
-//! - `actions`, `offboardings`: the queries
+//! - `actions`, `offboardings`, `holds`: the queries
 
 mod actions;
 mod apply;
+mod holds;
 mod offboardings;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use domain::Event;
 use rusqlite::Transaction;
 
 pub use actions::ActionRow;
+pub use holds::{Decided, HoldRow};
 pub use offboardings::{OffboardingRow, OffboardingState};
 
 use crate::{Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
@@ -49,11 +51,31 @@ CREATE TABLE offboardings (
     started   INTEGER NOT NULL,
     ended     INTEGER,
     planned   INTEGER NOT NULL DEFAULT 0,
+    hold      BLOB,              -- NULL unless it was ever held.
+    cancelled TEXT,              -- Why, once it is.
     PRIMARY KEY (workspace, position)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX offboardings_by_id ON offboardings (workspace, id);
 CREATE INDEX offboardings_by_state ON offboardings (workspace, state, position);
 CREATE INDEX offboardings_by_user ON offboardings (workspace, user, position);
+CREATE INDEX offboardings_of_connector
+    ON offboardings (workspace, connector, started, user, cancelled);
+CREATE INDEX offboardings_of_hold ON offboardings (workspace, hold, state, position)
+    WHERE hold IS NOT NULL;
+
+CREATE TABLE holds (
+    workspace TEXT NOT NULL,
+    position  INTEGER NOT NULL,  -- Of the event by which the first one was held.
+    id        BLOB NOT NULL,
+    connector TEXT NOT NULL,
+    because   TEXT NOT NULL,
+    opened    INTEGER NOT NULL,
+    braked    INTEGER NOT NULL,  -- 1 unless it is about an Owner alone.
+    held      INTEGER NOT NULL,  -- How many offboardings wait for a decision.
+    PRIMARY KEY (workspace, position)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX holds_by_id ON holds (workspace, id);
+CREATE INDEX holds_open ON holds (workspace, position, connector, braked, held) WHERE held > 0;
 
 CREATE TABLE actions (
     workspace    TEXT NOT NULL,
@@ -97,8 +119,13 @@ const TABLES: &[Table] = &[
     Table {
         name: "offboardings",
         rows: "SELECT position, id, user, portal, connector, rule, policy, state, started, ended,
-                      planned
+                      planned, hold, cancelled
                FROM offboardings WHERE workspace = ?1 ORDER BY position",
+    },
+    Table {
+        name: "holds",
+        rows: "SELECT position, id, connector, because, opened, braked, held
+               FROM holds WHERE workspace = ?1 ORDER BY position",
     },
     Table {
         name: "actions",
@@ -118,7 +145,7 @@ impl Projection for EffectsProjection {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn schema(&self) -> &'static str {

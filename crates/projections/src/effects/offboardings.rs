@@ -2,7 +2,7 @@
 
 use domain::{
     Micros,
-    ids::{ConnectorName, OffboardingId, PolicyId, UserId},
+    ids::{ConnectorName, HoldId, OffboardingId, PolicyId, UserId},
     portal::Portal,
     rule::OnDeactivate,
 };
@@ -65,6 +65,10 @@ pub struct OffboardingRow {
     pub started_at: Micros,
     /// When it completed or was cancelled.
     pub ended_at: Option<Micros>,
+    /// With which others it was held, if ever.
+    pub hold: Option<HoldId>,
+    /// Why it was cancelled.
+    pub cancelled: Option<String>,
     /// How many actions it called for: the m of "n of m".
     pub planned: u64,
     /// How many of them have ended: the n.
@@ -76,7 +80,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT o.position, o.id, o.user, o.portal, o.connector, o.rule, o.policy, o.state, ",
-            "o.started, o.ended, ",
+            "o.started, o.ended, o.hold, o.cancelled, ",
             // Devices that were assigned after it was planned got the rule as well.
             "max(o.planned, (SELECT count(*) FROM actions a INDEXED BY actions_by_offboarding ",
             "WHERE a.workspace = o.workspace AND a.offboarding = o.id)), ",
@@ -91,6 +95,11 @@ const BY_ID: &str = select!("WHERE o.workspace = ?1 AND o.id = ?2");
 const OF_USER: &str = select!(
     "INDEXED BY offboardings_by_user
      WHERE o.workspace = ?1 AND o.user = ?2 ORDER BY o.position DESC"
+);
+const OF_HOLD: &str = select!(
+    "INDEXED BY offboardings_of_hold
+     WHERE o.workspace = ?1 AND o.hold = ?2 AND o.state = ?3 AND o.position > ?4
+     ORDER BY o.position LIMIT ?5"
 );
 const PAGE: &str =
     select!("WHERE o.workspace = ?1 AND o.position < ?2 ORDER BY o.position DESC LIMIT ?3");
@@ -113,8 +122,10 @@ fn offboarding_row(row: &Row<'_>) -> rusqlite::Result<OffboardingRow> {
         state: tagged(row, 7)?,
         started_at: row.get(8)?,
         ended_at: row.get(9)?,
-        planned: natural(row, 10)?,
-        ended: natural(row, 11)?,
+        hold: maybe_uuid(row, 10)?.map(HoldId),
+        cancelled: row.get(11)?,
+        planned: natural(row, 12)?,
+        ended: natural(row, 13)?,
     })
 }
 
@@ -145,6 +156,30 @@ impl Effects<'_> {
         Ok(reader
             .prepare_cached(OF_USER)?
             .query_map(params![workspace.as_str(), user.0.as_bytes()], offboarding_row)?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// At most `limit` offboardings of a hold that have come so far and started after a position, the
+    /// first one first.
+    pub fn offboardings_of_hold(
+        self,
+        workspace: &WorkspaceId,
+        hold: HoldId,
+        state: OffboardingState,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<OffboardingRow>, Failure> {
+        let reader = self.reader()?;
+        let of = params![
+            workspace.as_str(),
+            hold.0.as_bytes(),
+            state.as_str(),
+            int(after),
+            length(limit)
+        ];
+        Ok(reader
+            .prepare_cached(OF_HOLD)?
+            .query_map(of, offboarding_row)?
             .collect::<rusqlite::Result<_>>()?)
     }
 

@@ -1,11 +1,9 @@
 //! From facts of users and devices to what is owed.
 
-#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
-
 use domain::{
     device::{ActionState, DeviceEvent},
-    ids::{ActionId, DeviceId, OffboardingId, UserId},
-    offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
+    ids::{ActionId, DeviceId, HoldId, OffboardingId, UserId},
+    offboarding::{ActionKind, CancelledBecause, HeldBecause, Limit, Planned},
     portal::Portal,
     rule::OnDeactivate,
     user::UserEvent,
@@ -63,17 +61,22 @@ fn an_offboarding_is_followed_to_its_end() {
             idp: Idp::Okta,
         })
         .user(1, started(70, OnDeactivate::Unassign))
-        .user(1, UserEvent::OffboardingHeld { offboarding, because: HeldBecause::Owner });
+        .user(
+            1,
+            UserEvent::OffboardingHeld { offboarding, because: HeldBecause::Owner, hold: None },
+        );
     check(
         &story,
         &expect![[r#"
-        [acme connectors]
-        mdm	mdm
-        [acme offboardings]
-        2	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	mdm	mdm	unassign	\N	held	1767225600002000	\N	0
-        [acme actions]
-        [acme counts]
-    "#]],
+            [acme connectors]
+            mdm	mdm
+            [acme offboardings]
+            2	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	mdm	mdm	unassign	\N	held	1767225600002000	\N	0	00000000-0000-0000-0000-000000000046	\N
+            [acme holds]
+            3	00000000-0000-0000-0000-000000000046	mdm	"owner"	1767225600003000	0	1
+            [acme actions]
+            [acme counts]
+        "#]],
     );
     let actions = vec![
         Planned { action: action(11), device: DeviceId(id(5)) },
@@ -96,18 +99,20 @@ fn an_offboarding_is_followed_to_its_end() {
     check(
         &story,
         &expect![[r#"
-        [acme connectors]
-        mdm	mdm
-        [acme offboardings]
-        2	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	mdm	mdm	unassign	\N	completed	1767225600002000	1767225600008000	2
-        9	00000000-0000-0000-0000-000000000047	00000000-0000-0000-0000-000000000002	mdm	mdm	remove_user	\N	cancelled	1767225600009000	1767225600010000	0
-        [acme actions]
-        5	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	confirmed	0	0	\N	1	1767225600005000	\N	request-5
-        [acme counts]
-        confirmed	1
-        requested	0
-        sent	0
-    "#]],
+            [acme connectors]
+            mdm	mdm
+            [acme offboardings]
+            2	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	mdm	mdm	unassign	\N	completed	1767225600002000	1767225600008000	2	00000000-0000-0000-0000-000000000046	\N
+            9	00000000-0000-0000-0000-000000000047	00000000-0000-0000-0000-000000000002	mdm	mdm	remove_user	\N	cancelled	1767225600009000	1767225600010000	0	\N	reactivated
+            [acme holds]
+            3	00000000-0000-0000-0000-000000000046	mdm	"owner"	1767225600003000	0	0
+            [acme actions]
+            5	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	confirmed	0	0	\N	1	1767225600005000	\N	request-5
+            [acme counts]
+            confirmed	1
+            requested	0
+            sent	0
+        "#]],
     );
 }
 
@@ -132,17 +137,18 @@ fn an_action_says_how_far_it_has_come() {
     check(
         &story,
         &expect![[r#"
-        [acme connectors]
-        [acme offboardings]
-        [acme actions]
-        1	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"remove"}	failed	1	1	1767225660000000	1	1767225600001000	busy	request-1
-        4	00000000-0000-0000-0000-00000000000c	00000000-0000-0000-0000-000000000006	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	acknowledged	1	1	1767225600006000	1	1767225600004000	\N	request-4
-        [acme counts]
-        acknowledged	1
-        failed	1
-        requested	0
-        sent	0
-    "#]],
+            [acme connectors]
+            [acme offboardings]
+            [acme holds]
+            [acme actions]
+            1	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"remove"}	failed	1	1	1767225660000000	1	1767225600001000	busy	request-1
+            4	00000000-0000-0000-0000-00000000000c	00000000-0000-0000-0000-000000000006	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	acknowledged	1	1	1767225600006000	1	1767225600004000	\N	request-4
+            [acme counts]
+            acknowledged	1
+            failed	1
+            requested	0
+            sent	0
+        "#]],
     );
     story
         .device(5, DeviceEvent::ActionParked { action: one, reason: "gone".to_owned() })
@@ -150,19 +156,20 @@ fn an_action_says_how_far_it_has_come() {
     check(
         &story,
         &expect![[r#"
-        [acme connectors]
-        [acme offboardings]
-        [acme actions]
-        1	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"remove"}	parked	1	1	\N	1	1767225600001000	gone	request-1
-        4	00000000-0000-0000-0000-00000000000c	00000000-0000-0000-0000-000000000006	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	cancelled	0	0	\N	1	1767225600004000	\N	request-4
-        [acme counts]
-        acknowledged	0
-        cancelled	1
-        failed	0
-        parked	1
-        requested	0
-        sent	0
-    "#]],
+            [acme connectors]
+            [acme offboardings]
+            [acme holds]
+            [acme actions]
+            1	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"remove"}	parked	1	1	\N	1	1767225600001000	gone	request-1
+            4	00000000-0000-0000-0000-00000000000c	00000000-0000-0000-0000-000000000006	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	cancelled	0	0	\N	1	1767225600004000	\N	request-4
+            [acme counts]
+            acknowledged	0
+            cancelled	1
+            failed	0
+            parked	1
+            requested	0
+            sent	0
+        "#]],
     );
 }
 
@@ -246,4 +253,40 @@ fn what_is_owed_is_found_and_counted() {
     let held = effects.offboardings(&workspace(), Some(OffboardingState::Held), None, 10).unwrap();
     assert_eq!(held, []);
     assert_eq!(effects.offboardings_of(&workspace(), UserId(id(1))).unwrap(), [row]);
+}
+
+#[test]
+fn what_is_held_together_is_decided_one_by_one() {
+    let limit = Limit { people: 1, of: Some(7), window_minutes: 60 };
+    let held = |number: u128| UserEvent::OffboardingHeld {
+        offboarding: OffboardingId(id(number)),
+        because: HeldBecause::Brake(limit),
+        hold: Some(HoldId(id(71))),
+    };
+    let approved = UserEvent::OffboardingApproved { offboarding: OffboardingId(id(71)) };
+    let undone = UserEvent::OffboardingCancelled {
+        offboarding: OffboardingId(id(72)),
+        because: CancelledBecause::Undone,
+    };
+    let mut story = Story::new();
+    for number in 70..=73 {
+        story.user(number - 69, started(number, OnDeactivate::RemoveUser));
+    }
+    story.user(2, held(71)).user(3, held(72)).user(4, held(73));
+    story.user(2, approved).user(3, undone);
+    check(
+        &story,
+        &expect![[r#"
+        [acme connectors]
+        [acme offboardings]
+        1	00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	\N	mdm	remove_user	\N	started	1767225600001000	\N	0	\N	\N
+        2	00000000-0000-0000-0000-000000000047	00000000-0000-0000-0000-000000000002	\N	mdm	remove_user	\N	started	1767225600002000	\N	0	00000000-0000-0000-0000-000000000047	\N
+        3	00000000-0000-0000-0000-000000000048	00000000-0000-0000-0000-000000000003	\N	mdm	remove_user	\N	cancelled	1767225600003000	1767225600009000	0	00000000-0000-0000-0000-000000000047	undone
+        4	00000000-0000-0000-0000-000000000049	00000000-0000-0000-0000-000000000004	\N	mdm	remove_user	\N	held	1767225600004000	\N	0	00000000-0000-0000-0000-000000000047	\N
+        [acme holds]
+        5	00000000-0000-0000-0000-000000000047	mdm	{"brake":{"people":1,"of":7,"window_minutes":60}}	1767225600005000	1	1
+        [acme actions]
+        [acme counts]
+    "#]],
+    );
 }

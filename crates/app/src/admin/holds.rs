@@ -1,0 +1,216 @@
+//! Holds: offboardings that wait for a person's decision (rules 10 and 27).
+
+use domain::{
+    ids::{HoldId, UserId},
+    user::UserCommand,
+};
+use event_log::{Meta, WorkspaceId};
+use futures_util::{StreamExt, stream};
+use projections::effects::{Decided, HoldRow, NAME, OffboardingRow, OffboardingState};
+use uuid::Uuid;
+
+use super::page::{Listed, Listing};
+use crate::{App, Order, Person, Refusal};
+
+/// How many offboardings are read at a time.
+const CHUNK: usize = 500;
+/// How many of them are decided at a time.
+const AT_ONCE: usize = 32;
+
+/// A hold, and how far its people have come.
+#[derive(Clone, Debug)]
+pub struct HoldView {
+    /// The hold.
+    pub row: HoldRow,
+    /// How many of its offboardings are in each state; states without any are left out.
+    pub people: Decided,
+}
+
+/// Somebody in a hold.
+#[derive(Clone, Debug)]
+pub struct HeldPerson {
+    /// Who.
+    pub user: UserId,
+    /// How they sign in.
+    pub user_name: String,
+    /// Their offboarding.
+    pub offboarding: OffboardingRow,
+}
+
+/// What a person decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It goes on.
+    Approve,
+    /// It is taken back: cancelled, and the account open again.
+    Undo,
+}
+
+impl App {
+    /// The holds of a workspace, the last one first: those that wait, those that are decided, or all.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for a foreign cursor, or when a read model has stopped.
+    pub async fn list_holds(
+        &self,
+        workspace: &WorkspaceId,
+        open: Option<bool>,
+        listing: &Listing,
+    ) -> Result<Listed<HoldView>, Refusal> {
+        self.current(NAME, workspace).await?;
+        let before = listing.after::<u64>()?;
+        let rows = self.read_models.effects().holds(workspace, open, before, listing.limit + 1)?;
+        let Listed { items, next } = listing.cut(rows, |row| row.position.to_string());
+        let items = items.into_iter().map(|row| self.with_people(workspace, row));
+        Ok(Listed { items: items.collect::<Result<_, _>>()?, next })
+    }
+
+    /// A hold.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn hold(&self, workspace: &WorkspaceId, id: HoldId) -> Result<HoldView, Refusal> {
+        self.current(NAME, workspace).await?;
+        self.with_people(workspace, self.require_hold(workspace, id)?)
+    }
+
+    /// The people of a hold whose offboarding has come so far, in the order in which they were held.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or [`Refusal::Malformed`] for a foreign cursor.
+    pub async fn held_people(
+        &self,
+        workspace: &WorkspaceId,
+        id: HoldId,
+        state: OffboardingState,
+        listing: &Listing,
+    ) -> Result<Listed<HeldPerson>, Refusal> {
+        self.current(NAME, workspace).await?;
+        self.require_hold(workspace, id)?;
+        let after = listing.after::<u64>()?.unwrap_or_default();
+        let effects = self.read_models.effects();
+        let rows = effects.offboardings_of_hold(workspace, id, state, after, listing.limit + 1)?;
+        let Listed { items, next } = listing.cut(rows, |row| row.position.to_string());
+        let mut people = Vec::with_capacity(items.len());
+        for offboarding in items {
+            let user = offboarding.user;
+            let known = self.users.load(workspace, user.0).await?;
+            let user_name = known.state.account.user_name.clone();
+            people.push(HeldPerson { user, user_name, offboarding });
+        }
+        Ok(Listed { items: people, next })
+    }
+
+    /// Decides about the people of a hold: these, or all that wait. What a request that was cut off
+    /// has decided stays; asked again, the rest is.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; [`Refusal::State`] when somebody is not in the hold, or when it is too
+    /// late to decide about them. Nobody is decided about then.
+    pub async fn decide_hold(
+        &self,
+        person: &Person,
+        workspace: &WorkspaceId,
+        id: HoldId,
+        users: Option<Vec<Uuid>>,
+        decision: Decision,
+    ) -> Result<HoldView, Refusal> {
+        self.current(NAME, workspace).await?;
+        self.require_hold(workspace, id)?;
+        let meta = person.meta();
+        match users {
+            Some(users) => {
+                let mut rows = Vec::with_capacity(users.len());
+                for user in users {
+                    rows.push(self.decidable(workspace, id, user, decision).await?);
+                }
+                self.decide_all(workspace, rows, decision, &meta).await?;
+            }
+            None => self.decide_everybody(workspace, id, decision, &meta).await?,
+        }
+        // What follows may take a while; what was decided is shown at once.
+        self.read_models.caught_up(NAME, workspace).await?;
+        self.with_people(workspace, self.require_hold(workspace, id)?)
+    }
+
+    async fn decide_everybody(
+        &self,
+        workspace: &WorkspaceId,
+        id: HoldId,
+        decision: Decision,
+        meta: &Meta,
+    ) -> Result<(), Refusal> {
+        let mut after = 0;
+        loop {
+            let effects = self.read_models.effects();
+            let held = OffboardingState::Held;
+            let rows = effects.offboardings_of_hold(workspace, id, held, after, CHUNK)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.position;
+            self.decide_all(workspace, rows, decision, meta).await?;
+        }
+    }
+
+    async fn decide_all(
+        &self,
+        workspace: &WorkspaceId,
+        rows: Vec<OffboardingRow>,
+        decision: Decision,
+        meta: &Meta,
+    ) -> Result<(), Refusal> {
+        let decide = |row: OffboardingRow| {
+            let command = match decision {
+                Decision::Approve => UserCommand::ApproveOffboarding { offboarding: row.id },
+                Decision::Undo => UserCommand::UndoOffboarding { offboarding: row.id },
+            };
+            let (workspace, meta) = (workspace.clone(), meta.clone());
+            self.users.dispatch(Order { workspace, id: row.user.0, command, meta })
+        };
+        let mut done = stream::iter(rows).map(decide).buffer_unordered(AT_ONCE);
+        while let Some(done) = done.next().await {
+            done?;
+        }
+        Ok(())
+    }
+
+    /// The offboarding of somebody in a hold, if it is not too late for a decision.
+    async fn decidable(
+        &self,
+        workspace: &WorkspaceId,
+        hold: HoldId,
+        user: Uuid,
+        decision: Decision,
+    ) -> Result<OffboardingRow, Refusal> {
+        let found = self.person_of(workspace, user).await?;
+        let (id, _) = found.ok_or_else(|| Refusal::NotFound(format!("user {user}")))?;
+        let rows = self.read_models.effects().offboardings_of(workspace, id)?;
+        let row = rows.into_iter().find(|row| row.hold == Some(hold)).ok_or_else(|| {
+            Refusal::State(format!("user {user} is not in this hold; nothing was decided"))
+        })?;
+        match (row.state, decision) {
+            (OffboardingState::Held | OffboardingState::Started, _)
+            | (OffboardingState::Completed, Decision::Approve) => Ok(row),
+            (OffboardingState::Cancelled, Decision::Undo)
+                if row.cancelled.as_deref() == Some("undone") =>
+            {
+                Ok(row)
+            }
+            (state @ (OffboardingState::Completed | OffboardingState::Cancelled), _) => {
+                Err(Refusal::State(format!(
+                    "the offboarding of user {user} is {} already; nothing was decided",
+                    state.as_str()
+                )))
+            }
+        }
+    }
+
+    fn require_hold(&self, workspace: &WorkspaceId, id: HoldId) -> Result<HoldRow, Refusal> {
+        let row = self.read_models.effects().hold(workspace, id)?;
+        row.ok_or_else(|| Refusal::NotFound("hold".to_owned()))
+    }
+
+    fn with_people(&self, workspace: &WorkspaceId, row: HoldRow) -> Result<HoldView, Refusal> {
+        let people = self.read_models.effects().decided(workspace, row.id)?;
+        Ok(HoldView { row, people })
+    }
+}
