@@ -11,6 +11,7 @@ mod brake;
 mod check;
 mod commands;
 mod crash;
+mod guides;
 mod hostile;
 mod hot_group;
 mod lanes;
