@@ -86,6 +86,11 @@ impl Connector {
             let at = it.tokens.get(&token).map(|token| moment::show(token.expires));
             format!("the token {token} expires at {}: make a new one", at.unwrap_or_default())
         };
+        let mut warnings: Vec<_> = ending.map(warning).collect();
+        if !it.tokens.values().any(|token| token.live(app.now())) {
+            let says = "no token is live, so every request of the identity provider is refused";
+            warnings.push(format!("{says}: make a new one"));
+        }
         Self {
             id: name.to_string(),
             connector: name.to_string(),
@@ -95,7 +100,7 @@ impl Connector {
             paused: it.paused,
             base_url: app.base_url(workspace, name),
             created_at: moment::show(it.created),
-            warnings: ending.map(warning).collect(),
+            warnings,
         }
     }
 }

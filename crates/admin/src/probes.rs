@@ -48,6 +48,10 @@ impl Probes {
         if let Some((_, count)) = parked.filter(|(_, count)| *count > 0) {
             warnings.push(format!("{count} device action(s) wait for a person"));
         }
+        let ending = self.app.tokens_ending();
+        if ending > 0 {
+            warnings.push(format!("{ending} token(s) of connectors end within 30 days"));
+        }
         let held = self.held();
         if held > 0 {
             warnings.push(format!("{held} offboarding(s) are held for a person to decide"));
@@ -97,6 +101,8 @@ impl Probes {
         text.family("projection_lag_events", says, "projection", &each(|it| it.0));
         let says = "Workspaces in which a projection has stopped.";
         text.family("projection_stale_workspaces", says, "projection", &each(|it| it.1));
+        let says = "Live tokens that end within 30 days, at the last look; once an hour.";
+        text.gauge("tokens_ending", says, self.app.tokens_ending());
         text.gauge("offboardings_held", "Offboardings that wait for a decision.", self.held());
         text.family("effects", "Device actions, by how far they are.", "state", &self.effects());
         if let Some(stats) = &self.log {

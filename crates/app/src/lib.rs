@@ -26,6 +26,7 @@ mod refusal;
 mod remap;
 mod request_ids;
 mod sightings;
+mod token_watch;
 mod users;
 mod write;
 
@@ -50,6 +51,7 @@ pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
 pub use remap::{RemapState, Remapping};
 pub use request_ids::RequestIds;
 pub use sightings::Sightings;
+pub use token_watch::watch_tokens;
 pub use users::UserView;
 pub use write::{DispatchError, Done, Lanes, Order};
 
@@ -100,6 +102,7 @@ pub struct App {
     pace: pace::Pace,
     turns: policies::Turns,
     token_uses: sightings::TokenUses,
+    token_watch: token_watch::TokenWatch,
     sweeps: policies::Sweeps,
     remaps: remap::Remaps,
 }
@@ -126,6 +129,7 @@ impl App {
             pace: pace::Pace::default(),
             turns: policies::Turns::default(),
             token_uses: sightings::TokenUses::default(),
+            token_watch: token_watch::TokenWatch::default(),
             sweeps: policies::Sweeps::default(),
             remaps: remap::Remaps::default(),
         })

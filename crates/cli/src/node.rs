@@ -63,7 +63,8 @@ impl Node {
         let policies = tokio::spawn(policies::run(Arc::clone(&app), all));
         let adapter = Arc::new(mdm::Registry);
         let deliverer = tokio::spawn(reactor::deliverer::run(Arc::clone(&app), adapter));
-        Ok(Self { app, log, new_token, background: vec![policies, deliverer] })
+        let tokens = tokio::spawn(app::watch_tokens(Arc::clone(&app)));
+        Ok(Self { app, log, new_token, background: vec![policies, deliverer, tokens] })
     }
 
     /// Stops what runs in the background and closes the files. What was acknowledged is on disk

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::test::TestRequest;
 use app::RequestIds;
 use serde_json::json;
 
@@ -42,19 +43,32 @@ async fn a_rotation_cuts_off_no_cycle() {
 }
 
 #[actix_web::test]
-async fn a_token_ends_and_its_connector_warns_before() {
+async fn rule_3_a_token_ends_and_is_warned_of_before() {
     let (world, token) = World::with_scim("store", json!({})).await;
     let warnings = async || {
         let connector = world.get("/workspaces/acme/connectors/store").await.is(200);
-        connector["warnings"].as_array().unwrap().len()
+        let warnings = connector["warnings"].as_array().unwrap().clone();
+        warnings.iter().map(|it| it.as_str().unwrap().to_owned()).collect::<Vec<_>>().join("; ")
     };
-    assert_eq!(warnings().await, 0);
+    // What the one who looks after the server sees.
+    let probes = async || {
+        world.app.look_at_tokens().await.unwrap();
+        let ready = world.send(TestRequest::get().uri("/readyz")).await.is(200);
+        let metrics = world.send(TestRequest::get().uri("/metrics")).await.text;
+        let metric = metrics.lines().find(|line| line.starts_with("muster_tokens_ending "));
+        (ready["warnings"].clone(), metric.unwrap().to_owned())
+    };
+    assert_eq!(warnings().await, "");
+    assert_eq!(probes().await, (json!([]), "muster_tokens_ending 0".to_owned()));
     world.days_pass(340);
-    assert_eq!(warnings().await, 1);
+    assert!(warnings().await.contains("expires at 2027-01-01"), "{}", warnings().await);
+    let says = json!(["1 token(s) of connectors end within 30 days"]);
+    assert_eq!(probes().await, (says, "muster_tokens_ending 1".to_owned()));
     assert!(opens(&world, &token).await);
     world.days_pass(25);
     assert!(!opens(&world, &token).await);
-    assert_eq!(warnings().await, 0);
+    assert!(warnings().await.starts_with("no token is live"), "{}", warnings().await);
+    assert_eq!(probes().await, (json!([]), "muster_tokens_ending 0".to_owned()));
 
     let soon = json!({ "expires_at": "2027-01-02T01:00:00+01:00" });
     let issued = world.post(TOKENS, soon).await.is(201);
