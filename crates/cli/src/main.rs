@@ -52,6 +52,15 @@ enum Command {
     /// Collaborators, employees and MDM employees.
     #[command(subcommand)]
     People(api::people::Command),
+    /// The groups that identity providers push.
+    #[command(subcommand)]
+    Group(api::group::Command),
+    /// Apps in the Store, and who sees them.
+    #[command(subcommand)]
+    Publication(api::publication::Command),
+    /// The tree of Device Management, and what collaborators may do in it.
+    #[command(subcommand)]
+    Segment(api::segment::Command),
     /// Which groups make collaborators what.
     #[command(subcommand)]
     Roles(api::roles::Command),
@@ -90,6 +99,9 @@ fn main() -> ExitCode {
                 Command::Connector(command) => api::connector::run(command).await,
                 Command::Token(command) => api::token::run(command).await,
                 Command::People(command) => api::people::run(command).await,
+                Command::Group(command) => api::group::run(command).await,
+                Command::Publication(command) => api::publication::run(command).await,
+                Command::Segment(command) => api::segment::run(command).await,
                 Command::Roles(command) => api::roles::run(command).await,
                 Command::Attributes(command) => api::attributes::run(command).await,
                 Command::Effects(command) => api::effects::run(command).await,

@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 pub(crate) const TOKEN: &str = "the-token-of-the-owner";
 /// 2026-01-01T00:00:00Z.
 const NOW: i64 = 1_767_225_600_000_000;
-/// A certificate as far as anybody looks.
-pub(crate) const CERTIFICATE: &str = "MIIBAAAA";
+/// A signing certificate of nobody.
+pub(crate) const CERTIFICATE: &str = include_str!("../../../testkit/idp/certificate.b64");
 
 pub(crate) struct World {
     pub(crate) app: Arc<App>,

@@ -9,13 +9,12 @@
 use data_encoding::{BASE64, BASE64_NOPAD};
 use domain::workspace::Saml;
 use roxmltree::{Document, Node};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::Refusal;
 
 /// The length of an entity id or a URL, at most, in characters (SAML metadata §2.2.1).
 pub(super) const URL_CHARACTERS_MAX: usize = 1024;
-/// The first byte of a certificate in DER: a SEQUENCE.
-const DER_SEQUENCE: u8 = 0x30;
 /// How people are sent to the `IdP`, best first.
 const BINDINGS: [&str; 2] = [
     "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect",
@@ -98,8 +97,11 @@ pub(super) fn certificate(text: &str) -> Result<String, Refusal> {
     let der = BASE64_NOPAD
         .decode(bare.as_bytes())
         .map_err(|error| refused(&format!("must be PEM, or base64 of DER: {error}")))?;
-    if der.first() != Some(&DER_SEQUENCE) {
-        return Err(refused("is base64, but not of an X.509 certificate in DER"));
+    let (rest, _) = X509Certificate::from_der(&der).map_err(|error| {
+        refused(&format!("is base64, but not of an X.509 certificate in DER: {error}"))
+    })?;
+    if !rest.is_empty() {
+        return Err(refused("something stands behind the end of the X.509 certificate"));
     }
     Ok(BASE64.encode(&der))
 }
@@ -158,11 +160,19 @@ mod tests {
 
     #[test]
     fn a_certificate_is_bared() {
-        let pem = "-----BEGIN CERTIFICATE-----\r\nMIIB\r\n AAA= \n-----END CERTIFICATE-----\n";
-        assert_eq!(certificate(pem).unwrap(), "MIIBAAA=");
-        assert_eq!(certificate("MIIBAAA").unwrap(), "MIIBAAA=");
-        for bad in ["", " \n", "no certificate!", "AAAA", "-----BEGIN CERTIFICATE-----"] {
-            assert_eq!(certificate(bad).unwrap_err().status(), 400, "{bad}");
+        const BARE: &str = include_str!("../../../testkit/idp/certificate.b64");
+        let (first, rest) = BARE.split_at(64);
+        let pem = format!(
+            "-----BEGIN CERTIFICATE-----\r\n{first}\r\n {rest} \n-----END CERTIFICATE-----\n"
+        );
+        assert_eq!(certificate(&pem).unwrap(), BARE);
+        assert_eq!(certificate(BARE.trim_end_matches('=')).unwrap(), BARE);
+        let more = format!("{}AAAA", BARE.trim_end_matches('='));
+        let less = &BARE[..BARE.len() - 8];
+        for bad in ["", " \n", "no certificate!", "AAAA", "MIIBAAAA", less, &more] {
+            let error = certificate(bad).unwrap_err();
+            assert_eq!(error.status(), 400, "{bad}");
+            assert!(error.to_string().starts_with("certificate: "), "{error}");
         }
     }
 

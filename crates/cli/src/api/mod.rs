@@ -6,10 +6,14 @@
 pub(crate) mod attributes;
 pub(crate) mod connector;
 pub(crate) mod effects;
+pub(crate) mod group;
 pub(crate) mod hold;
+mod lines;
 pub(crate) mod offboarding;
 pub(crate) mod people;
+pub(crate) mod publication;
 pub(crate) mod roles;
+pub(crate) mod segment;
 pub(crate) mod token;
 pub(crate) mod workspace;
 

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{Api, InWorkspace, Portal, confirmed, escape, fields, text};
+use super::{Api, InWorkspace, Portal, confirmed, escape, fields, lines::Lines, text};
 
 /// What to do with workspaces.
 #[derive(Subcommand)]
@@ -68,6 +68,18 @@ pub(crate) enum Command {
         #[arg(long)]
         jit: bool,
     },
+    /// Show which groups a portal requires to enter, or say it.
+    Access {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// The portal.
+        portal: Portal,
+        #[command(flatten)]
+        lines: Lines,
+        /// No group is required any more.
+        #[arg(long, conflicts_with = "lines")]
+        none: bool,
+    },
 }
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -99,6 +111,16 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let body = json!({ "metadata_xml": xml, "jit": jit });
             let path = format!("/portals/{}/saml", escape(portal.name()));
             of.show(Method::PUT, &path, Some(&body)).await
+        }
+        Command::Access { of, portal, lines, none } => {
+            let path = format!("/portals/{}/access", escape(portal.name()));
+            let groups = if none { Some(json!([])) } else { lines.given() };
+            match groups {
+                None => of.show(Method::GET, &path, None).await,
+                Some(groups) => {
+                    of.show(Method::PUT, &path, Some(&json!({ "groups": groups }))).await
+                }
+            }
         }
     }
 }

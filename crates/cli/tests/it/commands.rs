@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use testkit::{ADMIN_TOKEN, Server};
 use tokio::process::Command;
 
-/// What an identity provider gives out about itself. The certificate is as far as anybody looks.
+/// What an identity provider gives out about itself.
 const METADATA: &str = r#"<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata"
     xmlns:ds="http://www.w3.org/2000/09/xmldsig#" entityID="https://idp.example/1">
   <IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
     <KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data>
-      <ds:X509Certificate>MIIBAAAA</ds:X509Certificate>
+      <ds:X509Certificate>CERTIFICATE</ds:X509Certificate>
     </ds:X509Data></ds:KeyInfo></KeyDescriptor>
     <SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
       Location="https://idp.example/sso"/>
@@ -64,7 +64,8 @@ async fn an_administrator_needs_no_browser() {
     assert!(code == 1 && complaint.contains("SAML is not configured"), "{complaint}");
     let dir = tempfile::tempdir().unwrap();
     let metadata = dir.path().join("saml.xml");
-    std::fs::write(&metadata, METADATA).unwrap();
+    let certificate = include_str!("../../../testkit/idp/certificate.b64");
+    std::fs::write(&metadata, METADATA.replace("CERTIFICATE", certificate)).unwrap();
     shell.prints(&format!("workspace saml dashboard --metadata {}", metadata.display())).await;
     let enabled = shell.json("connector enable dashboard --idp entra").await;
     assert_eq!(enabled["connector"], "dashboard");
@@ -124,4 +125,70 @@ async fn an_administrator_needs_no_browser() {
     assert!(code == 2 && complaint.contains("for ever: say --yes"), "{complaint}");
     shell.prints("connector remove dashboard --people keep --yes").await;
     assert_eq!(shell.json("connector list").await["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_groups_open_is_set_without_a_browser() {
+    let server = Server::start(env!("CARGO_BIN_EXE_muster")).await.unwrap();
+    let shell = Shell { url: server.url().to_owned() };
+    shell.prints("workspace create acme").await;
+    let mut api = server.api().unwrap();
+    let rule = testkit::setup::create_and("remove_user");
+    let store = testkit::setup::connector(&mut api, "acme", "store", "generic", rule).await;
+    let mut scim = store.unwrap().client().unwrap();
+    let ada = testkit::scim::user("ada@acme.example");
+    let ada = scim.post("/Users", ada).await.unwrap().made().unwrap();
+    let group = testkit::scim::group("Sales", std::slice::from_ref(&ada));
+    let sales = scim.post("/Groups", group).await.unwrap().made().unwrap();
+
+    let access = shell.json("workspace access store --line Sales,EMEA --line Board").await;
+    assert_eq!(access["groups"], json!([["Sales", "EMEA"], ["Board"]]));
+    assert_eq!(shell.json("workspace access store").await, access);
+    assert_eq!(shell.json("workspace access store --none").await["groups"], json!([]));
+
+    let groups = shell.json("group list --portal store").await;
+    assert_eq!(groups["items"][0]["id"], json!(sales));
+    assert_eq!(
+        shell.json(&format!("group list --person {ada}")).await["items"][0]["id"],
+        json!(sales)
+    );
+    assert_eq!(shell.json(&format!("group show {sales}")).await["members"], 1);
+    assert_eq!(shell.json(&format!("group members {sales}")).await["items"][0]["id"], json!(ada));
+    assert_eq!(shell.json(&format!("group pending {sales}")).await["items"], json!([]));
+
+    let app = shell.json("publication create Mail --line Sales").await;
+    let app = app["id"].as_str().unwrap();
+    let audience = shell.json(&format!("publication audience {app}")).await;
+    assert_eq!(audience["items"][0]["user_name"], "ada@acme.example");
+    let seen = format!("publication list --employee {ada}");
+    assert_eq!(shell.json(&seen).await["items"][0]["id"], json!(app));
+    shell.prints(&format!("publication change {app} --line Board")).await;
+    assert_eq!(shell.json(&seen).await["items"], json!([]));
+    let changed = shell.json(&format!("publication change {app} --everybody --name Post")).await;
+    assert_eq!((&changed["groups"], &changed["name"]), (&json!([]), &json!("Post")));
+    assert_eq!(shell.json(&format!("publication show {app}")).await, changed);
+    shell.prints(&format!("publication withdraw {app} --yes")).await;
+    assert_eq!(shell.json("publication list").await["items"], json!([]));
+
+    let eve = shell.json("people invite dashboard eve@acme.example").await;
+    let eve = eve["id"].as_str().unwrap();
+    let all = shell.json("segment add All").await["id"].as_str().unwrap().to_owned();
+    let part = shell.json(&format!("segment add Part --parent {all}")).await;
+    let part = part["id"].as_str().unwrap();
+    shell
+        .prints(&format!("segment grants {all} --collaborator {eve} --may view --may assign"))
+        .await;
+    let grants = shell.json(&format!("segment grants {all}")).await;
+    assert_eq!(grants["grants"][0]["actions"], json!(["view", "assign"]));
+    let permitted = shell.json(&format!("segment list --collaborator {eve}")).await;
+    assert_eq!(permitted["items"].as_array().unwrap().len(), 2, "what is below is covered");
+    shell.prints(&format!("segment grants {all} --collaborator {eve}")).await;
+    assert_eq!(shell.json(&format!("segment grants {all}")).await["grants"], json!([]));
+    shell.prints(&format!("segment change {part} --top --name Top")).await;
+    shell.prints(&format!("segment remove {all} --yes")).await;
+    let left = shell.json("segment list").await;
+    assert_eq!(
+        (&left["items"][0]["name"], &left["items"][0]["parent"]),
+        (&json!("Top"), &json!(null))
+    );
 }

@@ -95,7 +95,7 @@ impl Server {
         let saml = Saml {
             entity_id: "https://idp.example".to_owned(),
             sso_url: "https://idp.example/sso".to_owned(),
-            certificate: "MIIBAAA=".to_owned(),
+            certificate: include_str!("../../../testkit/idp/certificate.b64").to_owned(),
         };
         let login = Login { saml, jit: false };
         self.app.configure_saml(&person(), &self.workspace, portal, login).await.unwrap();

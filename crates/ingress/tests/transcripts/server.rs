@@ -111,7 +111,7 @@ async fn connect(app: &App, idp: Idp) -> (WorkspaceId, String, String) {
     let saml = Saml {
         entity_id: "https://idp.example".to_owned(),
         sso_url: "https://idp.example/sso".to_owned(),
-        certificate: "MIIBAAA=".to_owned(),
+        certificate: include_str!("../../../testkit/idp/certificate.b64").to_owned(),
     };
     let login = Login { saml, jit: false };
     app.configure_saml(&person, &workspace, Portal::Store, login).await.unwrap();

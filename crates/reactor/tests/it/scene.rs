@@ -73,7 +73,7 @@ impl Scene {
         let saml = Saml {
             entity_id: "https://idp.example".into(),
             sso_url: "https://idp.example/sso".into(),
-            certificate: "MIIB".into(),
+            certificate: include_str!("../../../testkit/idp/certificate.b64").into(),
         };
         let (portal, login) = (Portal::Mdm, Login { saml, jit: false });
         app.configure_saml(&person(), &workspace, portal, login).await.unwrap();
