@@ -31,7 +31,7 @@ const BUILDER_CACHE_KIB: i64 = 32_768;
 const COMPLETE: i64 = 1;
 
 /// What every file has beside its projection's tables.
-const CHECKPOINTS: &str = "CREATE TABLE checkpoints (
+pub(crate) const CHECKPOINTS: &str = "CREATE TABLE checkpoints (
     workspace TEXT PRIMARY KEY,
     position  INTEGER NOT NULL  -- Everything up to here is in the rows.
 ) STRICT, WITHOUT ROWID;";

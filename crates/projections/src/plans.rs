@@ -34,7 +34,7 @@ const SMALL: [&str; 5] = [
 ];
 
 /// Indexes of what there are few of in a workspace.
-const FEW: [&str; 2] = ["autoindex_connectors", "policies_by_name"];
+const FEW: [&str; 3] = ["autoindex_connectors", "policies_by_name", "SEARCH checkpoints"];
 
 /// The text literals of a source, in order, each with what stands before it.
 fn literals(source: &str) -> Vec<(&str, &str)> {

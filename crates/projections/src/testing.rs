@@ -140,6 +140,7 @@ impl Story {
 
 pub(crate) fn empty(projection: &dyn Projection) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(crate::generation::CHECKPOINTS).unwrap();
     connection.execute_batch(projection.schema()).unwrap();
     connection
 }

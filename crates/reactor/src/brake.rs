@@ -21,7 +21,7 @@ use event_log::WorkspaceId;
 use parking_lot::Mutex;
 use projections::{
     directory::NAME as DIRECTORY,
-    effects::{Effects, NAME as EFFECTS},
+    effects::{Effects, NAME as EFFECTS, Offboarded},
 };
 
 const MINUTE: Micros = 60_000_000;
@@ -108,7 +108,7 @@ impl Count<'_> {
             Some(Limit { people, of, window_minutes })
         };
         let most = u64::from(limit.count);
-        let offboarded = self.offboarded(at, most + 1)?;
+        let offboarded = self.offboarded(at, true, most + 1)?;
         if offboarded > most {
             return Ok(over(limit.count, None));
         }
@@ -131,12 +131,17 @@ impl Count<'_> {
     async fn people(&self, limit: &BrakeLimit) -> Result<u64, Refusal> {
         let models = self.app.read_models();
         models.caught_up(DIRECTORY, self.workspace).await?;
-        let active = models.directory().active_people_of(self.workspace, self.connector)?;
-        Ok(active + self.offboarded(u64::MAX, enough(limit))?)
+        let (active, as_of) =
+            models.directory().active_people_of(self.workspace, self.connector)?;
+        // Whoever goes at this moment is either among those who are active or among those who have gone.
+        models.caught_up(EFFECTS, self.workspace).await?;
+        Ok(active + self.offboarded(as_of, false, enough(limit))?)
     }
 
-    fn offboarded(&self, up_to: u64, most: u64) -> Result<u64, Refusal> {
-        Ok(self.effects.offboarded(self.workspace, self.connector, self.since, up_to, most)?)
+    fn offboarded(&self, up_to: u64, with_returned: bool, most: u64) -> Result<u64, Refusal> {
+        let Self { connector, since: after, .. } = *self;
+        let whom = Offboarded { connector, after, up_to, with_returned };
+        Ok(self.effects.offboarded(self.workspace, &whom, most)?)
     }
 }
 

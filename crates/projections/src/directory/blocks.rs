@@ -3,6 +3,7 @@
 //! The page that begins with the 900,001st user is found by adding up two thousand counts instead of
 //! walking past 900,000 rows; the same counts say how many users are active.
 
+use event_log::WorkspaceId;
 use rusqlite::{Connection, Transaction, params};
 use scim::schema::Kind;
 
@@ -59,13 +60,22 @@ pub(super) fn count(
     Ok(())
 }
 
-/// How many users of a connector are not said to be inactive.
-pub(super) fn active(connection: &Connection, connector: i64) -> rusqlite::Result<u64> {
+/// How many users of a connector are not said to be inactive, and the position of the last event that
+/// changed anything here: one statement sees both at the same moment.
+pub(super) fn active(
+    connection: &Connection,
+    workspace: &WorkspaceId,
+    connector: i64,
+) -> rusqlite::Result<(u64, u64)> {
     connection
         .prepare_cached(
-            "SELECT coalesce(sum(rows - inactive), 0) FROM blocks WHERE connector = ?1 AND kind = ?2",
+            "SELECT (SELECT coalesce(sum(rows - inactive), 0) FROM blocks
+                     WHERE connector = ?1 AND kind = ?2),
+                    coalesce((SELECT position FROM checkpoints WHERE workspace = ?3), 0)",
         )?
-        .query_row(params![connector, schema::kind(Kind::User)], |row| natural(row, 0))
+        .query_row(params![connector, schema::kind(Kind::User), workspace.as_str()], |row| {
+            Ok((natural(row, 0)?, natural(row, 1)?))
+        })
 }
 
 /// The rows of one kind of a connector, or those that are active or are not.

@@ -152,7 +152,8 @@ impl Directory<'_> {
         Ok(known.map_or(0, |connector| connector.entries))
     }
 
-    /// How many people of a connector are active.
+    /// How many people of a connector are active, and as of which position: exactly that one, since
+    /// whoever adds something up with it must count nobody twice.
     ///
     /// # Errors
     /// When the read model cannot be read.
@@ -160,10 +161,10 @@ impl Directory<'_> {
         self,
         workspace: &WorkspaceId,
         connector: &ConnectorName,
-    ) -> Result<u64, Failure> {
+    ) -> Result<(u64, u64), Failure> {
         let reader = self.reader()?;
-        let Some(known) = connectors::find(&reader, workspace, connector)? else { return Ok(0) };
-        Ok(blocks::active(&reader, known.no)?)
+        let no = connectors::find(&reader, workspace, connector)?.map(|known| known.no);
+        Ok(blocks::active(&reader, workspace, no.unwrap_or_default())?)
     }
 }
 

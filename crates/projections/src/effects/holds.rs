@@ -31,6 +31,20 @@ pub struct HoldRow {
     pub held: u64,
 }
 
+/// Which people are counted as offboarded.
+#[derive(Clone, Copy, Debug)]
+pub struct Offboarded<'a> {
+    /// By the rule of this connector.
+    pub connector: &'a ConnectorName,
+    /// Since this time.
+    pub after: Micros,
+    /// Up to the event at this position.
+    pub up_to: u64,
+    /// Whether those count who have come back since. Whom a person has taken back never does: somebody
+    /// has looked.
+    pub with_returned: bool,
+}
+
 /// How far the offboardings of a hold have come.
 pub type Decided = Vec<(OffboardingState, u64)>;
 
@@ -60,13 +74,13 @@ const DECIDED: &str = "SELECT state, count(*) FROM offboardings INDEXED BY offbo
 const WAITING: &str =
     "SELECT coalesce(sum(held), 0) FROM holds INDEXED BY holds_open WHERE held > 0";
 
-/// The people of a connector whose offboarding started in a time and up to a position. Whom a person
-/// has taken back does not count: somebody has looked.
+/// The people of a connector whose offboarding started in a time and up to a position: whatever became
+/// of it, but for one reason of a cancellation, or only those who have not come back.
 const OFFBOARDED: &str = "SELECT count(*) FROM (
          SELECT DISTINCT user FROM offboardings INDEXED BY offboardings_of_connector
          WHERE workspace = ?1 AND connector = ?2 AND started > ?3 AND position <= ?4
-           AND coalesce(cancelled, '') <> ?5
-         LIMIT ?6)";
+           AND (cancelled IS NULL OR (?5 AND cancelled <> ?6))
+         LIMIT ?7)";
 
 fn hold_row(row: &Row<'_>) -> rusqlite::Result<HoldRow> {
     Ok(HoldRow {
@@ -138,22 +152,20 @@ impl Effects<'_> {
             .optional()?)
     }
 
-    /// How many people a connector has begun to offboard after a time and up to a position: counted
-    /// up to `most`.
+    /// How many people are offboarded, counted up to `most`.
     pub fn offboarded(
         self,
         workspace: &WorkspaceId,
-        connector: &ConnectorName,
-        after: Micros,
-        up_to: u64,
+        whom: &Offboarded<'_>,
         most: u64,
     ) -> Result<u64, Failure> {
         let reader = self.reader()?;
         let of = params![
             workspace.as_str(),
-            connector.as_str(),
-            after,
-            int(up_to),
+            whom.connector.as_str(),
+            whom.after,
+            int(whom.up_to),
+            whom.with_returned,
             CancelledBecause::Undone.as_str(),
             int(most)
         ];

@@ -19,7 +19,7 @@ use domain::Event;
 use rusqlite::Transaction;
 
 pub use actions::ActionRow;
-pub use holds::{Decided, HoldRow};
+pub use holds::{Decided, HoldRow, Offboarded};
 pub use offboardings::{OffboardingRow, OffboardingState};
 
 use crate::{Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
