@@ -44,7 +44,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 
 /// A device.
 #[derive(Debug, Serialize, ToSchema)]
-struct Device {
+pub(crate) struct Device {
     #[schema(schema_with = words::id)]
     id: String,
     /// Unique among the devices that are managed.

@@ -35,6 +35,7 @@ mod envelope;
 mod events;
 mod extensions;
 mod groups;
+mod history;
 mod holds;
 mod moment;
 mod offboardings;
@@ -94,6 +95,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     events::endpoints,
     offboardings::endpoints,
     holds::endpoints,
+    history::endpoints,
     effects::endpoints,
     projections::endpoints,
 ];

@@ -11,6 +11,11 @@ pub(crate) fn show(at: Micros) -> String {
     format!("{:.6}", Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
+/// A time as SCIM shows it: to the millisecond.
+pub(crate) fn show_scim(at: Micros) -> String {
+    format!("{:.3}", Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
 /// Reads a time: RFC 3339 with any offset.
 pub(crate) fn time(text: &str) -> Option<Micros> {
     text.parse().ok().map(Timestamp::as_microsecond)

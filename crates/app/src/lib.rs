@@ -18,6 +18,7 @@ mod budget;
 mod caller;
 mod cursor;
 mod groups;
+pub mod history;
 mod ids;
 mod lists;
 mod pace;
@@ -103,6 +104,7 @@ pub struct App {
     turns: policies::Turns,
     token_uses: sightings::TokenUses,
     token_watch: token_watch::TokenWatch,
+    pasts: history::Pasts,
     sweeps: policies::Sweeps,
     remaps: remap::Remaps,
 }
@@ -130,6 +132,7 @@ impl App {
             turns: policies::Turns::default(),
             token_uses: sightings::TokenUses::default(),
             token_watch: token_watch::TokenWatch::default(),
+            pasts: history::Pasts::default(),
             sweeps: policies::Sweeps::default(),
             remaps: remap::Remaps::default(),
         })

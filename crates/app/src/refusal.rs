@@ -16,6 +16,9 @@ use crate::{Unauthorized, write::DispatchError};
 /// How long an overloaded or paused server asks to be left alone, in seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 30;
 
+/// After how many seconds to ask again about a past that is being built.
+const BUILDING_SECONDS: u32 = 2;
+
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -52,6 +55,14 @@ pub enum Refusal {
     /// A read model has stopped at an event; what it shows would be old.
     #[error("this view is being repaired: an operator has been told")]
     Stale(#[source] projections::Stale),
+    /// A past that is asked about is not there yet: so many of its events are in the read models.
+    #[error("the past up to position {of} is being built, {done} of {of} events: ask again")]
+    Building {
+        /// How many events are in it.
+        done: u64,
+        /// How many it has.
+        of: u64,
+    },
     /// The server ends. Whether it was done is unknown; it may be asked for again.
     #[error("the server is stopping: try again in a moment")]
     Stopping,
@@ -82,9 +93,12 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::Unauthorized(_) => 401,
-            Self::Paused | Self::Overloaded | Self::Stopping | Self::ReadOnly | Self::Stale(_) => {
-                503
-            }
+            Self::Paused
+            | Self::Overloaded
+            | Self::Building { .. }
+            | Self::Stopping
+            | Self::ReadOnly
+            | Self::Stale(_) => 503,
             Self::NotFound(_) => 404,
             Self::Scim(error) => error.status,
             Self::Taken(_) | Self::State(_) => 409,
@@ -98,6 +112,7 @@ impl Refusal {
     pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::TooFast(seconds) => Some(*seconds),
+            Self::Building { .. } => Some(BUILDING_SECONDS),
             _ => (self.status() == 503).then_some(RETRY_AFTER_SECONDS),
         }
     }
@@ -134,7 +149,10 @@ impl Refusal {
 
     /// A failure is logged once, where it is handled: here.
     fn log(&self) {
-        let expected = matches!(self, Self::Paused | Self::Overloaded | Self::Stopping);
+        let expected = matches!(
+            self,
+            Self::Paused | Self::Overloaded | Self::Building { .. } | Self::Stopping
+        );
         if self.status() >= 500 && !expected {
             tracing::error!(error = %chain(self), "a request failed");
         }

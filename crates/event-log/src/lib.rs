@@ -14,6 +14,7 @@
 //! Invariant: an event, once stored, is never changed; a leaf of the tree covers all its fields.
 
 mod append;
+mod as_of;
 mod backup;
 mod batch;
 mod claims;
@@ -49,6 +50,7 @@ pub use append::{
     AppendError, Checkpoint, Claim, ClaimChange, Commit, CommitOutcome, Meta, NewEvent, Receipt,
     Seal, StreamAppend,
 };
+pub use as_of::AsOf;
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
 pub use failure::{Failure, OpenError};
 pub use find::EventFilter;

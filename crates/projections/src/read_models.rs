@@ -6,9 +6,10 @@ use std::{
     thread::JoinHandle,
 };
 
-use event_log::{EventLog, WorkspaceId};
+use event_log::{AsOf, EventLog, WorkspaceId};
 use parking_lot::Mutex;
 use tokio::{runtime::Builder, sync::watch};
+use uuid::Uuid;
 
 use crate::{
     ALL, Failure, OpenError, Projection, Stale, accounts::Accounts, directory::Directory,
@@ -28,7 +29,12 @@ pub struct ReadModels {
     pub(crate) building: Mutex<()>,
     pub(crate) stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Whether the directory goes with them.
+    is_past: bool,
 }
+
+/// Where read models of the past lie, in the directory of today's.
+const PAST: &str = "past";
 
 /// How far a projection has come in a workspace.
 #[derive(Clone, Debug)]
@@ -56,7 +62,24 @@ impl ReadModels {
     /// # Errors
     /// [`OpenError`] when the directory or a file in it refuses.
     pub fn open(dir: &Path, log: Arc<dyn EventLog>) -> Result<Arc<Self>, OpenError> {
+        // What a crash has left of the past.
+        match std::fs::remove_dir_all(dir.join(PAST)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(dir = %dir.display(), %error, "read models of the past stay on disk");
+            }
+            _ => {}
+        }
         Self::with(dir, log, ALL)
+    }
+
+    /// Read models of a workspace as it stood at a position, in a directory of that name. They are built
+    /// from now on, by a thread of their own, and their files go with them.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the directory refuses.
+    pub fn past(&self, name: Uuid, log: Arc<AsOf>) -> Result<Arc<Self>, OpenError> {
+        let dir = self.dir.join(PAST).join(name.to_string());
+        Self::opened(&dir, log, ALL, true)
     }
 
     /// The same with other projections.
@@ -64,6 +87,15 @@ impl ReadModels {
         dir: &Path,
         log: Arc<dyn EventLog>,
         projections: &'static [&'static dyn Projection],
+    ) -> Result<Arc<Self>, OpenError> {
+        Self::opened(dir, log, projections, false)
+    }
+
+    fn opened(
+        dir: &Path,
+        log: Arc<dyn EventLog>,
+        projections: &'static [&'static dyn Projection],
+        is_past: bool,
     ) -> Result<Arc<Self>, OpenError> {
         let failed = |source: Failure| OpenError { dir: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(|error| failed(error.into()))?;
@@ -89,7 +121,7 @@ impl ReadModels {
             .map_err(|error| failed(error.into()))?;
         let thread = Mutex::new(Some(thread));
         let (dir, building) = (dir.to_owned(), Mutex::new(()));
-        Ok(Arc::new(Self { projector, dir, copier, building, stop, thread }))
+        Ok(Arc::new(Self { projector, dir, copier, building, stop, thread, is_past }))
     }
 
     /// Waits until a projection shows everything that the workspace's log holds now.
@@ -193,6 +225,11 @@ impl ReadModels {
 impl Drop for ReadModels {
     fn drop(&mut self) {
         self.close();
+        if self.is_past
+            && let Err(error) = std::fs::remove_dir_all(&self.dir)
+        {
+            tracing::warn!(dir = %self.dir.display(), %error, "read models of the past stay on disk");
+        }
     }
 }
 

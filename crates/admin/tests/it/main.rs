@@ -8,6 +8,7 @@ mod attributes;
 mod devices;
 mod events;
 mod groups;
+mod history;
 mod offboardings;
 mod probes;
 mod problems;

@@ -51,7 +51,7 @@ pub struct AccountView {
 }
 
 impl AccountView {
-    fn of(id: UserId, user: &User) -> Self {
+    pub(crate) fn of(id: UserId, user: &User) -> Self {
         let entries = user.entries.iter().map(|(connector, entry)| EntryRef {
             connector: connector.clone(),
             id: entry.id,

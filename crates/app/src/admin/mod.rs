@@ -39,7 +39,7 @@ const SETTLE_SECONDS_MAX: u64 = 10;
 
 impl App {
     /// Waits until policies have dealt with everything that is in a workspace's log now.
-    async fn settle(&self, workspace: &WorkspaceId) -> Result<(), Refusal> {
+    pub(crate) async fn settle(&self, workspace: &WorkspaceId) -> Result<(), Refusal> {
         let settled = self.settled(workspace);
         let in_time = tokio::time::timeout(Duration::from_secs(SETTLE_SECONDS_MAX), settled).await;
         in_time.map_err(|_| Refusal::Overloaded)

@@ -29,7 +29,7 @@ impl Default for Progress {
 
 impl Progress {
     /// Everything up to `position` has been dealt with.
-    pub(super) fn reach(&self, workspace: &WorkspaceId, position: u64) {
+    pub(crate) fn reach(&self, workspace: &WorkspaceId, position: u64) {
         let mut reached = self.reached.lock();
         let entry = reached.entry(workspace.clone()).or_default();
         entry.position = entry.position.max(position);

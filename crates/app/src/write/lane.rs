@@ -178,7 +178,22 @@ impl<D: Decider> Lanes<D> {
         id: Uuid,
         version: u64,
     ) -> Result<Es<D>, DispatchError<D::Refusal>> {
-        self.replayed(&Key { workspace: workspace.clone(), id }, version).await
+        let until = Until { version, ..Until::NOW };
+        self.replayed(&Key { workspace: workspace.clone(), id }, until).await
+    }
+
+    /// The aggregate as it stood after the event at a position of its workspace; read from the log.
+    ///
+    /// # Errors
+    /// When the log or an event cannot be read.
+    pub(crate) async fn as_of(
+        &self,
+        workspace: &WorkspaceId,
+        id: Uuid,
+        position: u64,
+    ) -> Result<Es<D>, DispatchError<D::Refusal>> {
+        let until = Until { position, ..Until::NOW };
+        self.replayed(&Key { workspace: workspace.clone(), id }, until).await
     }
 
     /// What is cached, unless a driver may have stored something newer already.
@@ -364,19 +379,20 @@ impl<D: Decider> Lanes<D> {
         if let Some(known) = self.cache.get(key) {
             return Ok(known);
         }
-        let es = Arc::new(self.replayed(key, u64::MAX).await?);
+        let es = Arc::new(self.replayed(key, Until::NOW).await?);
         if es.version > 0 {
             self.cache.put(key.clone(), Arc::clone(&es));
         }
         Ok(es)
     }
 
-    /// The aggregate as its events up to a version make it.
-    async fn replayed(&self, key: &Key, version: u64) -> Result<Es<D>, DispatchError<D::Refusal>> {
+    /// The aggregate as its events up to a moment make it.
+    async fn replayed(&self, key: &Key, until: Until) -> Result<Es<D>, DispatchError<D::Refusal>> {
         let stream = StreamId::new(D::KIND, key.id);
         let mut es = Es::<D>::default();
         loop {
-            let missing = usize::try_from(version.saturating_sub(es.version)).unwrap_or(usize::MAX);
+            let missing =
+                usize::try_from(until.version.saturating_sub(es.version)).unwrap_or(usize::MAX);
             let wanted = missing.min(LOAD_CHUNK);
             let events = self
                 .log
@@ -385,6 +401,9 @@ impl<D: Decider> Lanes<D> {
                 .map_err(DispatchError::Failed)?;
             let last = events.len() < LOAD_CHUNK;
             for event in events {
+                if event.position > until.position {
+                    return Ok(es);
+                }
                 let stamp =
                     Stamp { position: event.position, version: event.version, at: event.time };
                 match event.payload {
@@ -406,6 +425,17 @@ impl<D: Decider> Lanes<D> {
             }
         }
     }
+}
+
+/// Up to which event an aggregate is read.
+#[derive(Clone, Copy)]
+struct Until {
+    version: u64,
+    position: u64,
+}
+
+impl Until {
+    const NOW: Self = Self { version: u64::MAX, position: u64::MAX };
 }
 
 fn to_commit<D: Decider>(it: &Decided<D>) -> event_log::Commit {

@@ -39,6 +39,14 @@ pub struct DeviceRow {
     pub policy: Option<PolicyId>,
 }
 
+impl DeviceRow {
+    /// The row of a device in a state.
+    pub fn of(id: DeviceId, device: Device) -> Self {
+        let Device { serial, platform, name, state, user, policy, .. } = device;
+        Self { id, serial, platform, name, state, user, policy }
+    }
+}
+
 /// A device policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyRow {

@@ -1,0 +1,123 @@
+//! What stood and what changed (rule 30).
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const ACME: &str = "/workspaces/acme";
+
+async fn head(world: &World) -> u64 {
+    let events = world.get(&format!("{ACME}/events?limit=1000")).await.is(200);
+    events["items"].as_array().unwrap().len() as u64
+}
+
+#[actix_web::test]
+async fn rule_30_somebody_is_shown_as_they_stood() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user", "brake": "off" });
+    let (world, token) = World::with_scim("store", rule).await;
+    let caller = world.caller("store", &token).await;
+    let before = head(&world).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let path = format!("{ACME}/history/users/{ada}");
+    let then = head(&world).await;
+    let born = world.get(&format!("{ACME}/events?stream=user/{ada}")).await.is(200);
+    let born = born["items"][0]["time"].as_str().unwrap().to_owned();
+    world.days_pass(1);
+    world.set_active(&caller, ada, false).await;
+
+    let now = world.get(&path).await.is(200);
+    assert_eq!(
+        (&now["account"]["account"], &now["resource"]["active"]),
+        (&json!("suspended"), &json!(false))
+    );
+    for at in [then.to_string(), born.clone()] {
+        let was = world.get(&format!("{path}?at={at}")).await.is(200);
+        assert_eq!(was["account"]["account"], "active", "{at}");
+        assert_eq!(was["resource"]["active"], true);
+        assert_eq!(was["resource"]["meta"]["version"], "W/\"1\"");
+        assert_eq!(was["at"], json!(then));
+        assert_eq!(was["time"], json!(born));
+    }
+    let beyond = world.get(&format!("{path}?at=1000000")).await.is(200);
+    assert_eq!(beyond, now, "beyond the head means the head");
+    let detail = world.get(&format!("{path}?at={before}")).await.refused(404);
+    assert!(detail.contains(&format!("position {before}")), "{detail}");
+    world.get(&format!("{path}?at=1970-01-01T00:00:00Z")).await.refused(404);
+    world.get(&format!("{path}?at=yesterday")).await.refused(400);
+    let nobody = "00000000-0000-0000-0000-00000000000f";
+    for kind in ["users", "groups", "devices"] {
+        world.get(&format!("{ACME}/history/{kind}/{nobody}")).await.refused(404);
+    }
+}
+
+#[actix_web::test]
+async fn rule_30_a_device_is_shown_as_it_stood() {
+    let rule = json!({ "on_create": "create" });
+    let (world, token) = World::with_scim("mdm", rule).await;
+    let caller = world.caller("mdm", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let device = json!({ "serial": "S-1", "platform": "ios", "user": ada });
+    let made = world.post(&format!("{ACME}/mdm/devices"), device).await.is(201);
+    let id = made["id"].as_str().unwrap();
+    let then = head(&world).await;
+    world.delete(&format!("{ACME}/mdm/devices/{id}")).await.is(204);
+    let path = format!("{ACME}/history/devices/{id}");
+    assert_eq!(world.get(&path).await.is(200)["resource"]["state"], "removed");
+    let was = world.get(&format!("{path}?at={then}")).await.is(200);
+    assert_eq!(was["resource"], made);
+}
+
+/// The changes of one item, each as a line.
+fn lines(item: &Value) -> Vec<String> {
+    let line = |it: &Value| {
+        format!("{} {} -> {}", it["path"].as_str().unwrap(), it["before"], it["after"])
+    };
+    item["changes"].as_array().unwrap().iter().map(line).collect()
+}
+
+#[actix_web::test]
+async fn rule_30_the_difference_between_two_moments_names_the_events_that_made_it() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user", "brake": "off" });
+    let (world, token) = World::with_scim("store", rule).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let bob = world.provision(&caller, "bob@acme.example").await.id;
+    let from = head(&world).await;
+    world.set_active(&caller, ada, false).await;
+    world.set_active(&caller, ada, true).await;
+    world.set_active(&caller, bob, false).await;
+    let eve = world.provision(&caller, "eve@acme.example").await.id;
+    let diff = format!("{ACME}/diff?from={from}");
+    let found = world.get(&diff).await.is(200);
+    assert_eq!((&found["from"], &found["to"]), (&json!(from), &json!(head(&world).await)));
+    let items = found["items"].as_array().unwrap();
+    let ids: Vec<_> = items.iter().map(|item| item["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [bob.to_string(), eve.to_string()], "whoever is as before is left out");
+    let bobs = lines(&items[0]);
+    assert!(bobs.contains(&"resource.active true -> false".to_owned()), "{bobs:?}");
+    assert!(bobs.contains(&"account.account \"active\" -> \"suspended\"".to_owned()), "{bobs:?}");
+    let eves = lines(&items[1]);
+    assert!(
+        eves.contains(&"resource.userName null -> \"eve@acme.example\"".to_owned()),
+        "{eves:?}"
+    );
+    // Each names its event.
+    for item in items {
+        for change in item["changes"].as_array().unwrap() {
+            let after = change["position"].as_u64().unwrap() - 1;
+            let event = world.get(&format!("{ACME}/events?after={after}&limit=1")).await.is(200);
+            let stream = format!("user/{}", item["id"].as_str().unwrap());
+            assert_eq!(event["items"][0]["stream"], stream, "{change}");
+        }
+    }
+
+    let first = world.get(&format!("{diff}&limit=1")).await.is(200);
+    let cursor = first["next_cursor"].as_str().unwrap();
+    assert_eq!(first["items"], json!([items[0]]));
+    let second = world.get(&format!("{diff}&limit=1&cursor={cursor}")).await.is(200);
+    assert_eq!(second["items"], json!([items[1]]));
+    let none = world.get(&format!("{ACME}/diff?from={from}&to={from}")).await.is(200);
+    assert_eq!((&none["items"], &none["next_cursor"]), (&json!([]), &json!(null)));
+    let detail = world.get(&format!("{ACME}/diff?from={from}&to=1")).await.refused(400);
+    assert!(detail.contains("before"), "{detail}");
+}
