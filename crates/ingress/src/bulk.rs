@@ -10,10 +10,7 @@ use std::{
     io,
 };
 
-use actix_web::{
-    HttpResponse,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, http, web::Data};
 use app::{App, GroupView, UserView};
 use domain::ids::{EntryId, GroupId};
 use scim::{
@@ -26,17 +23,16 @@ use serde_json::Value;
 use crate::{
     body::ScimJson,
     caller::Caller,
+    endpoint::Endpoint,
     error::Refused,
-    fallback::others,
     id,
     messages::{BulkBody, GroupBody, GroupPatch, Message, Reader, UserBody, UserPatch},
     quirks,
     respond::ok,
 };
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    let resource = web::resource("/Bulk").route(web::post().to(bulk));
-    config.service(resource.default_service(others("POST")));
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::at("/Bulk").on(http::Method::POST, bulk)]
 }
 
 async fn bulk(

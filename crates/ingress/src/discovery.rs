@@ -1,9 +1,6 @@
 //! Discovery, RFC 7644 §4: what the service provider can do, its resource types and its schemas.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{Data, ServiceConfig},
-};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use app::App;
 use domain::ids::ConnectorName;
 use event_log::WorkspaceId;
@@ -15,24 +12,23 @@ use scim::{
 };
 use serde_json::Value;
 
-use crate::{caller::Caller, error::Refused, query::Query, readable, respond::ok};
+use crate::{caller::Caller, endpoint::Endpoint, error::Refused, query::Query, respond::ok};
 
 type Answer = Result<HttpResponse, Refused>;
 
-const ALLOW: &str = "GET, HEAD";
-
 /// What can be read without a token: clients look at the authentication schemes before they have
 /// one (RFC 7643 §5).
-pub(crate) fn public_routes(config: &mut ServiceConfig) {
-    config.service(readable("/ServiceProviderConfig", service_provider_config, ALLOW));
+pub(crate) fn public_endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::at("/ServiceProviderConfig").get(service_provider_config)]
 }
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    config
-        .service(readable("/ResourceTypes", resource_types, ALLOW))
-        .service(readable("/ResourceTypes/{name}", resource_type, ALLOW))
-        .service(readable("/Schemas", schemas, ALLOW))
-        .service(readable("/Schemas/{urn}", schema, ALLOW));
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("/ResourceTypes").get(resource_types),
+        Endpoint::at("/ResourceTypes/{name}").get(resource_type),
+        Endpoint::at("/Schemas").get(schemas),
+        Endpoint::at("/Schemas/{urn}").get(schema),
+    ]
 }
 
 /// What this server has of SCIM. It says only what is served.

@@ -2,24 +2,30 @@
 
 use actix_web::{
     HttpResponse, ResponseError, Route,
-    http::{Method, header::ALLOW},
-    web::{self, ServiceConfig},
+    http::{
+        Method,
+        header::{ALLOW, HeaderValue},
+    },
+    web,
 };
 
-use crate::error::Refused;
+use crate::{endpoint::Endpoint, error::Refused};
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    config.service(web::resource("/Me").to(not_implemented));
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::at("/Me").any(not_implemented)]
 }
 
 /// What a resource answers to the methods for which it has no route: 405 with those that it has,
 /// and to `OPTIONS` these alone.
-pub(crate) fn others(allow: &'static str) -> Route {
-    web::to(move |method: Method| async move {
-        if method == Method::OPTIONS {
-            return HttpResponse::NoContent().insert_header((ALLOW, allow)).finish();
+pub(crate) fn others(allow: String) -> Route {
+    web::to(move |method: Method| {
+        let allow = allow.clone();
+        async move {
+            if method == Method::OPTIONS {
+                return HttpResponse::NoContent().insert_header((ALLOW, allow)).finish();
+            }
+            method_not_allowed(&allow)
         }
-        method_not_allowed(allow)
     })
 }
 
@@ -35,10 +41,12 @@ pub(crate) async fn unknown_base() -> Result<HttpResponse, Refused> {
 }
 
 /// 405, with the methods that there are.
-fn method_not_allowed(allow: &'static str) -> HttpResponse {
+fn method_not_allowed(allow: &str) -> HttpResponse {
     let error = scim::Error::method_not_allowed(format!("possible here: {allow}"));
     let mut response = Refused::from(error).error_response();
-    response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static(allow));
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
     response
 }
 

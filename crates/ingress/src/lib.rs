@@ -23,6 +23,7 @@ mod caller;
 mod conditions;
 mod discovery;
 mod document;
+mod endpoint;
 mod envelope;
 mod error;
 mod fallback;
@@ -41,17 +42,39 @@ mod users;
 use std::sync::Arc;
 
 use actix_web::{
-    FromRequest, Handler, Resource, Responder,
+    http::Method,
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
 use app::App;
+use endpoint::{Endpoint, mount};
 
 pub use body::{BODY_BYTES_MAX, BODY_SECONDS_MAX, DEPTH_MAX, USER_BODY_BYTES_MAX, VALUES_MAX};
 pub use quirks::names as quirk_names;
 
 /// Under which path a connector's endpoints lie; [`App::base_url`] says the same with a host.
 const BASE: &str = "/scim/v2/{workspace}/{connector}";
+
+/// What there is: one line for each file of endpoints.
+const ENDPOINTS: &[fn() -> Vec<Endpoint>] = &[
+    fallback::endpoints,
+    search::endpoints,
+    bulk::endpoints,
+    users::endpoints,
+    groups::endpoints,
+    discovery::endpoints,
+];
+
+/// Every method of every endpoint that wants a token, by its path below the Base URL, such as
+/// `/Users/{id}`. Without one there is `/ServiceProviderConfig` alone, which says nothing of anybody.
+pub fn routes() -> Vec<(Method, &'static str)> {
+    let of = |it: Endpoint| it.methods.into_iter().map(move |method| (method, it.path));
+    endpoints().into_iter().flat_map(of).collect()
+}
+
+fn endpoints() -> Vec<Endpoint> {
+    ENDPOINTS.iter().flat_map(|endpoints| endpoints()).collect()
+}
 
 /// Mounts the SCIM endpoints of every connector of every workspace, and answers everything else
 /// below `/scim` as SCIM does.
@@ -62,19 +85,14 @@ pub fn configure(app: Arc<App>) -> impl FnOnce(&mut ServiceConfig) {
             .wrap(from_fn(move |request, next| {
                 caller::authenticate(Arc::clone(&inner), request, next)
             }))
-            .configure(fallback::routes)
-            .configure(search::routes)
-            .configure(bulk::routes)
-            .configure(users::routes)
-            .configure(groups::routes)
-            .configure(discovery::routes)
+            .configure(mount(endpoints()))
             .default_service(web::to(fallback::unknown_endpoint));
         let connector = web::scope(BASE)
             .app_data(Data::from(app))
             .wrap(from_fn(move |request, next| {
                 envelope::envelope(Arc::clone(&outer), request, next)
             }))
-            .configure(discovery::public_routes)
+            .configure(mount(discovery::public_endpoints()))
             .service(authenticated);
         let elsewhere = web::scope("/scim")
             .wrap(from_fn(move |request, next| {
@@ -83,18 +101,4 @@ pub fn configure(app: Arc<App>) -> impl FnOnce(&mut ServiceConfig) {
             .default_service(web::to(fallback::unknown_base));
         config.service(connector).service(elsewhere);
     }
-}
-
-/// A resource that answers `GET`, `HEAD` and `OPTIONS`, and 405 to what it is not given routes for.
-fn readable<F, Args>(path: &str, get: F, allow: &'static str) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let head = get.clone();
-    web::resource(path)
-        .route(web::get().to(get))
-        .route(web::head().to(head))
-        .default_service(fallback::others(allow))
 }

@@ -6,16 +6,13 @@
 
 use std::sync::Arc;
 
-use actix_web::{
-    HttpResponse, Resource,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, http::Method, web::Data};
 use app::App;
 use scim::{Kind, query::Page};
 
 use crate::{
-    body::ScimJson, caller::Caller, error::Refused, fallback::others, messages::SearchBody,
-    query::Query, readable, respond::Show,
+    body::ScimJson, caller::Caller, endpoint::Endpoint, error::Refused, messages::SearchBody,
+    query::Query, respond::Show,
 };
 
 type Answer = Result<HttpResponse, Refused>;
@@ -24,12 +21,13 @@ const USERS: &[Kind] = &[Kind::User];
 const GROUPS: &[Kind] = &[Kind::Group];
 
 /// The searches, and the list of everything.
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    config
-        .service(readable("", all, "GET, HEAD"))
-        .service(search("/.search", &Kind::ALL))
-        .service(search("/Users/.search", USERS))
-        .service(search("/Groups/.search", GROUPS));
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("").get(all),
+        search("/.search", &Kind::ALL),
+        search("/Users/.search", USERS),
+        search("/Groups/.search", GROUPS),
+    ]
 }
 
 /// `GET /Users`
@@ -46,12 +44,12 @@ async fn all(caller: Caller, app: Data<App>, query: Query) -> Answer {
     list(&caller, &app, &Kind::ALL, query.listing()?).await
 }
 
-fn search(path: &str, kinds: &'static [Kind]) -> Resource {
+fn search(path: &'static str, kinds: &'static [Kind]) -> Endpoint {
     let search = move |caller: Caller, app: Data<App>, body: ScimJson<SearchBody>| async move {
         let ScimJson(SearchBody(query)) = body;
         list(&caller, &app, kinds, query).await
     };
-    web::resource(path).route(web::post().to(search)).default_service(others("POST"))
+    Endpoint::at(path).on(Method::POST, search)
 }
 
 async fn list(

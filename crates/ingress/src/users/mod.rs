@@ -6,25 +6,19 @@ mod get;
 mod patch;
 mod replace;
 
-use actix_web::{
-    HttpResponse,
-    web::{self, ServiceConfig},
-};
+use actix_web::{HttpResponse, http::Method};
 
-use crate::{error::Refused, readable, search};
+use crate::{endpoint::Endpoint, error::Refused, search};
 
 type Answer = Result<HttpResponse, Refused>;
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    config
-        .service(
-            readable("/Users", search::users, "GET, HEAD, POST")
-                .route(web::post().to(create::create)),
-        )
-        .service(
-            readable("/Users/{id}", get::get, "GET, HEAD, PUT, PATCH, DELETE")
-                .route(web::put().to(replace::replace))
-                .route(web::patch().to(patch::patch))
-                .route(web::delete().to(delete::delete)),
-        );
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("/Users").get(search::users).on(Method::POST, create::create),
+        Endpoint::at("/Users/{id}")
+            .get(get::get)
+            .on(Method::PUT, replace::replace)
+            .on(Method::PATCH, patch::patch)
+            .on(Method::DELETE, delete::delete),
+    ]
 }

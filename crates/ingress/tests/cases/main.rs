@@ -12,6 +12,7 @@ mod cycles;
 mod discovery;
 mod extensions;
 mod groups;
+mod isolation;
 mod lists;
 mod log;
 mod patches;

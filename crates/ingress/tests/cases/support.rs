@@ -92,16 +92,26 @@ impl Server {
 
     /// A client with a connector of its own in a portal.
     pub(crate) async fn connect(&self, portal: Portal, name: &str, idp: Idp) -> Client<'_> {
+        self.connect_in(&self.workspace, portal, name, idp).await
+    }
+
+    /// The same in another workspace.
+    pub(crate) async fn connect_in(
+        &self,
+        workspace: &WorkspaceId,
+        portal: Portal,
+        name: &str,
+        idp: Idp,
+    ) -> Client<'_> {
         let saml = Saml {
             entity_id: "https://idp.example".to_owned(),
             sso_url: "https://idp.example/sso".to_owned(),
             certificate: include_str!("../../../testkit/idp/certificate.b64").to_owned(),
         };
         let login = Login { saml, jit: false };
-        self.app.configure_saml(&person(), &self.workspace, portal, login).await.unwrap();
+        self.app.configure_saml(&person(), workspace, portal, login).await.unwrap();
         let asked = EnableScim { name: Some(name.to_owned()), idp, disable_jit: false };
-        let enabled =
-            self.app.enable_scim(&person(), &self.workspace, portal, asked).await.unwrap();
+        let enabled = self.app.enable_scim(&person(), workspace, portal, asked).await.unwrap();
         let base = enabled.base_url.strip_prefix(PUBLIC_URL).unwrap().to_owned();
         Client { server: self, base, token: Some(enabled.token.token), headers: Vec::new() }
     }
@@ -183,6 +193,21 @@ impl Client<'_> {
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Reply {
+        Reply::read(self.answer(method, path, body).await).await
+    }
+
+    /// An answer whose body has not been read.
+    pub(crate) async fn begin(&self, method: Method, path: &str) -> actix_web::HttpResponse {
+        self.answer(method, path, None).await
+    }
+
+    /// The same to a request with a body.
+    pub(crate) async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> actix_web::HttpResponse {
         let mut request =
             test::TestRequest::default().method(method).uri(&format!("{}{path}", self.base));
         if let Some(token) = &self.token {
@@ -195,25 +220,10 @@ impl Client<'_> {
         for (name, value) in &self.headers {
             request = request.insert_header((*name, value.as_str()));
         }
-        let answer = (self.server.send)(request).await;
-        let response = match answer {
+        match (self.server.send)(request).await {
             Ok(response) => response.map_into_boxed_body().into_parts().1,
             Err(error) => error.error_response(),
-        };
-        Reply::read(response).await
-    }
-
-    /// An answer whose body has not been read.
-    pub(crate) async fn begin(&self, method: Method, path: &str) -> actix_web::HttpResponse {
-        let request = test::TestRequest::default().method(method);
-        let mut request = request.uri(&format!("{}{path}", self.base));
-        for (name, value) in &self.headers {
-            request = request.insert_header((*name, value.as_str()));
         }
-        if let Some(token) = &self.token {
-            request = request.insert_header(("authorization", format!("Bearer {token}")));
-        }
-        (self.server.send)(request).await.unwrap().map_into_boxed_body().into_parts().1
     }
 
     /// The same client with another header, or another value of it.
