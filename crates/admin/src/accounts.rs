@@ -50,6 +50,10 @@ fn endpoints_of(base: &str, portal: Portal) -> Vec<Endpoint> {
     let change = move |inside, id, body| change(portal, inside, id, body);
     let remove = move |inside, id| remove(portal, inside, id);
     let one = format!("{base}/{{id}}");
+    let changes = match portal {
+        Portal::Dashboard => "Give a collaborator another role",
+        Portal::Store | Portal::Mdm => "Change nothing: only collaborators have a role",
+    };
     vec![
         Endpoint::new(Method::GET, base, "List the people of a portal", list)
             .param(
@@ -62,13 +66,20 @@ fn endpoints_of(base: &str, portal: Portal) -> Vec<Endpoint> {
             .makes::<Account>()
             .refuses(409, "The person has an account already"),
         Endpoint::new(Method::GET, &*one, "Get a person of a portal", get).shows::<Account>(),
-        Endpoint::new(Method::PATCH, &*one, "Give a collaborator another role", change)
-            .takes::<ChangeAccount>()
-            .shows::<Account>()
-            .refuses(409, "The person has no account"),
+        change_of(portal, Endpoint::new(Method::PATCH, &*one, changes, change)),
         Endpoint::new(Method::DELETE, &*one, "Remove an account", remove)
             .refuses(409, "The person has no account"),
     ]
+}
+
+fn change_of(portal: Portal, endpoint: Endpoint) -> Endpoint {
+    let endpoint = endpoint.takes::<ChangeAccount>().shows::<Account>();
+    match portal {
+        Portal::Dashboard => {
+            endpoint.refuses(409, "The person has no account, or their role follows their groups")
+        }
+        Portal::Store | Portal::Mdm => endpoint,
+    }
 }
 
 /// A person of a portal. Wherever their id is taken, the SCIM id of any of their entries is too.

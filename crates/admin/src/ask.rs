@@ -13,7 +13,7 @@ use domain::{ids::ConnectorName, portal::Portal};
 use event_log::WorkspaceId;
 use futures_util::future::LocalBoxFuture;
 
-use crate::problem::Refused;
+use crate::{params, problem::Refused};
 
 /// A person who has shown who they are, and what they may ask.
 #[derive(Clone)]
@@ -33,6 +33,7 @@ impl Ask {
         let header = request.headers().get(AUTHORIZATION);
         let authorization = header.map(|value| value.to_str().unwrap_or("unreadable"));
         let person = app.authenticate_person(authorization, ids).map_err(Refusal::from)?;
+        params::check(request)?;
         Ok(Self { app, person })
     }
 }

@@ -17,7 +17,7 @@ use utoipa::{
     },
 };
 
-use crate::{answer::Page, problem, words};
+use crate::{answer::Page, params::Known, problem, words};
 
 /// A named schema, for the document's components.
 pub(crate) type NamedSchema = (String, RefOr<Schema>);
@@ -175,6 +175,12 @@ impl Endpoint {
         self
     }
 
+    /// The names of its parameters in the query string.
+    fn query_names(&self) -> Vec<String> {
+        let in_query = |it: &&Parameter| matches!(it.parameter_in, ParameterIn::Query);
+        self.params.iter().filter(in_query).map(|it| it.name.clone()).collect()
+    }
+
     fn array_of<T: ToSchema>(&mut self) -> RefOr<Schema> {
         ArrayBuilder::new().items(self.named::<T>()).into()
     }
@@ -214,8 +220,10 @@ pub(crate) fn resource(path: &str, endpoints: Vec<Endpoint>) -> Resource {
         allowed.push("HEAD".to_owned());
     }
     let allowed = allowed.join(", ");
+    let known = Known::new(endpoints.iter().map(|it| (it.method.clone(), it.query_names())));
     let resource = endpoints
         .into_iter()
-        .fold(web::resource(path), |resource, endpoint| resource.route(endpoint.route));
+        .fold(web::resource(path), |resource, endpoint| resource.route(endpoint.route))
+        .app_data(known);
     resource.default_service(web::to(move || ready(problem::not_allowed(&allowed))))
 }

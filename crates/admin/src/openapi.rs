@@ -105,6 +105,9 @@ fn operation(endpoint: Endpoint) -> Operation {
     } else {
         operation = operation.security(SecurityRequirement::default());
     }
+    if guarded && !refused.iter().any(|(status, _)| *status == 400) {
+        refused.push((400, "A parameter that is not known; the detail says which are"));
+    }
     if in_workspace {
         refused.push((404, "Nothing by that name"));
     }

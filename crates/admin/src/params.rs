@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt::Display, future::Ready, str::FromStr};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Query};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::Method, web::Query};
 use app::admin::page::Listing;
 
 use crate::problem::Refused;
@@ -24,6 +24,46 @@ impl FromRequest for Params {
         let unreadable = |_| Refused::parameter("the query string", "does not read");
         std::future::ready(read.map(|query| Self(query.into_inner())).map_err(unreadable))
     }
+}
+
+/// Which parameters the methods of a path take.
+pub(crate) struct Known(Vec<(Method, Vec<String>)>);
+
+impl Known {
+    /// `takes` are the methods with the names of their parameters.
+    pub(crate) fn new(takes: impl IntoIterator<Item = (Method, Vec<String>)>) -> Self {
+        Self(takes.into_iter().collect())
+    }
+
+    /// What those of a method are.
+    fn of(&self, method: &Method) -> &[String] {
+        // What can be got can be asked for without its body.
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        self.0.iter().find(|(known, _)| known == method).map_or(&[], |(_, names)| names)
+    }
+
+    /// Finds a parameter that is not known. A typing error would else be taken for a wish that was
+    /// granted: a list that is not filtered, a removal of more than was meant.
+    fn check(&self, method: &Method, query: &str) -> Result<(), Refused> {
+        let names = self.of(method);
+        let Ok(given) = Query::<Vec<(String, String)>>::from_query(query) else { return Ok(()) };
+        let unknown = given.into_inner().into_iter().find(|(name, _)| !names.contains(name));
+        let Some((unknown, _)) = unknown else { return Ok(()) };
+        let these = match names {
+            [] => "there are none".to_owned(),
+            names => format!("the ones here are {}", names.join(", ")),
+        };
+        Err(Refused::parameter(&unknown, &format!("this is no parameter here; {these}")))
+    }
+}
+
+/// Refuses what the endpoint of a request does not take.
+///
+/// # Errors
+/// 400 that names it.
+pub(crate) fn check(request: &HttpRequest) -> Result<(), Refused> {
+    let Some(known) = request.app_data::<Known>() else { return Ok(()) };
+    known.check(request.method(), request.query_string())
 }
 
 impl Params {
@@ -110,6 +150,29 @@ mod tests {
         for bad in ["0", "-1", "x", "1.5"] {
             assert!(params(&[("limit", bad)]).limit().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_with_what_is() {
+        let known = Known::new([
+            (Method::GET, vec!["q".to_owned(), "limit".to_owned()]),
+            (Method::DELETE, Vec::new()),
+        ]);
+        let said = |method, query| {
+            known.check(&method, query).map_err(|refused| refused.to_string()).err()
+        };
+        for fine in ["", "q=a", "limit=1&q=", "%71=a", "q=a&q=b"] {
+            assert_eq!(said(Method::GET, fine), None, "{fine}");
+            assert_eq!(said(Method::HEAD, fine), None, "{fine}");
+        }
+        assert_eq!(
+            said(Method::GET, "q=a&Limit=1").as_deref(),
+            Some("Limit: this is no parameter here; the ones here are q, limit")
+        );
+        assert_eq!(
+            said(Method::DELETE, "q").as_deref(),
+            Some("q: this is no parameter here; there are none")
+        );
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! An app with its API, without a socket.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::OnceCell, sync::Arc, time::Duration};
 
 use actix_web::{
     http::{Method, StatusCode, header::HeaderMap},
     test::{self, TestRequest},
 };
-use app::{App, Caller, CountedIds, Parts, RequestIds, UserView, policies};
+use app::{
+    App, Caller, CountedIds, Parts, RequestIds, UserView,
+    policies::{self, Policy},
+};
 use domain::ids::EntryId;
 use event_log::{Clock, EventLog, ManualClock, SqliteLog};
 use projections::ReadModels;
@@ -17,8 +20,12 @@ use scim::{
 };
 use serde_json::{Value, json};
 
+use crate::document::Document;
+
 /// The owner's token.
 pub(crate) const TOKEN: &str = "the-token-of-the-owner";
+/// Where the API lies.
+const API: &str = "/api/v1";
 /// 2026-01-01T00:00:00Z.
 const NOW: i64 = 1_767_225_600_000_000;
 /// A signing certificate of nobody.
@@ -28,6 +35,7 @@ pub(crate) struct World {
     pub(crate) app: Arc<App>,
     pub(crate) log: Arc<SqliteLog>,
     pub(crate) clock: Arc<ManualClock>,
+    document: OnceCell<Document>,
     _read_models: tempfile::TempDir,
 }
 
@@ -76,7 +84,12 @@ impl World {
 
     /// Lets the policies run.
     fn wake(&self) {
-        actix_web::rt::spawn(policies::run(Arc::clone(&self.app), policies::standard()));
+        self.wake_with(policies::standard());
+    }
+
+    /// Lets some policies run.
+    pub(crate) fn wake_with(&self, policies: Vec<Box<dyn Policy>>) {
+        actix_web::rt::spawn(policies::run(Arc::clone(&self.app), policies));
     }
 
     /// The same world after a restart: nothing of it is left but its log.
@@ -97,7 +110,7 @@ impl World {
         let read_models =
             ReadModels::open(dir.path(), Arc::clone(&log) as Arc<dyn EventLog>).unwrap();
         let app = app(&log, &clock, read_models);
-        Self { app, log, clock, _read_models: dir }
+        Self { app, log, clock, document: OnceCell::new(), _read_models: dir }
     }
 
     /// A world with the workspace `acme`, and SCIM for one of its portals under a rule. Returns the
@@ -115,8 +128,32 @@ impl World {
         (world, token)
     }
 
-    /// Sends a request as it is.
+    /// Sends a request as it is. The answer is held against the document.
     pub(crate) async fn send(&self, request: TestRequest) -> Answer {
+        let (method, path, answer) = self.answer(request).await;
+        if let Some(path) = path.strip_prefix(API) {
+            let media = answer.headers.get("content-type").map(|it| it.to_str().unwrap());
+            let (status, text) = (answer.status, &answer.text);
+            self.document().await.check(&method, path, status, media, text);
+        }
+        answer
+    }
+
+    /// What the API says of itself.
+    pub(crate) async fn document(&self) -> &Document {
+        if self.document.get().is_none() {
+            let get = TestRequest::get().uri(&format!("{API}/openapi.json"));
+            let (_, _, document) = self.answer(get).await;
+            let document = document.is(200);
+            let _ = self.document.set(Document::new(document));
+        }
+        self.document.get().unwrap()
+    }
+
+    /// What is asked, and what is answered.
+    async fn answer(&self, request: TestRequest) -> (Method, String, Answer) {
+        let request = request.to_request();
+        let (method, path) = (request.method().clone(), request.path().to_owned());
         let probes = admin::Probes::new(Arc::clone(&self.app)).with_log({
             let log = Arc::clone(&self.log);
             move || log.stats()
@@ -125,7 +162,7 @@ impl World {
             .configure(admin::configure(Arc::clone(&self.app)))
             .configure(admin::configure_probes(&probes));
         let server = test::init_service(server).await;
-        let response = match test::try_call_service(&server, request.to_request()).await {
+        let response = match test::try_call_service(&server, request).await {
             Ok(response) => response.map_into_boxed_body(),
             Err(error) => panic!("the server must answer: {error}"),
         };
@@ -133,18 +170,23 @@ impl World {
         let text = String::from_utf8(test::read_body(response).await.to_vec()).unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();
         assert!(status != StatusCode::NO_CONTENT || text.is_empty());
-        Answer { status: status.as_u16(), headers, body, text }
+        (method, path, Answer { status: status.as_u16(), headers, body, text })
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let request = TestRequest::default()
-            .method(method)
-            .uri(&format!("/api/v1{path}"))
+            .method(method.clone())
+            .uri(&format!("{API}{path}"))
             .insert_header(("authorization", format!("Bearer {TOKEN}")));
-        match body {
-            Some(body) => self.send(request.set_json(body)).await,
-            None => self.send(request).await,
+        let request = match &body {
+            Some(body) => request.set_json(body),
+            None => request,
+        };
+        let answer = self.send(request).await;
+        if (200..300).contains(&answer.status) {
+            self.document().await.check_request(&method, path, body.as_ref());
         }
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -1,0 +1,314 @@
+//! What is granted, and what only some routes refuse: a function for each kind of thing.
+
+use actix_web::{http::header::ACCEPT, test::TestRequest};
+use serde_json::json;
+
+use super::WS;
+use crate::{
+    access::push,
+    world::{TOKEN, World, saml},
+};
+
+/// Asks for everything that adds up: later ones need what earlier ones have made.
+pub(super) async fn all(world: &World) {
+    workspaces(world).await;
+    sign_in(world).await;
+    connectors(world).await;
+    tokens(world).await;
+    settings(world).await;
+    people_and_groups(world).await;
+    publications(world).await;
+    segments(world).await;
+    devices(world).await;
+    offboardings(world).await;
+    holds(world).await;
+    record(world).await;
+    projections(world).await;
+}
+
+async fn workspaces(world: &World) {
+    let acme = json!({ "slug": "acme", "name": "Acme", "plan": "enterprise" });
+    world.post("/workspaces", acme.clone()).await.is(201);
+    world.post("/workspaces", acme).await.refused(409);
+    world.post("/workspaces", json!({ "slug": "globex", "name": "Globex" })).await.is(201);
+    world.get("/workspaces?q=a&limit=1").await.is(200);
+    world.get("/workspaces?limit=1").await.is(200);
+    world.get(WS).await.is(200);
+    world.patch(WS, json!({ "name": "Acme Corp" })).await.is(200);
+    world.patch(WS, json!({ "name": null, "plan": "enterprise" })).await.is(200);
+}
+
+async fn sign_in(world: &World) {
+    for portal in ["dashboard", "store", "mdm"] {
+        let path = format!("{WS}/portals/{portal}");
+        world.post(&format!("{path}/scim"), json!({})).await.refused(409);
+        world.put(&format!("{path}/saml"), saml(false)).await.is(200);
+        world.get(&format!("{path}/saml")).await.is(200);
+        world
+            .put(&format!("{path}/access"), json!({ "groups": [["staff"], ["a", "b"]] }))
+            .await
+            .is(200);
+        world.put(&format!("{path}/access"), json!({ "groups": [] })).await.is(200);
+        world.get(&format!("{path}/access")).await.is(200);
+    }
+}
+
+async fn connectors(world: &World) {
+    let all = json!({ "idp": "okta", "name": "okta", "disable_jit": true });
+    world.post(&format!("{WS}/portals/store/scim"), all).await.is(201);
+    for portal in ["dashboard", "store", "mdm"] {
+        let none = json!({ "name": portal, "disable_jit": null });
+        world.post(&format!("{WS}/portals/{portal}/scim"), none).await.is(201);
+        world.put(&format!("{WS}/portals/{portal}/saml"), saml(true)).await.refused(409);
+        world.delete(&format!("{WS}/portals/{portal}/saml")).await.refused(409);
+    }
+    world.post(&format!("{WS}/portals/mdm/scim"), json!({ "name": "spare" })).await.is(201);
+    world.delete(&format!("{WS}/connectors/spare?people=deactivate")).await.is(204);
+    let okta = format!("{WS}/connectors/okta");
+    world.get(&format!("{WS}/connectors?q=o&limit=1")).await.is(200);
+    world.patch(&okta, json!({ "state": "paused", "idp": "strict" })).await.is(200);
+    world.get(&okta).await.is(200);
+    world.patch(WS, json!({ "plan": "basic" })).await.is(200);
+    world.get(&format!("{WS}/connectors")).await.is(200);
+    world.patch(&okta, json!({ "state": "active" })).await.refused(409);
+    world.patch(WS, json!({ "plan": "enterprise" })).await.is(200);
+    world.patch(&okta, json!({ "state": "active" })).await.is(200);
+}
+
+pub(super) async fn tokens(world: &World) {
+    let path = format!("{WS}/connectors/okta/tokens");
+    let soon = json!({ "expires_at": "2026-01-10T00:00:00+01:00" });
+    let id = world.post(&path, soon).await.field(201, "id");
+    world.post(&path, json!({})).await.refused(409);
+    world.delete(&format!("{path}/{id}")).await.is(204);
+    world.post(&path, json!({})).await.is(201);
+    world.get(&path).await.is(200);
+    world.get(&format!("{WS}/connectors/okta")).await.is(200);
+}
+
+async fn settings(world: &World) {
+    for connector in ["dashboard", "store", "mdm"] {
+        let path = format!("{WS}/connectors/{connector}");
+        let rule = format!("{path}/provisioning");
+        for brake in [
+            json!("off"),
+            json!({}),
+            json!({ "count": 5, "share": 0.5, "share_from": 1, "window_minutes": 2 }),
+        ] {
+            let body =
+                json!({ "on_create": "create", "on_deactivate": "remove_user", "brake": brake });
+            world.put(&rule, body).await.is(200);
+        }
+        world
+            .put(&rule, json!({ "on_create": "create", "on_deactivate": "remove_user" }))
+            .await
+            .is(200);
+        world.get(&rule).await.is(200);
+        let schema = json!({ "id": "urn:acme:User", "name": "Acme", "attributes": [{ "name": "badge", "type": "string" }] });
+        let declared = json!({ "items": [{ "resource_type": "User", "schema": schema }] });
+        world.put(&format!("{path}/extensions"), declared).await.is(200);
+        world.get(&format!("{path}/extensions")).await.is(200);
+        let mapping = json!([{ "name": "title", "attributes": [{ "key": "title" }, { "namespace": "urn:acme:User", "key": "badge" }] }]);
+        world.put(&format!("{path}/attribute-mapping"), mapping).await.is(200);
+        world.get(&format!("{path}/attribute-mapping")).await.is(200);
+        world.get(&format!("{path}/attribute-mapping/apply")).await.is(200);
+        world.post(&format!("{path}/attribute-mapping/apply"), json!({})).await.is(200);
+        world.get(&format!("{path}/attribute-mapping/apply")).await.is(200);
+    }
+    let mapping = json!({
+        "rules": [{ "group": "Admins", "role": "admin", "connector": "dashboard" }, { "group": "Others", "role": "viewer" }],
+        "settle_minutes": 5, "follow_groups": false, "no_match": "unassigned",
+    });
+    world.put(&format!("{WS}/role-mapping"), mapping).await.is(200);
+    world.put(&format!("{WS}/role-mapping"), json!({ "no_match": null })).await.is(200);
+    world.get(&format!("{WS}/role-mapping")).await.is(200);
+}
+
+/// The one token of a connector.
+pub(super) async fn token(world: &World, connector: &str) -> String {
+    let all = format!("{WS}/connectors/{connector}/tokens");
+    for known in world.items(&all).await {
+        world.delete(&format!("{all}/{}", known["id"].as_str().unwrap())).await.is(204);
+    }
+    world.post(&all, json!({})).await.field(201, "token")
+}
+
+async fn people_and_groups(world: &World) {
+    for (connector, path) in
+        [("dashboard", "collaborators"), ("store", "employees"), ("mdm", "mdm/users")]
+    {
+        let all = format!("{WS}/{path}");
+        let caller = world.caller(connector, &token(world, connector).await).await;
+        let ada = world.provision(&caller, "ada@x").await.id.to_string();
+        let group = push(world, &caller, "Staff", &[ada.clone(), "nobody-yet".to_owned()]).await;
+        let role = (connector == "dashboard").then_some("developer");
+        let mut eve = json!({ "user_name": "eve@x", "email": "eve@x" });
+        if let Some(role) = role {
+            eve["role"] = json!(role);
+        }
+        let eve_id = world.post(&all, eve.clone()).await.field(201, "id");
+        world.post(&all, eve).await.refused(409);
+        world.post(&all, json!({ "user_name": "mallory@x", "email": null })).await.is(201);
+        world.get(&format!("{all}?q=x&limit=1&account=any")).await.is(200);
+        for id in [&ada, &eve_id] {
+            world.get(&format!("{all}/{id}")).await.is(200);
+            world.get(&format!("{WS}/people/{id}/groups?limit=1&q=s")).await.is(200);
+        }
+        let change = json!({ "role": "viewer" });
+        if role.is_some() {
+            world.patch(&format!("{all}/{eve_id}"), change.clone()).await.is(200);
+        }
+        world.delete(&format!("{all}/{eve_id}")).await.is(204);
+        world.delete(&format!("{all}/{eve_id}")).await.refused(409);
+        let refused = world.patch(&format!("{all}/{eve_id}"), change).await;
+        refused.refused(if role.is_some() { 409 } else { 400 });
+        world.get(&format!("{all}/{eve_id}")).await.is(200);
+        world.get(&format!("{WS}/connectors/{connector}/attribute-history?q=u")).await.is(200);
+        let groups = if connector == "mdm" { ["groups", "mdm/groups"] } else { ["groups"; 2] };
+        for groups in groups {
+            let groups = format!("{WS}/{groups}");
+            world.get(&format!("{groups}?q=s&limit=1")).await.is(200);
+            for of in ["", "/members?limit=1", "/pending?limit=1"] {
+                world.get(&format!("{groups}/{group}{of}")).await.is(200);
+            }
+        }
+        world.get(&format!("{WS}/groups?portal=store")).await.is(200);
+    }
+}
+
+async fn publications(world: &World) {
+    let all = format!("{WS}/publications");
+    let made = world.post(&all, json!({ "name": "Expenses", "groups": [["staff"]] })).await;
+    let one = format!("{all}/{}", made.field(201, "id"));
+    world.get(&format!("{all}?q=e&limit=1")).await.is(200);
+    world.get(&one).await.is(200);
+    world.patch(&one, json!({ "name": "Travel", "groups": null })).await.is(200);
+    let audience = world.items(&format!("{one}/audience?limit=1")).await;
+    let employee = audience[0]["id"].as_str().unwrap();
+    assert!(!world.items(&format!("{WS}/employees/{employee}/publications?q=t")).await.is_empty());
+    world.delete(&one).await.is(204);
+}
+
+async fn segments(world: &World) {
+    let all = format!("{WS}/mdm/segments");
+    let top = world.post(&all, json!({ "name": "EMEA", "parent": null })).await.field(201, "id");
+    world.post(&all, json!({ "name": "emea" })).await.refused(409);
+    let below = world.post(&all, json!({ "name": "Spain", "parent": top })).await.field(201, "id");
+    let (top, below) = (format!("{all}/{top}"), format!("{all}/{below}"));
+    world.get(&format!("{all}?q=e&limit=1")).await.is(200);
+    world.get(&below).await.is(200);
+    world.delete(&top).await.refused(409);
+    world.patch(&below, json!({ "name": "Iberia", "parent": null })).await.is(200);
+    world.patch(&below, json!({ "name": "EMEA" })).await.refused(409);
+    let people = world.items(&format!("{WS}/collaborators")).await;
+    let id = people[0]["id"].as_str().unwrap();
+    let grant =
+        |id: &str| json!({ "grants": [{ "collaborator": id, "actions": ["view", "enroll"] }] });
+    world.put(&format!("{top}/grants"), grant(id)).await.is(200);
+    world.get(&format!("{top}/grants")).await.is(200);
+    let removed = world.items(&format!("{WS}/collaborators?account=removed")).await;
+    let removed = removed[0]["id"].as_str().unwrap();
+    world.put(&format!("{top}/grants"), grant(removed)).await.refused(409);
+    assert!(!world.items(&format!("{WS}/collaborators/{id}/segments?q=e")).await.is_empty());
+    world.delete(&below).await.is(204);
+}
+
+async fn devices(world: &World) {
+    let (all, policies) = (format!("{WS}/mdm/devices"), format!("{WS}/mdm/policies"));
+    let policy = world.post(&policies, json!({ "name": "Kiosk" })).await.field(201, "id");
+    world.post(&policies, json!({ "name": "Kiosk" })).await.refused(409);
+    world.get(&format!("{policies}?q=k&limit=1")).await.is(200);
+    world.get(&format!("{policies}/{policy}")).await.is(200);
+    let full =
+        json!({ "serial": "1", "platform": "ios", "name": "One", "policy": policy, "user": null });
+    let one = world.post(&all, full.clone()).await.field(201, "id");
+    let one = format!("{all}/{one}");
+    world.post(&all, full).await.refused(409);
+    world.delete(&format!("{policies}/{policy}")).await.refused(409);
+    world.get(&format!("{all}?q=1&limit=1")).await.is(200);
+    world.get(&one).await.is(200);
+    world.patch(&one, json!({ "user": null, "policy": null })).await.is(200);
+    world.delete(&format!("{policies}/{policy}")).await.is(204);
+    world.delete(&one).await.is(204);
+    world.patch(&one, json!({ "policy": null })).await.refused(409);
+    world.delete(&one).await.refused(409);
+}
+
+async fn offboardings(world: &World) {
+    let policy = world.post(&format!("{WS}/mdm/policies"), json!({ "name": "Locked" })).await;
+    let rule = json!({
+        "on_create": "create", "on_deactivate": "change_policy", "policy": policy.field(201, "id"),
+    });
+    world.put(&format!("{WS}/connectors/mdm/provisioning"), rule).await.is(200);
+    world.get(&format!("{WS}/connectors/mdm/provisioning")).await.is(200);
+    let caller = world.caller("mdm", &token(world, "mdm").await).await;
+    let bob = world.provision(&caller, "bob@x").await.id;
+    let device = json!({ "serial": "2", "platform": "ios", "user": bob });
+    world.post(&format!("{WS}/mdm/devices"), device).await.is(201);
+    world.set_active(&caller, bob, false).await;
+    for path in ["offboardings", "effects"] {
+        let all = format!("{WS}/{path}");
+        let found = world.items(&format!("{all}?limit=1")).await;
+        let id = found[0]["id"].as_str().unwrap();
+        world.get(&format!("{all}/{id}")).await.is(200);
+    }
+    assert_eq!(world.items(&format!("{WS}/offboardings?state=started&user={bob}")).await.len(), 1);
+    assert_eq!(world.items(&format!("{WS}/effects?state=requested")).await.len(), 1);
+}
+
+async fn holds(world: &World) {
+    let brake = json!({ "count": 1, "share": 1.0, "share_from": 1_000, "window_minutes": 60 });
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user", "brake": brake });
+    world.put(&format!("{WS}/connectors/store/provisioning"), rule).await.is(200);
+    let caller = world.caller("store", &token(world, "store").await).await;
+    for name in ["h1@x", "h2@x", "h3@x"] {
+        let id = world.provision(&caller, name).await.id;
+        world.set_active(&caller, id, false).await;
+        // In their order: the first one passes.
+        world.get(&format!("{WS}/offboardings?user={id}")).await.is(200);
+    }
+    let all = format!("{WS}/holds");
+    let found = world.items(&format!("{all}?state=open&limit=1")).await;
+    let one = format!("{all}/{}", found[0]["id"].as_str().unwrap());
+    world.get(&one).await.is(200);
+    let held = world.items(&format!("{one}/users?state=held&limit=2")).await;
+    let (approve, undo) = (format!("{one}/approve"), format!("{one}/undo"));
+    let whom = |index: usize| json!({ "users": [held[index]["user"]] });
+    world.post(&approve, whom(0)).await.is(200);
+    world.post(&undo, json!({ "users": null })).await.is(200);
+    world.post(&undo, whom(0)).await.refused(409);
+    world.post(&approve, whom(1)).await.refused(409);
+}
+
+async fn record(world: &World) {
+    let path = format!("/api/v1{WS}/events");
+    world.get(&format!("{WS}/events?after=1&limit=5&type=workspace.*&from=1&to=9")).await.is(200);
+    world.get(&format!("{WS}/events?limit=1000")).await.is(200);
+    let lines = TestRequest::get()
+        .uri(&path)
+        .insert_header(("authorization", format!("Bearer {TOKEN}")))
+        .insert_header((ACCEPT, "application/x-ndjson"));
+    let lines = world.send(lines).await;
+    assert!(lines.text.lines().count() > 50, "{}", lines.text);
+}
+
+async fn projections(world: &World) {
+    world.get("/projections?limit=2").await.is(200);
+    for what in ["rebuild", "verify"] {
+        let path = format!("/projections/{what}");
+        world.post(&path, json!({ "projection": "store" })).await.is(200);
+        world.post(&path, json!({ "projection": null })).await.is(200);
+    }
+    world.get("/openapi.json").await.is(200);
+}
+
+pub(super) async fn removals(world: &World) {
+    for connector in ["okta", "dashboard", "store", "mdm"] {
+        let path = format!("{WS}/connectors/{connector}?people=keep");
+        world.delete(&path).await.is(204);
+    }
+    for portal in ["dashboard", "store", "mdm"] {
+        world.delete(&format!("{WS}/portals/{portal}/saml")).await.is(204);
+    }
+    world.delete(WS).await.is(204);
+}
