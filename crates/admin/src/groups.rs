@@ -7,11 +7,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::{Answer, Part, page},
+    answer::{Answer, Done, Part, page},
     ask::{Id, Inside},
     endpoint::Endpoint,
     moment,
     params::Params,
+    problem::Refused,
     words,
 };
 
@@ -26,6 +27,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 fn endpoints_of(base: &str, portals: &'static [Portal]) -> Vec<Endpoint> {
     let list = move |inside, params| list(portals, inside, params);
     let get = move |inside, id| get(portals, inside, id);
+    let delete = move |inside, id| delete(portals, inside, id);
     let members = move |inside, id, params| members(portals, inside, id, params);
     let pending = move |inside, id, params| pending(portals, inside, id, params);
     let mut all = Endpoint::new(Method::GET, base, "List the groups", list).lists::<Group>();
@@ -35,6 +37,13 @@ fn endpoints_of(base: &str, portals: &'static [Portal]) -> Vec<Endpoint> {
     vec![
         all,
         Endpoint::new(Method::GET, format!("{base}/{{id}}"), "Get a group", get).shows::<Group>(),
+        Endpoint::new(
+            Method::DELETE,
+            format!("{base}/{{id}}"),
+            "Delete a group that a removed connector has left",
+            delete,
+        )
+        .refuses(409, "Its connector is there, and it is deleted at the IdP"),
         Endpoint::new(
             Method::GET,
             format!("{base}/{{id}}/members"),
@@ -128,6 +137,12 @@ async fn list(portals: &[Portal], inside: Inside, params: Params) -> Part<Group>
 async fn get(portals: &[Portal], inside: Inside, id: Id<GroupId>) -> Answer<Group> {
     let row = inside.app.group_of_portals(&inside.workspace, portals, id.0).await?;
     Ok(Json(row.into()))
+}
+
+async fn delete(portals: &[Portal], inside: Inside, id: Id<GroupId>) -> Result<Done, Refused> {
+    let Inside { app, person, workspace } = inside;
+    app.delete_left_group(&person, &workspace, portals, id.0).await?;
+    Ok(Done)
 }
 
 async fn members(

@@ -19,7 +19,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .shows::<RoleMapping>(),
         Endpoint::new(Method::PUT, path, "Say which groups make collaborators what", put)
             .takes::<RoleMapping>()
-            .shows::<RoleMapping>(),
+            .shows::<RoleMapping>()
+            .refuses(409, "A rule names a connector that was removed with its groups"),
     ]
 }
 
@@ -49,7 +50,8 @@ struct Rule {
     /// `admin`, `developer`, `viewer` or `unassigned`.
     #[schema(schema_with = words::role)]
     role: Role,
-    /// The slug of the connector whose group is meant; of any, if it is left out.
+    /// The slug of the connector of the Dashboard whose group is meant; of any, if it is left out. One
+    /// that was removed while its people were kept still has its groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     connector: Option<ConnectorName>,

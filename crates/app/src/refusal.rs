@@ -307,6 +307,7 @@ impl From<WorkspaceRefusal> for Refusal {
             | WorkspaceRefusal::BadRoleMapping(_)
             | WorkspaceRefusal::BadGroupFilter(_)
             | WorkspaceRefusal::NotOfDashboard(..)
+            | WorkspaceRefusal::UnknownInRule(..)
             | WorkspaceRefusal::TooManyExtensions(_)
             | WorkspaceRefusal::ExtensionTwice(_) => Self::Malformed(text),
             WorkspaceRefusal::NoSaml(_) => Self::NotFound(text),
@@ -319,6 +320,7 @@ impl From<WorkspaceRefusal> for Refusal {
             | WorkspaceRefusal::ConnectorExists(_)
             | WorkspaceRefusal::ConnectorWas(_)
             | WorkspaceRefusal::TooManyTokens
+            | WorkspaceRefusal::GoneInRule(..)
             | WorkspaceRefusal::PolicyExists(_)
             | WorkspaceRefusal::PolicyInRule(_) => Self::State(text),
         }

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use scim::{attributes, fold, resource::Resource, urn};
+use scim::{
+    Catalogue, Kind, attributes, fold,
+    resource::Resource,
+    schema::{Attribute, Type},
+    urn,
+};
 use serde::{Deserialize, Serialize};
 
 /// How many names a connector may fill.
@@ -66,6 +71,9 @@ pub enum BadAttributeMapping {
     /// A schema is named by its URN.
     #[error("[{0}].attributes[{1}].namespace must be the URN of a schema; leave it out for any")]
     BadNamespace(usize, usize),
+    /// A key by which no user has a value, whatever the connector sends.
+    #[error("[{0}].attributes[{1}].key can never have a value: {2}")]
+    NoValue(usize, usize, &'static str),
 }
 
 impl AttributeMapping {
@@ -92,10 +100,14 @@ impl AttributeMapping {
             for (number, AttributeName { namespace, key }) in attributes.iter().enumerate() {
                 let field = |name: &str| format!("[{index}].attributes[{number}].{name}");
                 text(key, KEY_CHARACTERS_MAX, || field("key"))?;
-                let Some(namespace) = namespace else { continue };
-                text(namespace, NAMESPACE_CHARACTERS_MAX, || field("namespace"))?;
-                if !urn::is_uri(namespace) {
-                    return Err(BadAttributeMapping::BadNamespace(index, number));
+                if let Some(namespace) = namespace {
+                    text(namespace, NAMESPACE_CHARACTERS_MAX, || field("namespace"))?;
+                    if !urn::is_uri(namespace) {
+                        return Err(BadAttributeMapping::BadNamespace(index, number));
+                    }
+                }
+                if let Some(why) = why_empty(namespace.as_deref(), key) {
+                    return Err(BadAttributeMapping::NoValue(index, number, why));
                 }
             }
         }
@@ -112,6 +124,43 @@ impl AttributeMapping {
         let named =
             |it: &MappedName| Some((it.name.clone(), it.attributes.iter().find_map(value)?));
         self.names.iter().filter_map(named).collect()
+    }
+}
+
+/// Why no user can have a value by a key, if none can. An extension may have anything.
+fn why_empty(namespace: Option<&str>, key: &str) -> Option<&'static str> {
+    if namespace.is_some_and(|urn| !urn.eq_ignore_ascii_case(Kind::User.schema())) {
+        return None;
+    }
+    if urn::is_uri(key) {
+        return Some("the URN of a schema goes into the namespace");
+    }
+    if key.contains(['[', ']']) {
+        return Some("it is no filter: of a list, the primary element is taken, else the first");
+    }
+    let (name, sub) = key.split_once('.').map_or((key, None), |(name, sub)| (name, Some(sub)));
+    match Catalogue::standard().core_attribute(Kind::User, name) {
+        Some(attribute) => why_core_is_empty(attribute, sub),
+        // Any extension may have it.
+        None if namespace.is_none() => None,
+        None => Some("the core schema has no such attribute"),
+    }
+}
+
+fn why_core_is_empty(attribute: &Attribute, sub: Option<&str>) -> Option<&'static str> {
+    if attribute.is_read_only() {
+        return Some("only the server gives it; of an extension that has one, say the namespace");
+    }
+    if attribute.is_hidden() {
+        return Some("it is never kept; of an extension that has one, say the namespace");
+    }
+    let has = |sub: &str| attribute.sub(sub).is_some();
+    match sub {
+        None if attribute.data_type == Type::Complex && !has("value") => {
+            Some("it has parts: say which, as in name.familyName")
+        }
+        Some(sub) if !has(sub) => Some("the attribute has no such part"),
+        _ => None,
     }
 }
 
@@ -182,6 +231,47 @@ mod tests {
         let long = Resource::parse(Kind::User, long, Catalogue::standard()).unwrap().resource;
         let kept = mapping(json!([{"name": "t", "attributes": [{"key": "title"}]}])).values(&long);
         assert_eq!(kept["t"].chars().count(), VALUE_CHARACTERS_MAX);
+    }
+
+    #[test]
+    fn rule_20_a_key_that_can_never_have_a_value_is_refused() {
+        let check = |attribute: &Value| {
+            mapping(json!([{"name": "x", "attributes": [attribute]}])).check().err()
+        };
+        let core = "urn:ietf:params:scim:schemas:core:2.0:User";
+        for (attribute, said) in [
+            (json!({"key": "password"}), "never kept"),
+            (json!({"key": "Password", "namespace": core}), "never kept"),
+            (json!({"key": "id"}), "only the server"),
+            (json!({"key": "meta.created"}), "only the server"),
+            (json!({"key": "groups"}), "only the server"),
+            (json!({"key": "emails[type eq \"work\"]"}), "no filter"),
+            (json!({"key": "emails[type eq \"work\"].value"}), "no filter"),
+            (json!({"key": format!("{core}:title")}), "goes into the namespace"),
+            (json!({"key": "name"}), "has parts"),
+            (json!({"key": "addresses"}), "has parts"),
+            (json!({"key": "name.nick"}), "no such part"),
+            (json!({"key": "title.text"}), "no such part"),
+            (json!({"key": "costCode", "namespace": core}), "no such attribute"),
+        ] {
+            let error = check(&attribute).map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.starts_with("[0].attributes[0].key can never"), "{attribute}: {error}");
+            assert!(error.contains(said), "{attribute}: {error}");
+        }
+        for fine in [
+            json!({"key": "TITLE", "namespace": core}),
+            json!({"key": "externalId"}),
+            json!({"key": "emails"}),
+            json!({"key": "emails.type"}),
+            json!({"key": "addresses.locality"}),
+            json!({"key": "costCode"}),
+            json!({"key": "manager"}),
+            json!({"key": "cost.code"}),
+            json!({"key": "id", "namespace": "urn:acme:User"}),
+            json!({"key": "a[b]", "namespace": "urn:acme:User"}),
+        ] {
+            assert_eq!(check(&fine), None, "{fine}");
+        }
     }
 
     #[test]

@@ -83,7 +83,9 @@ async fn rule_5_people_who_go_go_as_if_the_connector_had_deleted_them() {
     let log = world.items("/workspaces/acme/events?type=workspace.connector_removed").await;
     assert_eq!(log[0]["data"], json!({ "connector": "store", "people": "deactivate" }));
     for name in ["user.entry_removed", "user.offboarding_started", "group.deleted"] {
-        for event in world.items(&format!("/workspaces/acme/events?type={name}")).await {
+        let events = world.items(&format!("/workspaces/acme/events?type={name}")).await;
+        assert!(!events.is_empty(), "{name}");
+        for event in events {
             assert_eq!(event["actor"], json!("policy:removals"), "{name}");
             assert_eq!(event["causation"], log[0]["position"], "{name}");
             assert_eq!(event["correlation"], log[0]["correlation"], "{name}");
@@ -105,6 +107,34 @@ async fn rule_5_people_who_stay_stay_as_they_are_and_out_of_reach() {
     let groups = world.items(&format!("/workspaces/acme/people/{ada}/groups")).await;
     assert_eq!(groups[0]["id"], json!(sales));
     assert!(world.items("/workspaces/acme/events?type=user.entry_removed").await.is_empty());
+}
+
+#[actix_web::test]
+async fn rule_5_a_group_that_stayed_is_deleted_by_hand_and_no_other() {
+    let (world, caller) = store().await;
+    let okta = second(&world).await;
+    let ada = world.provision(&caller, "ada@x").await.id;
+    let sales = push(&world, &caller, "Sales", &[ada.to_string()]).await.to_string();
+    let chess = push(&world, &okta, "Chess", &[]).await.to_string();
+    let group = |id: &str| format!("/workspaces/acme/groups/{id}");
+    let detail = world.delete(&group(&sales)).await.refused(409);
+    assert!(detail.contains("the connector store"), "{detail}");
+    world
+        .put("/workspaces/acme/portals/store/access", json!({ "groups": [["sales"]] }))
+        .await
+        .is(200);
+    world.delete(&format!("{STORE}?people=keep")).await.is(204);
+    let groups = format!("/workspaces/acme/people/{ada}/groups");
+    assert_eq!(world.get(&groups).await.is(200)["may_enter"], json!(true));
+
+    world.delete(&format!("/workspaces/acme/mdm/groups/{sales}")).await.refused(404);
+    world.delete(&group(&sales)).await.is(204);
+    world.delete(&group(&sales)).await.refused(404);
+    world.delete(&group(&chess)).await.refused(409);
+    assert_eq!(world.get(&groups).await.is(200)["may_enter"], json!(false));
+    let deleted = world.items("/workspaces/acme/events?type=group.deleted").await;
+    assert_eq!((deleted.len(), &deleted[0]["actor"]), (1, &json!("person:owner")));
+    assert_eq!(deleted[0]["stream"], json!(format!("group/{sales}")));
 }
 
 #[actix_web::test]
@@ -153,7 +183,7 @@ async fn rule_5_the_name_of_a_removed_connector_is_not_given_again() {
 }
 
 #[actix_web::test]
-async fn rule_14_a_mapping_may_still_name_a_removed_connector() {
+async fn rule_14_a_mapping_may_still_name_a_removed_connector_whose_groups_stayed() {
     let (world, _) = World::with_scim("dashboard", json!({})).await;
     let path = "/workspaces/acme/role-mapping";
     let rules = json!([{ "group": "Admins", "role": "admin", "connector": "dashboard" }]);
@@ -161,6 +191,21 @@ async fn rule_14_a_mapping_may_still_name_a_removed_connector() {
     world.delete("/workspaces/acme/connectors/dashboard?people=keep").await.is(204);
     assert_eq!(world.get(path).await.is(200), set);
     assert_eq!(world.put(path, set.clone()).await.is(200), set);
+}
+
+#[actix_web::test]
+async fn rule_14_a_mapping_names_no_connector_that_has_no_groups() {
+    let (world, _) = World::with_scim("dashboard", json!({})).await;
+    let path = "/workspaces/acme/role-mapping";
+    let rule = |connector| json!({ "group": "Admins", "role": "admin", "connector": connector });
+    let both = json!({ "rules": [rule("dashboard"), rule("nobody")] });
+    let detail = world.put(path, both).await.refused(400);
+    assert!(detail.starts_with("rules[1].connector") && detail.contains("nobody"), "{detail}");
+    let one = json!({ "rules": [rule("dashboard")] });
+    world.put(path, one.clone()).await.is(200);
+    world.delete("/workspaces/acme/connectors/dashboard?people=deactivate").await.is(204);
+    let detail = world.put(path, one).await.refused(409);
+    assert!(detail.starts_with("rules[0].connector dashboard was removed"), "{detail}");
 }
 
 #[actix_web::test]

@@ -1,6 +1,10 @@
 //! Groups as administrators see them: of all connectors, by portal, with who is still awaited.
 
-use domain::{ids::GroupId, portal::Portal};
+use domain::{
+    group::{GroupCommand, Via},
+    ids::GroupId,
+    portal::Portal,
+};
 use event_log::WorkspaceId;
 use projections::{
     Cursor,
@@ -9,7 +13,7 @@ use projections::{
 use uuid::Uuid;
 
 use super::page::{Listed, Listing};
-use crate::{App, Refusal};
+use crate::{App, Order, Person, Refusal};
 
 impl App {
     /// The groups of some portals, one portal after the other, by name.
@@ -61,6 +65,31 @@ impl App {
         let row = self.read_models.directory().group_of_workspace(workspace, id)?;
         let row = row.filter(|row| portals.contains(&row.portal));
         row.ok_or_else(|| Refusal::NotFound("group".to_owned()))
+    }
+
+    /// Deletes a group that a removed connector has left. No connector can do so any more, and while
+    /// it is there it counts for access, publications and roles.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or [`Refusal::State`] while its connector is there.
+    pub async fn delete_left_group(
+        &self,
+        person: &Person,
+        workspace: &WorkspaceId,
+        portals: &[Portal],
+        id: GroupId,
+    ) -> Result<(), Refusal> {
+        let connector = self.group_of_portals(workspace, portals, id).await?.connector;
+        if !self.workspace(workspace).await?.state.gone().contains(&connector) {
+            return Err(Refusal::State(format!(
+                "the connector {connector} keeps this group: delete it at the identity provider, or \
+                 remove the connector first"
+            )));
+        }
+        let command = GroupCommand::Delete { via: Via::new(connector) };
+        let (workspace, meta) = (workspace.clone(), person.meta());
+        self.groups.dispatch(Order { workspace, id: id.0, command, meta }).await?;
+        Ok(())
     }
 
     /// The members of a group, by id.

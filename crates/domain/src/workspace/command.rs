@@ -234,6 +234,14 @@ pub enum WorkspaceRefusal {
     /// Roles belong to the Dashboard.
     #[error("rules[{0}].connector {1} is not a connector of the dashboard portal")]
     NotOfDashboard(usize, ConnectorName),
+    /// A rule that names nothing.
+    #[error("rules[{0}].connector: there is no connector named {1}")]
+    UnknownInRule(usize, ConnectorName),
+    /// A rule that can never match.
+    #[error(
+        "rules[{0}].connector {1} was removed with its groups: take the rule out, or name another connector"
+    )]
+    GoneInRule(usize, ConnectorName),
     /// The setting does not fit its portal.
     #[error(transparent)]
     BadProvisioning(#[from] BadProvisioning),

@@ -196,8 +196,16 @@ impl Workspace {
         mapping.check()?;
         for (index, rule) in mapping.rules.iter().enumerate() {
             let Some(name) = &rule.connector else { continue };
-            if self.portal_of(name)? != Portal::Dashboard {
-                return Err(WorkspaceRefusal::NotOfDashboard(index, name.clone()));
+            let refuse =
+                |why: fn(usize, ConnectorName) -> WorkspaceRefusal| Err(why(index, name.clone()));
+            match self.portal_of(name) {
+                None => return refuse(WorkspaceRefusal::UnknownInRule),
+                Some(Portal::Dashboard) => {}
+                Some(_) => return refuse(WorkspaceRefusal::NotOfDashboard),
+            }
+            // Groups that stayed go on to count.
+            if self.removed.get(name).is_some_and(|it| it.people == People::Deactivate) {
+                return refuse(WorkspaceRefusal::GoneInRule);
             }
         }
         let mapping = mapping.clone();

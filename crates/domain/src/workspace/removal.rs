@@ -61,11 +61,9 @@ impl Workspace {
     }
 
     /// The portal of a connector that is or was there.
-    pub(super) fn portal_of(&self, name: &ConnectorName) -> Result<Portal, WorkspaceRefusal> {
-        match self.removed.get(name) {
-            Some(removed) => Ok(removed.portal),
-            None => Ok(self.connector(name)?.portal),
-        }
+    pub(super) fn portal_of(&self, name: &ConnectorName) -> Option<Portal> {
+        let removed = self.removed.get(name).map(|removed| removed.portal);
+        removed.or_else(|| self.connectors.get(name).map(|connector| connector.portal))
     }
 
     pub(super) fn remove_connector(

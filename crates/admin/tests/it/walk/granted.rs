@@ -62,10 +62,9 @@ async fn connectors(world: &World) {
         world.put(&format!("{WS}/portals/{portal}/saml"), saml(true)).await.refused(409);
         world.delete(&format!("{WS}/portals/{portal}/saml")).await.refused(409);
     }
-    world.post(&format!("{WS}/portals/mdm/scim"), json!({ "name": "spare" })).await.is(201);
-    world.delete(&format!("{WS}/connectors/spare?people=deactivate")).await.is(204);
     let okta = format!("{WS}/connectors/okta");
     world.get(&format!("{WS}/connectors?q=o&limit=1")).await.is(200);
+    left_groups(world).await;
     world.patch(&okta, json!({ "state": "paused", "idp": "strict" })).await.is(200);
     world.get(&okta).await.is(200);
     world.patch(WS, json!({ "plan": "basic" })).await.is(200);
@@ -75,7 +74,18 @@ async fn connectors(world: &World) {
     world.patch(&okta, json!({ "state": "active" })).await.is(200);
 }
 
-pub(super) async fn tokens(world: &World) {
+/// A connector that was removed, and the groups that it has left.
+async fn left_groups(world: &World) {
+    let left = world.post(&format!("{WS}/portals/mdm/scim"), json!({ "name": "left" })).await;
+    let caller = world.caller("left", &left.field(201, "token")).await;
+    let groups = [push(world, &caller, "One", &[]).await, push(world, &caller, "Two", &[]).await];
+    world.delete(&format!("{WS}/connectors/left?people=keep")).await.is(204);
+    for (path, group) in ["groups", "mdm/groups"].into_iter().zip(groups) {
+        world.delete(&format!("{WS}/{path}/{group}")).await.is(204);
+    }
+}
+
+async fn tokens(world: &World) {
     let path = format!("{WS}/connectors/okta/tokens");
     let soon = json!({ "expires_at": "2026-01-10T00:00:00+01:00" });
     let id = world.post(&path, soon).await.field(201, "id");
@@ -121,6 +131,10 @@ async fn settings(world: &World) {
     });
     world.put(&format!("{WS}/role-mapping"), mapping).await.is(200);
     world.put(&format!("{WS}/role-mapping"), json!({ "no_match": null })).await.is(200);
+    world.post(&format!("{WS}/portals/dashboard/scim"), json!({ "name": "past" })).await.is(201);
+    world.delete(&format!("{WS}/connectors/past?people=deactivate")).await.is(204);
+    let past = json!({ "rules": [{ "group": "Staff", "role": "admin", "connector": "past" }] });
+    world.put(&format!("{WS}/role-mapping"), past).await.refused(409);
     world.get(&format!("{WS}/role-mapping")).await.is(200);
 }
 
@@ -171,6 +185,7 @@ async fn people_and_groups(world: &World) {
             for of in ["", "/members?limit=1", "/pending?limit=1"] {
                 world.get(&format!("{groups}/{group}{of}")).await.is(200);
             }
+            world.delete(&format!("{groups}/{group}")).await.refused(409);
         }
         world.get(&format!("{WS}/groups?portal=store")).await.is(200);
     }
