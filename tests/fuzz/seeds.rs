@@ -74,14 +74,15 @@ impl Seeds {
         }
     }
 
-    /// The requests of a transcript: lines with `>`, then the body, then the answer with `<`.
+    /// The requests of a transcript: lines with `>`, then the body, then the answer with `<`. A path may
+    /// have spaces in its query; behind ` as ` stands what the answer is called.
     fn transcript(&mut self, text: &str) {
         let (mut request, mut body) = (None, String::new());
         for line in text.lines() {
             match line.strip_prefix("> ").map(|line| line.split_once(' ')) {
                 Some(Some((method, path))) if !method.ends_with(':') => {
-                    request =
-                        Some((method.to_owned(), path.split(' ').next().unwrap_or("").to_owned()));
+                    let path = path.rsplit_once(" as ").map_or(path, |(path, _)| path);
+                    request = Some((method.to_owned(), path.to_owned()));
                     body.clear();
                 }
                 Some(_) => {}

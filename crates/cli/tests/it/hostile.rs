@@ -246,6 +246,8 @@ fn check_body(row: &Row<'_>, head: &str, body: &str) -> anyhow::Result<()> {
     if row.status < 300 {
         let operations = body["Operations"].as_array().map(Vec::as_slice).unwrap_or_default();
         let is_refused = |it: &Value| it["status"].as_str().is_some_and(|it| it.starts_with('4'));
+        let is_bulk = row.path.starts_with("/Bulk");
+        ensure!(is_bulk != operations.is_empty(), "operations without an answer: {body}");
         ensure!(operations.iter().all(is_refused), "not every operation is refused: {body}");
         return Ok(());
     }
