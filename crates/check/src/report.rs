@@ -98,10 +98,10 @@ impl GroupReport {
     }
 }
 
-/// Something that the run made and that is still on the server.
+/// Something that the run made and that is still on the server, or may be.
 #[derive(Clone, Debug, Serialize)]
 pub struct Left {
-    /// Its path after the base URL.
+    /// Its path after the base URL; an endpoint's, where more could not be looked for.
     pub path: String,
     /// Why it is still there.
     pub reason: String,
@@ -126,7 +126,7 @@ pub struct Report {
     pub totals: Totals,
     /// The groups, in the order in which they ran.
     pub groups: Vec<GroupReport>,
-    /// What could not be removed, or was to be kept.
+    /// What could not be removed or looked for, or was to be kept.
     pub left_behind: Vec<Left>,
 }
 

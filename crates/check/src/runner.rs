@@ -1,9 +1,11 @@
 //! A run: case after case, and everything tidied up behind each.
 
-use std::{pin::pin, time::Instant};
+use std::{collections::BTreeSet, pin::pin, time::Instant};
 
 use futures_util::future::join_all;
 use hyper::Method;
+
+use serde_json::Value;
 
 use crate::{
     case::{Case, Group, Level, Stop, Verdict},
@@ -170,8 +172,7 @@ impl Run {
                         return None;
                     }
                     Ok(answer) => format!("DELETE is answered {}", answer.status),
-                    Err(Stop::Skipped(reason)) => reason,
-                    Err(Stop::Failed(finding)) => finding.found,
+                    Err(stop) => reason(stop),
                 };
                 Some(Left { path: path.clone(), reason })
             });
@@ -180,28 +181,67 @@ impl Run {
     }
 
     /// Looks for what was made without an answer that said so, by the names that only this run
-    /// gives.
+    /// gives. Where that fails, the report says so: something may be left.
     async fn sweep(&mut self) {
         if self.keep {
             return;
         }
         for (endpoint, name) in [("/Groups", "displayName"), ("/Users", "userName")] {
-            let filter = escaped(&format!("{name} sw \"{}\"", self.session.prefix()));
-            let path = format!("{endpoint}?filter={filter}&attributes={name}");
-            let Ok(answer) = self.session.send(Request::new(Method::GET, path)).await else {
-                continue;
-            };
-            let Ok(found) = answer.list() else { continue };
-            let paths = found.iter().filter_map(|resource| {
-                // A server that does not filter shows others', which are not ours to remove.
-                let text = resource[name].as_str()?;
-                let ours = text.to_lowercase().starts_with(self.session.prefix());
-                ours.then(|| Some(format!("{endpoint}/{}", resource["id"].as_str()?)))?
-            });
+            let (paths, failure) = self.made_under(endpoint, name).await;
             let known = |path: &String| self.left.iter().any(|left| left.path == *path);
-            let paths: Vec<_> = paths.filter(|path| !known(path)).collect();
+            let paths: Vec<_> = paths.into_iter().filter(|path| !known(path)).collect();
             self.remove(paths).await;
+            if let Some(Stop::Failed(finding)) = failure {
+                let reason = format!(
+                    "what else was made could not be looked for: {} expected, {} found",
+                    finding.expected, finding.found
+                );
+                self.left.push(Left { path: endpoint.to_owned(), reason });
+            }
         }
+    }
+
+    /// The paths of what has a name of this run, page by page, and why there may be more.
+    async fn made_under(&self, endpoint: &str, name: &str) -> (BTreeSet<String>, Option<Stop>) {
+        let filter = escaped(&format!("{name} sw \"{}\"", self.session.prefix()));
+        let (mut paths, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        loop {
+            let start = match seen.len() {
+                0 => String::new(),
+                seen => format!("&startIndex={}", seen + 1),
+            };
+            let path = format!("{endpoint}?filter={filter}&attributes={name}{start}");
+            let found = match self.session.send(Request::new(Method::GET, path)).await {
+                Ok(answer) => answer.list().map(<[Value]>::to_vec),
+                Err(stop) => Err(stop),
+            };
+            let found = match found {
+                Ok(found) => found,
+                Err(stop) => return (paths, Some(stop)),
+            };
+            let before = seen.len();
+            for resource in &found {
+                let Some(id) = resource["id"].as_str() else { continue };
+                seen.insert(id.to_owned());
+                // A server that does not filter shows others', which are not ours to remove.
+                let text = resource[name].as_str().unwrap_or_default();
+                if text.to_lowercase().starts_with(self.session.prefix()) {
+                    paths.insert(format!("{endpoint}/{}", escaped(id)));
+                }
+            }
+            // The end, or a server that knows no pages.
+            if seen.len() == before {
+                return (paths, None);
+            }
+        }
+    }
+}
+
+/// Why something was not done.
+fn reason(stop: Stop) -> String {
+    match stop {
+        Stop::Skipped(reason) => reason,
+        Stop::Failed(finding) => finding.found,
     }
 }
 

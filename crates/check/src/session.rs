@@ -275,8 +275,10 @@ impl Session {
         let mut made = lock(&self.made);
         match (request.method.as_str(), endpoint) {
             ("POST", "Users" | "Groups") if request.writes() => {
+                // In a location it is escaped already.
                 let location = answer.header("location").rsplit('/').next().unwrap_or_default();
-                let id = answer.body["id"].as_str().unwrap_or(location);
+                let id = answer.body["id"].as_str().map(escaped);
+                let id = id.unwrap_or_else(|| location.to_owned());
                 if !id.is_empty() {
                     made.push(format!("/{endpoint}/{id}"));
                 }

@@ -31,8 +31,12 @@ pub(crate) enum Fault {
     CreatesWith200,
     /// Errors without their schema, with the token that came.
     PlainErrors,
-    /// A new user is answered with 500, and is there all the same.
+    /// A new user is answered with 500, and is there all the same. A page has one user.
     LosesAnswers,
+    /// The same, and no filter is answered either.
+    LosesAllAnswers,
+    /// Ids hold what a path has to escape.
+    OddIds,
     /// Nobody is ever deleted.
     RefusesDeletion,
     /// A filter finds everybody.
@@ -141,6 +145,8 @@ impl Fake {
         }
         let (endpoint, query) = path.split_once('?').unwrap_or((path, ""));
         let parts: Vec<_> = endpoint.trim_start_matches('/').split('/').collect();
+        let plain: Vec<_> = parts.iter().map(|part| unescaped(part)).collect();
+        let parts: Vec<_> = plain.iter().map(String::as_str).collect();
         if bearer != Some(&format!("Bearer {TOKEN}")) && parts[0] != "ServiceProviderConfig" {
             return self.error(401, "", bearer);
         }
@@ -155,7 +161,12 @@ impl Fake {
                 Answer(200, list(&[json!({"name": "User", "endpoint": "/Users", "schema": USER})]))
             }
             ("GET", ["Schemas"]) => Answer(200, list(&[schema()])),
-            ("GET", ["Users"]) => Answer(200, list(&self.found(&state, query))),
+            ("GET", ["Users"])
+                if self.fault == Fault::LosesAllAnswers && query.contains("filter") =>
+            {
+                self.error(500, "", bearer)
+            }
+            ("GET", ["Users"]) => Answer(200, self.page(&self.found(&state, query), query)),
             ("POST", ["Users", ".search"]) => self.error(501, "", bearer),
             ("POST", ["Users"]) => self.create(&mut state, body, bearer),
             ("GET", ["Users", id]) => match state.users.get(*id) {
@@ -190,7 +201,10 @@ impl Fake {
             return self.error(409, "uniqueness", bearer);
         }
         state.made += 1;
-        let id = format!("user-{}", state.made);
+        let id = match self.fault {
+            Fault::OddIds => format!("user/{} é?", state.made),
+            _ => format!("user-{}", state.made),
+        };
         user["id"] = json!(id);
         user["meta"] = json!({
             "resourceType": "User", "created": "2026-11-25T22:00:00Z",
@@ -200,9 +214,23 @@ impl Fake {
         self.created.notify_one();
         match self.fault {
             Fault::CreatesWith200 => Answer(200, user),
-            Fault::LosesAnswers => self.error(500, "", bearer),
+            Fault::LosesAnswers | Fault::LosesAllAnswers => self.error(500, "", bearer),
             _ => Answer(201, user),
         }
+    }
+
+    /// What of it is on one page.
+    fn page(&self, found: &[Value], query: &str) -> Value {
+        if self.fault != Fault::LosesAnswers {
+            return list(found);
+        }
+        let start = query.split('&').find_map(|part| part.strip_prefix("startIndex="));
+        let start: usize = start.map_or(1, |start| start.parse().unwrap());
+        let page: Vec<_> = found.iter().skip(start - 1).take(1).cloned().collect();
+        let mut page = list(&page);
+        page["totalResults"] = json!(found.len());
+        page["startIndex"] = json!(start);
+        page
     }
 
     /// Whom a filter of one comparison finds.
@@ -235,6 +263,11 @@ impl Fake {
         }
         Answer(status, body)
     }
+}
+
+/// A part of a path as it is meant.
+fn unescaped(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned()
 }
 
 fn config() -> Value {

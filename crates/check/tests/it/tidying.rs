@@ -36,7 +36,32 @@ async fn what_was_made_without_saying_so_is_found_by_its_name() {
     let fake = Fake::start(Fault::LosesAnswers).await;
     let report = check(&fake, &["create.created", "create.location"]).await;
     assert_eq!(with(&report, Outcome::Failed), ["create.created", "create.location"]);
+    let posted = fake.asked().iter().filter(|asked| asked.starts_with("POST /Users")).count();
+    assert!(posted > 1, "more than the one user of a page");
     assert_eq!(fake.users(), [FOREIGN]);
+    assert!(report.left_behind.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_for_is_said() {
+    let fake = Fake::start(Fault::LosesAllAnswers).await;
+    let report = check(&fake, &["create.created"]).await;
+    assert_eq!(fake.users(), [FOREIGN, "user-1"]);
+    assert_eq!(report.left_behind.len(), 1);
+    assert_eq!(report.left_behind[0].path, "/Users");
+    let reason =
+        "what else was made could not be looked for: status 200 expected, status 500 found";
+    assert_eq!(report.left_behind[0].reason, reason);
+}
+
+#[tokio::test]
+async fn ids_are_escaped_in_paths() {
+    let fake = Fake::start(Fault::OddIds).await;
+    let report = check(&fake, &["create.created", "delete.deleted"]).await;
+    assert_eq!(with(&report, Outcome::Passed), ["create.created", "delete.deleted"], "{report}");
+    assert_eq!(fake.users(), [FOREIGN]);
+    assert!(fake.asked().iter().any(|asked| asked == "DELETE /Users/user%2F1%20%C3%A9%3F"));
+    assert!(report.left_behind.is_empty());
 }
 
 #[tokio::test]
