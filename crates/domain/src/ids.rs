@@ -79,6 +79,14 @@ impl From<GroupId> for MemberId {
     }
 }
 
+impl OffboardingId {
+    /// The offboarding that a rule calls for when it is applied to an entry in one of its versions.
+    /// Asked twice, it is the same one.
+    pub fn derive(entry: EntryId, version: u64, rule: u64) -> Self {
+        Self(Uuid::new_v5(&entry.0, format!("version {version}, rule {rule}").as_bytes()))
+    }
+}
+
 impl ActionId {
     /// The action that `offboarding` calls for on `device`. Planning twice names the same action,
     /// so it is requested once, and it is the idempotency key toward the MDM service.

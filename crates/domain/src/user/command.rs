@@ -92,6 +92,11 @@ pub enum UserCommand {
         /// Connectors that were removed: what they have said ends.
         gone: BTreeSet<ConnectorName>,
     },
+    /// An administrator wants the rule in force to reach somebody who is there already.
+    ApplyRule {
+        /// The connector, and its rule; the id of an offboarding is made from these.
+        via: Via,
+    },
     /// An administrator makes the account by hand.
     Invite {
         /// The portal.

@@ -167,7 +167,7 @@ impl User {
     }
 
     /// This user, once `events` have happened.
-    fn after(&self, events: &[UserEvent]) -> Self {
+    pub(super) fn after(&self, events: &[UserEvent]) -> Self {
         let mut after = self.clone();
         for event in events {
             after.evolve(event, &Stamp::default());

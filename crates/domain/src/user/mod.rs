@@ -10,12 +10,14 @@
 //! - [`metadata`]: what mapped attributes say of the person
 //! - [`entries`]: entries: diffing what SCIM sends against what is known
 //! - [`account`]: what follows for the account, and offboardings
+//! - [`in_force`]: the same for those who are there already, on request
 
 pub mod account;
 pub mod command;
 pub mod entries;
 pub mod event;
 mod hold;
+pub mod in_force;
 pub mod metadata;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ pub use account::{Account, AccountState, Source, Standing};
 pub use command::{UserCommand, UserRefusal, Via};
 pub use entries::Entry;
 pub use event::UserEvent;
+pub use in_force::Outcome;
 
 use crate::{
     Claim, Decider, Stamp, ids::ConnectorName, ids::EntryId, offboarding::Offboarding,
@@ -48,6 +51,9 @@ pub struct User {
     metadata: BTreeMap<ConnectorName, BTreeMap<String, String>>,
     /// The offboarding that their last deactivation opened.
     pub offboarding: Option<Offboarding>,
+    /// A person has decided whether the account stands, after what connectors said last (`in_force`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    decided_by_hand: bool,
     /// The SCIM id of the entry that began this stream: the user's own id, which needs no alias.
     first: Option<EntryId>,
 }
@@ -88,6 +94,7 @@ impl Decider for User {
             UserCommand::Remap { connector, mapping, gone } => {
                 Ok(self.remap(connector, mapping, gone))
             }
+            UserCommand::ApplyRule { via } => Ok(self.apply_rule(via)),
             UserCommand::Invite { portal, user_name, email, role } => {
                 self.invite(*portal, user_name, email.as_deref(), *role)
             }
@@ -113,6 +120,7 @@ impl Decider for User {
     }
 
     fn evolve(&mut self, event: &UserEvent, stamp: &Stamp) {
+        self.evolve_decision(event);
         self.evolve_entries(event, stamp);
         self.evolve_account(event, stamp);
         self.evolve_metadata(event);
