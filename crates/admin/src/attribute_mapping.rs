@@ -2,7 +2,7 @@
 //! (rule 20), and bringing everybody's up to date before they sync.
 
 use actix_web::{http::Method, web::Json};
-use app::RemapState;
+use app::{Job, Remapped};
 use domain::attribute_mapping as setting;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,7 +40,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 #[derive(Debug, Serialize, ToSchema)]
 struct Remapping {
     /// `running`, `completed`, `failed`, or `none` when none was asked for since the server started.
-    #[schema(schema_with = words::remap_state)]
+    #[schema(schema_with = words::job_state)]
     state: &'static str,
     /// How many people there were when it began.
     total: u64,
@@ -50,14 +50,9 @@ struct Remapping {
     changed: u64,
 }
 
-impl From<app::Remapping> for Remapping {
-    fn from(it: app::Remapping) -> Self {
-        let state = match it.state {
-            RemapState::Running => "running",
-            RemapState::Completed => "completed",
-            RemapState::Failed => "failed",
-        };
-        Self { state, total: it.total, done: it.done, changed: it.changed }
+impl From<Job<Remapped>> for Remapping {
+    fn from(Job { state, total, done, found }: Job<Remapped>) -> Self {
+        Self { state: state.as_str(), total, done, changed: found.changed }
     }
 }
 

@@ -48,6 +48,7 @@ mod projections;
 mod provisioning;
 mod publications;
 mod role_mapping;
+mod rule_in_force;
 mod saml;
 mod scim;
 mod segments;
@@ -81,6 +82,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     scim::endpoints,
     connectors::endpoints,
     provisioning::endpoints,
+    rule_in_force::endpoints,
     role_mapping::endpoints,
     extensions::endpoints,
     attribute_mapping::endpoints,

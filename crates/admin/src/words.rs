@@ -97,6 +97,11 @@ pub(crate) fn permissions() -> RefOr<Schema> {
     ArrayBuilder::new().items(one).unique_items(true).into()
 }
 
+/// What the rule in force does to somebody who is there.
+pub(crate) fn outcome() -> RefOr<Schema> {
+    one_of(["granted", "offboarded"])
+}
+
 /// How far an effect has come.
 pub(crate) fn effect_state() -> RefOr<Schema> {
     one_of(["requested", "sent", "acknowledged", "confirmed", "failed", "parked", "cancelled"])
@@ -122,8 +127,8 @@ pub(crate) fn cancelled_because() -> RefOr<Schema> {
     one_of(["reactivated", "removed_by_hand", "undone"])
 }
 
-/// How far a job is that brings metadata up to date.
-pub(crate) fn remap_state() -> RefOr<Schema> {
+/// How far a job has come.
+pub(crate) fn job_state() -> RefOr<Schema> {
     one_of(["none", "running", "completed", "failed"])
 }
 

@@ -20,6 +20,8 @@ mod cursor;
 mod groups;
 pub mod history;
 mod ids;
+mod in_force;
+mod jobs;
 mod lists;
 mod pace;
 pub mod policies;
@@ -47,9 +49,11 @@ pub use caller::{Caller, Person, Unauthorized, bearer_token};
 pub use cursor::CURSOR_SECONDS_MAX;
 pub use groups::{GroupView, MEMBERS_CHUNK, MemberIds};
 pub use ids::{CountedIds, Ids, SystemIds};
+pub use in_force::{Reached, WouldDo};
+pub use jobs::{Job, JobState};
 pub use lists::{List, View};
 pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
-pub use remap::{RemapState, Remapping};
+pub use remap::Remapped;
 pub use request_ids::RequestIds;
 pub use sightings::Sightings;
 pub use token_watch::watch_tokens;
@@ -106,7 +110,9 @@ pub struct App {
     token_watch: token_watch::TokenWatch,
     pasts: history::Pasts,
     sweeps: policies::Sweeps,
-    remaps: remap::Remaps,
+    remaps: jobs::Jobs<Remapped>,
+    in_force: in_force::RuleJobs,
+    jobs_run_on: std::sync::OnceLock<tokio::runtime::Handle>,
 }
 
 impl App {
@@ -134,7 +140,9 @@ impl App {
             token_watch: token_watch::TokenWatch::default(),
             pasts: history::Pasts::default(),
             sweeps: policies::Sweeps::default(),
-            remaps: remap::Remaps::default(),
+            remaps: jobs::Jobs::default(),
+            in_force: in_force::RuleJobs::default(),
+            jobs_run_on: std::sync::OnceLock::new(),
         })
     }
 

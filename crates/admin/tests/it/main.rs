@@ -17,6 +17,7 @@ mod projections;
 mod publications;
 mod removal;
 mod roles;
+mod rule_in_force;
 mod segments;
 mod setup;
 mod tokens;

@@ -1,15 +1,11 @@
 //! `muster attributes`: what an identity provider sends, and what of it becomes metadata.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Subcommand;
 use hyper::Method;
 
-use super::{InWorkspace, connector::read, escape};
-use crate::audit::bar;
-
-/// How often is looked how far a job is.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+use super::{InWorkspace, connector::read, escape, job};
 
 /// What to do with attributes.
 #[derive(Subcommand)]
@@ -56,25 +52,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Apply { of, connector } => {
-            apply(&of, &of_connector(&connector, "mapping/apply")).await
+            job::run(&of, &of_connector(&connector, "mapping/apply"), None).await?;
+            Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Starts the job, and shows how far it is until it ends.
-#[expect(clippy::disallowed_methods, reason = "over HTTP the end of the job can only be asked for")]
-async fn apply(of: &InWorkspace, rest: &str) -> anyhow::Result<ExitCode> {
-    let (mut client, path) = (of.api.client()?, of.path(rest));
-    let bar = bar("people");
-    let mut job = client.ask(&Method::POST, &path, None).await?;
-    while job["state"] == "running" {
-        bar.set_length(job["total"].as_u64().unwrap_or(0));
-        bar.set_position(job["done"].as_u64().unwrap_or(0));
-        tokio::time::sleep(LOOK_EVERY).await;
-        job = client.get(&path).await?;
-    }
-    bar.finish_and_clear();
-    of.api.print(&job);
-    anyhow::ensure!(job["state"] == "completed", "not everybody was reached: see the server's log");
-    Ok(ExitCode::SUCCESS)
 }

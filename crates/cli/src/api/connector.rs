@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{InWorkspace, Portal, confirmed, escape, fields, text};
+use super::{InWorkspace, Portal, confirmed, escape, fields, rule, text};
 
 /// What to do with connectors.
 #[derive(Subcommand)]
@@ -100,6 +100,9 @@ pub(crate) enum Command {
         #[arg(long, value_parser = brake)]
         brake: Option<Value>,
     },
+    /// What creation and deactivation do, for the people who are there already.
+    #[command(subcommand)]
+    Rule(rule::Command),
     /// Show the extension schemas that are declared, or declare those of a file.
     Extensions {
         #[command(flatten)]
@@ -176,6 +179,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             ];
             change_rule(&of, &path, said).await
         }
+        Command::Rule(command) => rule::run(command).await,
         Command::Extensions { of, connector, set } => {
             let path = format!("{}/extensions", one(&connector));
             match set {

@@ -13,10 +13,12 @@ pub(crate) mod offboarding;
 pub(crate) mod people;
 pub(crate) mod publication;
 pub(crate) mod roles;
+pub(crate) mod rule;
 pub(crate) mod segment;
 pub(crate) mod token;
 pub(crate) mod workspace;
 
+mod job;
 mod table;
 
 use std::process::ExitCode;
