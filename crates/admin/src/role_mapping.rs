@@ -1,6 +1,7 @@
 //! `/workspaces/{ws}/role-mapping`: which groups make collaborators what.
 
 use actix_web::{http::Method, web::Json};
+use app::Job;
 use domain::{
     ids::ConnectorName,
     portal::Role,
@@ -14,6 +15,7 @@ use crate::{answer::Answer, ask::Inside, body::Body, endpoint::Endpoint, words};
 /// The list of routes.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let path = "/workspaces/{ws}/role-mapping";
+    let progress = "/workspaces/{ws}/role-mapping/progress";
     vec![
         Endpoint::new(Method::GET, path, "Get which groups make collaborators what", get)
             .shows::<RoleMapping>(),
@@ -21,7 +23,29 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .takes::<RoleMapping>()
             .shows::<RoleMapping>()
             .refuses(409, "A rule names a connector that was removed with its groups"),
+        Endpoint::new(
+            Method::GET,
+            progress,
+            "Get how far the roles of many follow a mapping that was set, or a large group",
+            get_progress,
+        )
+        .shows::<RoleProgress>(),
     ]
+}
+
+/// How far the roles of many people follow what has happened. Up to 1,000 people are looked at before
+/// anything is read; more of them in the background, in which whoever is asked about goes first.
+#[derive(Debug, Serialize, ToSchema)]
+struct RoleProgress {
+    /// `running`, `completed`, or `none` when nothing has concerned many since the server started.
+    #[schema(schema_with = words::job_state)]
+    state: &'static str,
+    /// How many collaborators there were when it began; 0 while it is about to.
+    total: u64,
+    /// How many have been looked at.
+    done: u64,
+    /// How many of them have another role now.
+    changed: u64,
 }
 
 /// Which groups make collaborators what. It replaces the whole setting: what is left out gets its
@@ -102,4 +126,14 @@ async fn put(inside: Inside, body: Body<RoleMapping>) -> Answer<RoleMapping> {
     let Inside { app, person, workspace } = inside;
     let setting = app.set_role_mapping(&person, &workspace, body.0.into()).await?;
     Ok(Json((&*setting).into()))
+}
+
+async fn get_progress(inside: Inside) -> Answer<RoleProgress> {
+    let Inside { app, workspace, .. } = inside;
+    Ok(Json(match app.roles_followed(&workspace).await? {
+        Some(Job { state, total, done, found }) => {
+            RoleProgress { state: state.as_str(), total, done, changed: found.changed }
+        }
+        None => RoleProgress { state: "none", total: 0, done: 0, changed: 0 },
+    }))
 }

@@ -112,6 +112,7 @@ pub struct App {
     sweeps: policies::Sweeps,
     remaps: jobs::Jobs<Remapped>,
     in_force: in_force::RuleJobs,
+    role_passes: policies::RolePasses,
     jobs_run_on: std::sync::OnceLock<tokio::runtime::Handle>,
 }
 
@@ -142,6 +143,7 @@ impl App {
             sweeps: policies::Sweeps::default(),
             remaps: jobs::Jobs::default(),
             in_force: in_force::RuleJobs::default(),
+            role_passes: policies::RolePasses::default(),
             jobs_run_on: std::sync::OnceLock::new(),
         })
     }

@@ -1,7 +1,11 @@
 //! Roles of collaborators (rules 12 to 14).
 
+use std::collections::BTreeMap;
+
 use app::Caller;
 use domain::ids::{EntryId, GroupId};
+use event_log::WorkspaceId;
+use futures_util::future::join_all;
 use scim::{
     patch,
     resource::Resource,
@@ -262,4 +266,113 @@ async fn the_setting_is_shown_as_it_was_sent_with_its_defaults() {
         let refused = world.put(MAPPING, bad.clone()).await;
         assert!([400, 404].contains(&refused.status), "{bad}: {}", refused.text);
     }
+}
+
+/// More than are looked at among the policies.
+const PEOPLE_MANY: usize = 1_100;
+
+/// Collaborators of whom SCIM has made so many; the first ones' ids.
+async fn many(world: &World, caller: &Caller) -> Vec<EntryId> {
+    let make =
+        |number: usize| async move { world.provision(caller, &format!("p{number:04}@x")).await.id };
+    join_all((0..PEOPLE_MANY).map(make)).await
+}
+
+async fn progress(world: &World) -> Value {
+    world.get(&format!("{MAPPING}/progress")).await.is(200)
+}
+
+async fn roles_settled(world: &World) {
+    world.app.roles_settled(&WorkspaceId::parse("acme").unwrap()).await;
+}
+
+/// How many collaborators have each role.
+async fn roles(world: &World) -> BTreeMap<String, usize> {
+    let (mut roles, mut cursor) = (BTreeMap::new(), String::new());
+    loop {
+        let part = world.get(&format!("{PEOPLE}?limit=1000{cursor}")).await.is(200);
+        for person in part["items"].as_array().unwrap() {
+            *roles.entry(person["role"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        let Some(next) = part["next_cursor"].as_str() else { return roles };
+        cursor = format!("&cursor={}", next.replace(' ', "%20"));
+    }
+}
+
+fn counts<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
+    counts.into_iter().map(|(role, count)| (role.to_owned(), count)).collect()
+}
+
+#[actix_web::test]
+async fn rule_14_roles_of_many_follow_in_the_background_and_whoever_is_asked_about_goes_first() {
+    let (world, caller) = dashboard("viewer").await;
+    assert_eq!(progress(&world).await["state"], json!("none"));
+    let ids = many(&world, &caller).await;
+    let group = push(&world, &caller, "Everybody", &[]).await;
+    let members: Vec<_> = ids.iter().map(|id| json!({"value": id})).collect();
+    change(&world, &caller, group, json!([{"op": "add", "path": "members", "value": members}]))
+        .await;
+    // Without a mapping, that concerns nobody.
+    roles_settled(&world).await;
+    let setting = |role: &str| json!({"rules": [{"group": "Everybody", "role": role}]});
+    map(&world, setting("developer")).await;
+    // The last one that a pass comes to.
+    let last = ids.iter().max().copied().unwrap();
+    assert_eq!(role(&world, last).await, "developer");
+    roles_settled(&world).await;
+    let many = json!(PEOPLE_MANY);
+    let ended = progress(&world).await;
+    assert_eq!(
+        (&ended["state"], &ended["total"], &ended["done"]),
+        (&json!("completed"), &many, &many)
+    );
+    assert_eq!(roles(&world).await, counts([("developer", PEOPLE_MANY)]));
+
+    // One is chosen for by hand meanwhile, another one is made, a third one leaves the group.
+    map(&world, setting("admin")).await;
+    let (chosen, left) = (ids[0], ids[1]);
+    world.patch(&format!("{PEOPLE}/{chosen}"), json!({"role": "unassigned"})).await.is(200);
+    let path = format!("members[value eq \"{left}\"]");
+    change(&world, &caller, group, json!([{"op": "remove", "path": path}])).await;
+    let late = world.provision(&caller, "late@x").await.id;
+    roles_settled(&world).await;
+    assert_eq!(role(&world, chosen).await, "unassigned");
+    assert_eq!(role(&world, left).await, "viewer");
+    assert_eq!(role(&world, late).await, "viewer");
+    let expected = counts([("admin", PEOPLE_MANY - 2), ("unassigned", 1), ("viewer", 2)]);
+    assert_eq!(roles(&world).await, expected);
+
+    // The record says because of what.
+    let log = world.items("/workspaces/acme/events?type=user.role_changed&limit=1000").await;
+    let set = world.items("/workspaces/acme/events?type=workspace.role_mapping_set").await;
+    assert_eq!(log[5]["actor"], json!("policy:roles"));
+    assert_eq!(log[5]["causation"], set[0]["position"]);
+    assert_eq!(log[5]["correlation"], set[0]["correlation"]);
+
+    // A large group that is renamed, or deleted, concerns as many.
+    let rename = json!([{"op": "replace", "path": "displayName", "value": "Nobody"}]);
+    change(&world, &caller, group, rename).await;
+    roles_settled(&world).await;
+    assert_eq!(roles(&world).await, counts([("unassigned", 1), ("viewer", PEOPLE_MANY)]));
+}
+
+#[actix_web::test]
+async fn rule_14_a_restart_loses_no_look_at_many() {
+    let (world, caller) = dashboard("viewer").await;
+    let ids = many(&world, &caller).await;
+    let group = push(&world, &caller, "Everybody", &[]).await;
+    let members: Vec<_> = ids.iter().map(|id| json!({"value": id})).collect();
+    change(&world, &caller, group, json!([{"op": "add", "path": "members", "value": members}]))
+        .await;
+    map(&world, json!({"rules": [{"group": "Everybody", "role": "developer"}]})).await;
+    // Policies are through with it, and have written so down; the pass is not.
+    let state = progress(&world).await;
+    assert_eq!(state["state"], json!("running"), "{state}");
+    let world = world.again();
+    roles_settled(&world).await;
+    assert_eq!(roles(&world).await, counts([("developer", PEOPLE_MANY)]));
+    // And no more is owed.
+    let world = world.again();
+    roles_settled(&world).await;
+    assert_eq!(progress(&world).await["state"], json!("none"));
 }

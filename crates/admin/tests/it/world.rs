@@ -4,6 +4,7 @@ use std::{cell::OnceCell, sync::Arc, time::Duration};
 
 use actix_web::{
     http::{Method, StatusCode, header::HeaderMap},
+    rt::task::JoinHandle,
     test::{self, TestRequest},
 };
 use app::{
@@ -36,6 +37,7 @@ pub(crate) struct World {
     pub(crate) log: Arc<SqliteLog>,
     pub(crate) clock: Arc<ManualClock>,
     document: OnceCell<Document>,
+    policies: Option<JoinHandle<()>>,
     _read_models: tempfile::TempDir,
 }
 
@@ -77,29 +79,30 @@ impl Answer {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let world = Self::asleep();
-        world.wake();
-        world
+        Self::asleep().awake()
     }
 
     /// Lets the policies run.
-    fn wake(&self) {
-        self.wake_with(policies::standard());
+    fn awake(self) -> Self {
+        self.awake_with(policies::standard())
     }
 
     /// Lets some policies run.
-    pub(crate) fn wake_with(&self, policies: Vec<Box<dyn Policy>>) {
-        actix_web::rt::spawn(policies::run(Arc::clone(&self.app), policies));
+    pub(crate) fn awake_with(mut self, policies: Vec<Box<dyn Policy>>) -> Self {
+        let run = policies::run(Arc::clone(&self.app), policies);
+        self.policies = Some(actix_web::rt::spawn(run));
+        self
     }
 
     /// The same world after a restart: nothing of it is left but its log.
-    pub(crate) fn again(self) -> Self {
+    pub(crate) fn again(mut self) -> Self {
+        if let Some(policies) = self.policies.take() {
+            policies.abort();
+        }
         let dir = tempfile::tempdir().unwrap();
         let log = Arc::clone(&self.log) as Arc<dyn EventLog>;
         let app = app(&self.log, &self.clock, ReadModels::open(dir.path(), log).unwrap());
-        let world = Self { app, _read_models: dir, ..self };
-        world.wake();
-        world
+        Self { app, _read_models: dir, ..self }.awake()
     }
 
     /// A world whose policies do not run.
@@ -110,7 +113,8 @@ impl World {
         let read_models =
             ReadModels::open(dir.path(), Arc::clone(&log) as Arc<dyn EventLog>).unwrap();
         let app = app(&log, &clock, read_models);
-        Self { app, log, clock, document: OnceCell::new(), _read_models: dir }
+        let document = OnceCell::new();
+        Self { app, log, clock, document, policies: None, _read_models: dir }
     }
 
     /// A world with the workspace `acme`, and SCIM for one of its portals under a rule. Returns the

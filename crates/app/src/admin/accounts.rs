@@ -136,7 +136,11 @@ impl App {
         id: Uuid,
     ) -> Result<AccountView, Refusal> {
         self.settle(workspace).await?;
-        let (user, es) = self.require_person(workspace, portal, id).await?;
+        let (user, mut es) = self.require_person(workspace, portal, id).await?;
+        if portal == Portal::Dashboard {
+            self.look_ahead(workspace, user).await?;
+            es = self.users.load(workspace, user.0).await?;
+        }
         Ok(AccountView::of(user, &es.state))
     }
 

@@ -10,9 +10,11 @@
 //!
 //! Invariant: rebuilding a read model never moves a policy's checkpoint; it lies in the log's file.
 
+mod backlog;
 mod memberships;
 mod pending;
 mod progress;
+mod role_passes;
 mod roles;
 mod runner;
 mod sweeps;
@@ -31,6 +33,7 @@ use projections::Recorded;
 pub use memberships::Memberships;
 pub use pending::Pending;
 pub use progress::Progress;
+pub(crate) use role_passes::RolePasses;
 pub use roles::Roles;
 pub use runner::run;
 pub use sweeps::Removals;
@@ -46,6 +49,8 @@ pub enum Consequence {
     User(UserId, UserCommand),
     /// To a collaborator's role: their groups are looked at, as of a time.
     Role(UserId, Micros),
+    /// To all collaborators' roles, beside the policies, as of a time.
+    Roles(Micros),
     /// To what is left of a connector that was removed with its people: it is swept out.
     Sweep(ConnectorName),
     /// To a group.

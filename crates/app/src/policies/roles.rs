@@ -13,7 +13,7 @@ use domain::{
     ids::{ConnectorName, EntryId, GroupId, MemberId, UserId},
     portal::Portal,
     role_mapping::Membership,
-    user::{AccountState, UserCommand, UserEvent},
+    user::{UserCommand, UserEvent},
     workspace::WorkspaceEvent,
 };
 use event_log::{BoxFuture, WorkspaceId};
@@ -27,15 +27,18 @@ use uuid::Uuid;
 use super::{Consequence, Policy};
 use crate::{App, Refusal, WORKSPACE_STREAM, groups::MEMBERS_CHUNK};
 
-/// How many people are read at a time.
-const PEOPLE_CHUNK: usize = 1_000;
+/// For the log's actor column.
+pub(super) const NAME: &str = "roles";
+
+/// How many people are looked at among the policies, at most; more of them are looked at beside these.
+const PEOPLE_MAX: usize = 1_000;
 
 /// See the module.
 pub struct Roles;
 
 impl Policy for Roles {
     fn name(&self) -> &'static str {
-        "roles"
+        NAME
     }
 
     fn hears(&self, name: &str) -> bool {
@@ -74,7 +77,7 @@ impl Policy for Roles {
                     | UserEvent::AccountAdopted { .. }
                     | UserEvent::EntryAdded { .. }
                     | UserEvent::EntryRemoved { .. },
-                ) => BTreeSet::from([UserId(event.stream)]),
+                ) => Some(BTreeSet::from([UserId(event.stream)])),
                 Event::Group(fact) => of_group(app, event, fact).await?,
                 Event::Workspace(WorkspaceEvent::RoleMappingSet { .. }) => {
                     collaborators(app, &event.workspace).await?
@@ -83,22 +86,27 @@ impl Policy for Roles {
                 | Event::Workspace(_)
                 | Event::Device(_)
                 | Event::Publication(_)
-                | Event::Segments(_) => BTreeSet::new(),
+                | Event::Segments(_) => Some(BTreeSet::new()),
             };
-            Ok(people.into_iter().map(|user| Consequence::Role(user, event.at)).collect())
+            Ok(match people {
+                Some(people) => {
+                    people.into_iter().map(|user| Consequence::Role(user, event.at)).collect()
+                }
+                None => vec![Consequence::Roles(event.at)],
+            })
         })
     }
 }
 
-/// The people whom a fact of a group concerns.
+/// The people whom a fact of a group concerns; `None` for too many of them.
 async fn of_group(
     app: &App,
     event: &Recorded,
     fact: &GroupEvent,
-) -> Result<BTreeSet<UserId>, Refusal> {
+) -> Result<Option<BTreeSet<UserId>>, Refusal> {
     let group = GroupId(event.stream);
     let Some(connector) = connector_of(app, event, group).await? else {
-        return Ok(BTreeSet::new());
+        return Ok(Some(BTreeSet::new()));
     };
     let members: Vec<MemberId> = match fact {
         GroupEvent::MembersAdded { members } | GroupEvent::MembersRemoved { members } => {
@@ -124,8 +132,11 @@ async fn of_group(
     let mut people = BTreeSet::new();
     for member in members {
         search.collect(&connector, member, &mut people)?;
+        if people.len() > PEOPLE_MAX {
+            return Ok(None);
+        }
     }
-    Ok(people)
+    Ok(Some(people))
 }
 
 /// The connector of a group, which may be gone; `None` if its people are no collaborators.
@@ -151,7 +162,8 @@ struct People<'a> {
 }
 
 impl People<'_> {
-    /// Clients decide how deep groups are nested, so what is left to look at is no call stack.
+    /// Stops at more than [`PEOPLE_MAX`]. Clients decide how deep groups are nested, so what is left to
+    /// look at is no call stack.
     fn collect(
         &mut self,
         connector: &ConnectorName,
@@ -160,6 +172,9 @@ impl People<'_> {
     ) -> Result<(), Refusal> {
         let mut waiting = vec![member.0];
         while let Some(member) = waiting.pop() {
+            if people.len() > PEOPLE_MAX {
+                return Ok(());
+            }
             let entry = EntryId(member);
             if let Some(user) = self.directory.person(self.workspace, connector, entry)? {
                 people.insert(user);
@@ -191,34 +206,22 @@ impl People<'_> {
                 }
             }
             after = chunk.last().map(|row| row.value);
-            if chunk.len() < MEMBERS_CHUNK {
+            if chunk.len() < MEMBERS_CHUNK || people.len() > PEOPLE_MAX {
                 return Ok(());
             }
         }
     }
 }
 
-/// Everybody who has an account of the Dashboard.
-async fn collaborators(app: &App, workspace: &WorkspaceId) -> Result<BTreeSet<UserId>, Refusal> {
+/// Everybody who has an account of the Dashboard; `None` for too many of them.
+async fn collaborators(
+    app: &App,
+    workspace: &WorkspaceId,
+) -> Result<Option<BTreeSet<UserId>>, Refusal> {
     app.read_models.caught_up(Portal::Dashboard.as_str(), workspace).await?;
-    let states = [AccountState::Active, AccountState::Suspended];
-    let (mut people, mut after) = (BTreeSet::new(), None);
-    loop {
-        let accounts = app.read_models.accounts();
-        let (rows, next) = accounts.list(
-            workspace,
-            Portal::Dashboard,
-            None,
-            &states,
-            PEOPLE_CHUNK,
-            after.as_ref(),
-        )?;
-        people.extend(rows.into_iter().map(|row| row.id));
-        if next.is_none() {
-            return Ok(people);
-        }
-        after = next;
-    }
+    let accounts = app.read_models.accounts();
+    let people = accounts.standing(workspace, Portal::Dashboard, None, PEOPLE_MAX + 1)?;
+    Ok((people.len() <= PEOPLE_MAX).then(|| people.into_iter().collect()))
 }
 
 impl App {

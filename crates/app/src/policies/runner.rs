@@ -6,10 +6,10 @@ use event_log::{Checkpoint, Meta, StoredEvent, WorkspaceId};
 use futures_util::{StreamExt, stream};
 use projections::Recorded;
 use smol_str::{SmolStr, format_smolstr};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
-use super::{Consequence, Policy, sweeps};
+use super::{Consequence, Policy, role_passes, role_passes::Cause, sweeps};
 use crate::{App, Order, Refusal, WORKSPACE_STREAM};
 
 /// The name of the checkpoint in the log's file.
@@ -27,10 +27,12 @@ const PAUSE_SECONDS: u64 = 1;
 
 /// Runs policies, and what they leave to be worked off, until the log closes.
 pub async fn run(app: Arc<App>, policies: Vec<Box<dyn Policy>>) {
-    tokio::select! {
-        () = follow_log(&app, &policies) => {}
-        () = sweeps::run(&app) => {}
-    }
+    app.run_jobs_here();
+    // Tasks of their own: what is large must not have a turn of the policies' own. They end with them.
+    let mut beside = JoinSet::new();
+    beside.spawn(sweeps::run(Arc::clone(&app)));
+    beside.spawn(role_passes::run(Arc::clone(&app)));
+    follow_log(&app, &policies).await;
 }
 
 async fn follow_log(app: &App, policies: &[Box<dyn Policy>]) {
@@ -174,21 +176,24 @@ impl Runner<'_> {
         meta: Meta,
     ) -> Result<(), Refusal> {
         let workspace = workspace.clone();
+        let position = meta.causation.unwrap_or_default();
         let receipt = match consequence {
             Consequence::User(id, command) => {
                 let order = Order { workspace: workspace.clone(), id: id.0, command, meta };
                 self.app.users.dispatch(order).await?.receipt
             }
             Consequence::Role(id, at) => {
-                // Nobody else looks at this person in between.
-                let _turn = self.app.turns.of(id).await;
-                let command = self.app.look_at_role(&workspace, id, at).await?;
-                let Some(command) = command else { return Ok(()) };
-                let order = Order { workspace: workspace.clone(), id: id.0, command, meta };
-                self.app.users.dispatch(order).await?.receipt
+                let cause = Cause { position, at, meta };
+                let caused = self.app.follow_groups(&workspace, id, &cause).await?;
+                caused.into_iter().for_each(|last| self.app.progress.cause(&workspace, last));
+                return Ok(());
+            }
+            Consequence::Roles(at) => {
+                let cause = Cause { position, at, meta };
+                return self.app.role_passes.owe(self.app, &workspace, cause).await;
             }
             Consequence::Sweep(connector) => {
-                self.app.sweeps.owe(&workspace, &connector);
+                self.app.sweeps.owe((workspace, connector));
                 return Ok(());
             }
             Consequence::Group(id, command) => {
@@ -217,7 +222,7 @@ impl Runner<'_> {
 }
 
 /// Who did what follows, and because of what. The rule in force goes along.
-fn caused_by(event: &Recorded, policy: &str) -> Meta {
+pub(super) fn caused_by(event: &Recorded, policy: &str) -> Meta {
     Meta {
         actor: format_smolstr!("policy:{policy}"),
         request: None,

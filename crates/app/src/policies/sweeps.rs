@@ -4,9 +4,10 @@
 //! directory still has entries or groups of it. So a crash loses nothing, and neither does a request
 //! that was on its way while the connector was removed: what it brought is heard of, and swept out.
 //!
-//! Sweeps stand beside the policies and not among them, so that a large one holds up no read.
+//! Sweeps stand beside the policies and not among them, so that a large one holds up no read, and no sweep
+//! holds up another one.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::{
     Event,
@@ -19,18 +20,18 @@ use event_log::{BoxFuture, Meta, WorkspaceId};
 use futures_util::{StreamExt, stream};
 use projections::Recorded;
 use smol_str::SmolStr;
-use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Consequence, Policy};
+use super::{
+    Consequence, Policy,
+    backlog::{Backlog, pause},
+};
 use crate::{App, DispatchError, Order, Refusal, WORKSPACE_STREAM};
 
 /// How many entries or groups are read at a time.
 const CHUNK: usize = 500;
 /// How many of them are removed at a time.
 const AT_ONCE: usize = 32;
-/// How long a sweep that failed is left alone, in seconds.
-const PAUSE_SECONDS: u64 = 1;
 
 /// Hears of what is to be swept out.
 pub struct Removals;
@@ -68,83 +69,23 @@ fn owed<'w>(workspace: &'w Workspace, connector: &ConnectorName) -> Option<&'w R
     workspace.removed.get(connector).filter(|removed| removed.people == People::Deactivate)
 }
 
-/// A connector of a workspace.
-type Key = (WorkspaceId, ConnectorName);
-
 /// The connectors of which something may be left.
-#[derive(Default)]
-struct Owed {
-    /// Whether what the last run has left is among them.
-    complete: bool,
-    /// Each with how often it was heard of: what is heard during a sweep calls for another one.
-    heard: BTreeMap<Key, u64>,
-}
-
-/// What is to be swept out, and waiting for it.
-pub(crate) struct Sweeps(watch::Sender<Owed>);
-
-impl Default for Sweeps {
-    fn default() -> Self {
-        Self(watch::Sender::new(Owed::default()))
-    }
-}
-
-impl Sweeps {
-    /// Something may be left of a connector.
-    pub(crate) fn owe(&self, workspace: &WorkspaceId, connector: &ConnectorName) {
-        let key = (workspace.clone(), connector.clone());
-        self.0.send_modify(|owed| *owed.heard.entry(key).or_default() += 1);
-    }
-
-    /// A connector was swept out, as far as it was heard of before.
-    fn done(&self, key: &Key, heard: u64) {
-        self.0.send_modify(|owed| {
-            if owed.heard.get(key) == Some(&heard) {
-                owed.heard.remove(key);
-            }
-        });
-    }
-
-    /// Waits until nothing is left of a connector.
-    pub(crate) async fn swept(&self, workspace: &WorkspaceId, connector: &ConnectorName) {
-        let key = (workspace.clone(), connector.clone());
-        let done = |owed: &Owed| owed.complete && !owed.heard.contains_key(&key);
-        // It ends with the app, and then nobody waits.
-        let _ = self.0.subscribe().wait_for(done).await;
-    }
-}
+pub(crate) type Sweeps = Backlog<(WorkspaceId, ConnectorName)>;
 
 /// Sweeps for ever.
-pub(super) async fn run(app: &App) {
-    let mut owed = app.sweeps.0.subscribe();
-    while let Err(error) = find_all(app).await {
+pub(super) async fn run(app: Arc<App>) {
+    while let Err(error) = find_all(&app).await {
         tracing::error!(%error, "what removed connectors have left cannot be found");
         pause().await;
     }
-    app.sweeps.0.send_modify(|owed| owed.complete = true);
-    loop {
-        let now = owed.borrow_and_update().heard.clone();
-        for (key, heard) in now {
-            let (workspace, connector) = &key;
-            match sweep(app, workspace, connector).await {
-                Ok(()) => app.sweeps.done(&key, heard),
-                Err(error) => {
-                    // Never given up: it is tried again after a pause.
-                    tracing::error!(%workspace, %connector, %error, "a sweep failed");
-                    pause().await;
-                }
-            }
-        }
-        let waits = owed.borrow().heard.is_empty();
-        if waits && owed.changed().await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn pause() {
-    #[expect(clippy::disallowed_methods, reason = "a failure is given time to pass")]
-    tokio::time::sleep(std::time::Duration::from_secs(PAUSE_SECONDS)).await;
+    app.sweeps.complete();
+    let app = &app;
+    let sweep = |(workspace, connector): (WorkspaceId, ConnectorName)| async move {
+        sweep(app, &workspace, &connector).await.inspect_err(|error| {
+            tracing::error!(%workspace, %connector, %error, "a sweep failed");
+        })
+    };
+    app.sweeps.work_off(sweep).await;
 }
 
 /// After a start: what may be left in any workspace.
@@ -153,7 +94,7 @@ async fn find_all(app: &App) -> Result<(), Refusal> {
         let known = app.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
         for connector in known.state.removed.keys() {
             if owed(&known.state, connector).is_some() {
-                app.sweeps.owe(&workspace, connector);
+                app.sweeps.owe((workspace.clone(), connector.clone()));
             }
         }
     }
@@ -218,7 +159,7 @@ impl Sweep<'_> {
     async fn entry(&self, entry: EntryId, user: UserId) -> Result<(), Refusal> {
         // Twice is once: the id is made of the entry, which is removed once.
         let offboarding = OffboardingId(Uuid::new_v5(&entry.0, b"the connector was removed"));
-        let rule = std::sync::Arc::clone(&self.removed.rule);
+        let rule = Arc::clone(&self.removed.rule);
         let via = Via::new(self.connector.clone(), rule, offboarding);
         // Another connector may have been removed since the sweep began.
         let known = self.app.workspaces.load(self.workspace, WORKSPACE_STREAM).await?;

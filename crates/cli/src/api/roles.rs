@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Subcommand;
 use hyper::Method;
 
-use super::{InWorkspace, connector::read};
+use super::{InWorkspace, connector::read, job};
 
 /// What to do with the role mapping.
 #[derive(Subcommand)]
@@ -15,7 +15,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         of: InWorkspace,
     },
-    /// Set it.
+    /// Set it, and wait until everybody whose role follows their groups has the right one.
     Set {
         #[command(flatten)]
         of: InWorkspace,
@@ -28,7 +28,11 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Show { of } => of.show(Method::GET, "/role-mapping", None).await,
         Command::Set { of, file } => {
-            of.show(Method::PUT, "/role-mapping", Some(&read(&file)?)).await
+            let code = of.show(Method::PUT, "/role-mapping", Some(&read(&file)?)).await?;
+            let progress = "/role-mapping/progress";
+            let begun = of.api.client()?.get(&of.path(progress)).await?;
+            job::follow(&of, progress, begun).await?;
+            Ok(code)
         }
     }
 }

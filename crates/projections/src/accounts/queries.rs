@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     Cursor, Failure, ReadModels,
     cursor::cut,
-    sql::{json, length, uuid},
+    sql::{json, length, natural, uuid},
 };
 
 /// The queries on accounts.
@@ -114,6 +114,36 @@ impl<'a> Accounts<'a> {
             )?
             .query_row(params![workspace.as_str(), id.as_bytes()], account_row)
             .optional()?)
+    }
+
+    /// At most `limit` people behind one of them whose account is active or suspended, by their ids: an
+    /// order in which nobody moves.
+    pub fn standing(
+        self,
+        workspace: &WorkspaceId,
+        portal: Portal,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>, Failure> {
+        let reader = self.models.reader(portal.as_str())?;
+        let after = after.map_or(Uuid::nil(), |after| after.0);
+        Ok(reader
+            .prepare_cached(
+                "SELECT user FROM accounts WHERE workspace = ?1 AND user > ?2 AND standing = 1
+                 ORDER BY user LIMIT ?3",
+            )?
+            .query_map(params![workspace.as_str(), after.as_bytes(), length(limit)], |row| {
+                uuid(row, 0).map(UserId)
+            })?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How many people's account is active or suspended.
+    pub fn count_standing(self, workspace: &WorkspaceId, portal: Portal) -> Result<u64, Failure> {
+        let reader = self.models.reader(portal.as_str())?;
+        Ok(reader
+            .prepare_cached("SELECT count(*) FROM accounts WHERE workspace = ?1 AND standing = 1")?
+            .query_row(params![workspace.as_str()], |row| natural(row, 0))?)
     }
 
     /// At most `limit` people behind a cursor, by userName: those whose account is in one of

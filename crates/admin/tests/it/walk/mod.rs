@@ -33,7 +33,7 @@ async fn every_route_gives_every_answer_that_the_document_promises() {
     // Offboardings get what they call for, and nobody delivers it.
     let mut policies = app::policies::standard();
     policies.push(Box::new(reactor::Planner::default()));
-    world.wake_with(policies);
+    let world = world.awake_with(policies);
     granted::all(&world).await;
     refused::in_another_workspace(&world).await;
     refused::alike(&world).await;

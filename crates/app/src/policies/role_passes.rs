@@ -1,0 +1,257 @@
+//! Passes over all collaborators of a workspace, for what concerns many of them: a role mapping that was
+//! set, a large group that was renamed (rule 14).
+//!
+//! A pass stands beside the policies and not among them, so that it holds up no read, no other policy and
+//! no other workspace. It looks at one person after the other as the policy does, and in turn with it, so
+//! it does not matter which of the two comes first.
+//!
+//! What is owed is kept as a checkpoint in the log's file: the position of the oldest event for which not
+//! everybody has been looked at yet. It is written before the policies go beyond that event, so that a
+//! crash loses no pass. Several events that wait for one pass are one: people are looked at as of the
+//! oldest of them, since a window that was open then counts.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domain::{Micros, ids::UserId, portal::Portal};
+use event_log::{Checkpoint, Meta, WorkspaceId};
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
+use projections::Recorded;
+use smol_str::SmolStr;
+
+use super::{
+    backlog::{Backlog, pause},
+    runner::caused_by,
+};
+use crate::{
+    App, Job, JobState, Order, Refusal, WORKSPACE_STREAM,
+    jobs::{AT_ONCE, PAGE},
+    remap::Remapped,
+};
+
+/// The name of the checkpoint in the log's file; 0 when nothing is owed.
+const CHECKPOINT: SmolStr = SmolStr::new_static("role-passes");
+
+/// An event for which everybody is to be looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause {
+    /// Where it stands.
+    pub(crate) position: u64,
+    /// When it was recorded.
+    pub(crate) at: Micros,
+    /// What is recorded with what follows from it.
+    pub(crate) meta: Meta,
+}
+
+/// What is owed in a workspace. One pass is under way at a time.
+#[derive(Default)]
+struct Owed {
+    /// What the pass under way is for.
+    working: Option<Cause>,
+    /// What the next one is for.
+    waiting: Option<Cause>,
+}
+
+impl Owed {
+    fn oldest(&self) -> Option<&Cause> {
+        self.working.as_ref().or(self.waiting.as_ref())
+    }
+}
+
+/// The passes that are owed, and how far they are.
+#[derive(Default)]
+pub(crate) struct RolePasses {
+    backlog: Backlog<WorkspaceId>,
+    /// Held while a checkpoint is written, so that the last one that is written is the right one.
+    owed: tokio::sync::Mutex<HashMap<WorkspaceId, Owed>>,
+    /// The last pass of each workspace.
+    progress: Mutex<HashMap<WorkspaceId, Job<Remapped>>>,
+}
+
+impl RolePasses {
+    /// Everybody is to be looked at because of an event. Returns once that is on disk.
+    pub(super) async fn owe(
+        &self,
+        app: &App,
+        workspace: &WorkspaceId,
+        cause: Cause,
+    ) -> Result<(), Refusal> {
+        let mut all = self.owed.lock().await;
+        let owed = all.entry(workspace.clone()).or_default();
+        if owed.working.is_none() && owed.waiting.is_none() {
+            store(app, workspace, cause.position).await?;
+        }
+        owed.waiting.get_or_insert(cause);
+        self.note(workspace, |progress| {
+            if progress.state != JobState::Running {
+                *progress = about_to_begin();
+            }
+        });
+        self.backlog.owe(workspace.clone());
+        Ok(())
+    }
+
+    /// What the pass under way was called for by; `None` if there is none.
+    pub(crate) async fn cause(&self, workspace: &WorkspaceId) -> Option<Cause> {
+        self.owed.lock().await.get(workspace).and_then(Owed::oldest).cloned()
+    }
+
+    /// How far the last pass is; `None` when there was none since the server started.
+    pub(crate) fn progress(&self, workspace: &WorkspaceId) -> Option<Job<Remapped>> {
+        self.progress.lock().get(workspace).copied()
+    }
+
+    /// Waits until everybody has been looked at.
+    pub(crate) async fn settled(&self, workspace: &WorkspaceId) {
+        self.backlog.cleared(workspace).await;
+    }
+
+    /// The next pass begins.
+    async fn begin(&self, workspace: &WorkspaceId) -> Option<Cause> {
+        let mut all = self.owed.lock().await;
+        let owed = all.get_mut(workspace)?;
+        // One that failed goes before what was heard since.
+        owed.working = owed.working.take().or_else(|| owed.waiting.take());
+        owed.working.clone()
+    }
+
+    /// A pass is through.
+    async fn end(&self, app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
+        let mut all = self.owed.lock().await;
+        let Some(owed) = all.get_mut(workspace) else { return Ok(()) };
+        store(app, workspace, owed.waiting.as_ref().map_or(0, |next| next.position)).await?;
+        owed.working = None;
+        if owed.waiting.is_none() {
+            self.note(workspace, |progress| progress.state = JobState::Completed);
+        }
+        Ok(())
+    }
+
+    fn note(&self, workspace: &WorkspaceId, change: impl FnOnce(&mut Job<Remapped>)) {
+        change(self.progress.lock().entry(workspace.clone()).or_insert_with(about_to_begin));
+    }
+}
+
+fn about_to_begin() -> Job<Remapped> {
+    Job::begun(0, Remapped::default())
+}
+
+/// Writes down from which event on people are to be looked at.
+async fn store(app: &App, workspace: &WorkspaceId, position: u64) -> Result<(), Refusal> {
+    let checkpoint = Checkpoint { name: CHECKPOINT, position };
+    Ok(app.workspaces.touch(workspace, WORKSPACE_STREAM, checkpoint).await?)
+}
+
+/// Makes the passes that are owed, for ever.
+pub(super) async fn run(app: Arc<App>) {
+    while let Err(error) = find_all(&app).await {
+        tracing::error!(%error, "whose roles are to be looked at cannot be found");
+        pause().await;
+    }
+    app.role_passes.backlog.complete();
+    let app = &app;
+    let work = |workspace: WorkspaceId| async move {
+        pass(app, &workspace).await.inspect_err(|error| {
+            tracing::error!(%workspace, %error, "not everybody's role was looked at");
+        })
+    };
+    app.role_passes.backlog.work_off(work).await;
+}
+
+/// After a start: what the last run has left.
+async fn find_all(app: &App) -> Result<(), Refusal> {
+    for (workspace, _) in app.log.heads() {
+        let position = app.log.checkpoint(&workspace, &CHECKPOINT).await?;
+        let Some(before) = position.checked_sub(1) else { continue };
+        let event = app.log.read(&workspace, before, 1).await?.pop();
+        let event = event.map(Recorded::read).transpose().map_err(|_| Refusal::Unreadable)?;
+        let Some(event) = event.flatten() else { continue };
+        app.role_passes.owe(app, &workspace, Cause::of(&event)).await?;
+    }
+    Ok(())
+}
+
+impl Cause {
+    fn of(event: &Recorded) -> Self {
+        let (position, at) = (event.position, event.at);
+        Self { position, at, meta: caused_by(event, super::roles::NAME) }
+    }
+}
+
+/// Looks at everybody who has an account of the Dashboard.
+async fn pass(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
+    let passes = &app.role_passes;
+    let Some(cause) = passes.begin(workspace).await else { return Ok(()) };
+    let dashboard = Portal::Dashboard;
+    app.read_models.caught_up(dashboard.as_str(), workspace).await?;
+    let total = app.read_models.accounts().count_standing(workspace, dashboard)?;
+    passes.note(workspace, |progress| *progress = Job::begun(total, Remapped::default()));
+    let mut after = None;
+    loop {
+        let people = app.read_models.accounts().standing(workspace, dashboard, after, PAGE)?;
+        let Some(last) = people.last() else { break };
+        after = Some(*last);
+        let looks = stream::iter(people).map(|user| app.follow_groups(workspace, user, &cause));
+        let mut looks = looks.buffer_unordered(AT_ONCE);
+        while let Some(look) = looks.next().await {
+            let changed = look?.is_some();
+            passes.note(workspace, |progress| {
+                progress.done += 1;
+                progress.found.changed += u64::from(changed);
+            });
+        }
+    }
+    passes.end(app, workspace).await
+}
+
+impl App {
+    /// Looks at somebody's groups now, and lets what they make of them be decided as of an event. Returns
+    /// the last position of what was recorded.
+    pub(crate) async fn follow_groups(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        cause: &Cause,
+    ) -> Result<Option<u64>, Refusal> {
+        // Nobody else looks at this person in between.
+        let _turn = self.turns.of(user).await;
+        let Some(command) = self.look_at_role(workspace, user, cause.at).await? else {
+            return Ok(None);
+        };
+        let (workspace, meta) = (workspace.clone(), cause.meta.clone());
+        let done = self.users.dispatch(Order { workspace, id: user.0, command, meta }).await?;
+        Ok(done.receipt.map(|receipt| receipt.last_position))
+    }
+
+    /// Lets somebody go first in a pass that is under way: whoever asks about one person sees what follows
+    /// from what they have changed before.
+    pub(crate) async fn look_ahead(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+    ) -> Result<(), Refusal> {
+        if let Some(cause) = self.role_passes.cause(workspace).await {
+            self.follow_groups(workspace, user, &cause).await?;
+        }
+        Ok(())
+    }
+
+    /// How far the last look at the roles of many is; `None` when there was none since the server
+    /// started.
+    ///
+    /// # Errors
+    /// When policies have not come so far for too long.
+    pub async fn roles_followed(
+        &self,
+        workspace: &WorkspaceId,
+    ) -> Result<Option<Job<Remapped>>, Refusal> {
+        self.settle(workspace).await?;
+        Ok(self.role_passes.progress(workspace))
+    }
+
+    /// Waits until everybody's role follows what has happened so far.
+    pub async fn roles_settled(&self, workspace: &WorkspaceId) {
+        self.settled(workspace).await;
+        self.role_passes.settled(workspace).await;
+    }
+}
