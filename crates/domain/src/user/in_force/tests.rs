@@ -202,10 +202,8 @@ fn rule_11_an_account_made_by_hand_is_left_alone_until_scim_adopts_it() {
 
 #[test]
 fn rule_11_who_was_kept_stays_until_they_go_again() {
-    let kept = UserEvent::OffboardingCancelled {
-        offboarding: EARLIER,
-        because: CancelledBecause::Undone,
-    };
+    let kept =
+        UserEvent::OffboardingCancelled { offboarding: EARLIER, because: CancelledBecause::Undone };
     let kept = [
         left_over(),
         vec![started(OnDeactivate::RemoveUser), UserEvent::AccountSuspended {}],
