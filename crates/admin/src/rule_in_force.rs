@@ -80,7 +80,7 @@ struct RuleReached {
     granted: u64,
     /// For how many of them an offboarding is opened.
     offboarded: u64,
-    /// How many of these wait for a person to decide.
+    /// How many of these are Owners, who wait for a person to decide. What the brake holds is not known yet.
     held: u64,
     /// In a preview: how many devices those have for whom one would be opened.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +104,7 @@ struct PersonReached {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     on_deactivate: Option<OnDeactivate>,
-    /// Whether it would wait for a person to decide.
+    /// Whether it would wait for a person to decide, as an Owner's does.
     held: bool,
     /// How many devices it would be about.
     devices: u64,

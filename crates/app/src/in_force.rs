@@ -36,7 +36,7 @@ pub struct Reached {
     pub granted: u64,
     /// People for whom an offboarding is opened.
     pub offboarded: u64,
-    /// Of these, those who wait for a person to decide.
+    /// Of these, Owners, who wait for a person to decide. Whom the brake holds it holds later.
     pub held: u64,
     /// The devices of those for whom an offboarding would be opened; counted before it is done only.
     pub devices: u64,
@@ -238,6 +238,7 @@ impl App {
     ) -> Result<(), Refusal> {
         let mut after = 0;
         loop {
+            let stretch = self.stretch();
             let people = self.people_behind(subject, &mut after).await?;
             if people.is_empty() {
                 break;
@@ -250,6 +251,7 @@ impl App {
                 let devices = found.as_ref().map_or(0, |found| found.devices);
                 running.note(|reached| reached.add(found.map(|found| found.outcome), devices));
             }
+            self.rest(stretch).await;
         }
         running.complete();
         Ok(())
@@ -264,6 +266,7 @@ impl App {
     ) -> Result<(), Refusal> {
         let mut after = 0;
         loop {
+            let stretch = self.stretch();
             let people = self.people_behind(subject, &mut after).await?;
             if people.is_empty() {
                 break;
@@ -275,6 +278,7 @@ impl App {
                 let outcome = outcome?;
                 running.note(|reached| reached.add(outcome, 0));
             }
+            self.rest(stretch).await;
         }
         running.complete();
         Ok(())

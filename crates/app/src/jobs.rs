@@ -4,16 +4,27 @@
 //! A job lives in this process. One that a restart has ended is asked for again; whoever it has dealt with
 //! already is passed over without a fact.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::ids::{ConnectorName, UserId};
-use event_log::WorkspaceId;
+use event_log::{Micros, WorkspaceId};
 use parking_lot::Mutex;
 
 use crate::{App, Refusal};
 
-/// How many people are read at a time.
-pub(crate) const PAGE: usize = 500;
+/// How many people are read at a time, and dealt with before SCIM requests go first.
+pub(crate) const PAGE: usize = 100;
+/// How much longer than it has worked a job rests while SCIM requests come in.
+const REST_TIMES: Micros = 3;
+/// How long it rests at most, in microseconds.
+const REST_MICROS_MAX: Micros = 500_000;
 /// How many of them are worked on at a time. SCIM requests go on beside them.
 pub(crate) const AT_ONCE: usize = 4;
 
@@ -146,7 +157,39 @@ impl<T> Drop for Running<T> {
     }
 }
 
+/// How many SCIM requests have come in, so that jobs know whether they are in the way of any.
+#[derive(Default)]
+pub(crate) struct Requests(AtomicU64);
+
+impl Requests {
+    /// One more.
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A part of a job after which SCIM requests go first.
+pub(crate) struct Stretch {
+    began: Micros,
+    requests: u64,
+}
+
 impl App {
+    /// A part of a job begins.
+    pub(crate) fn stretch(&self) -> Stretch {
+        Stretch { began: self.now(), requests: self.requests.0.load(Ordering::Relaxed) }
+    }
+
+    /// Leaves the machine to SCIM requests for a while, if any came in meanwhile.
+    pub(crate) async fn rest(&self, stretch: Stretch) {
+        if self.requests.0.load(Ordering::Relaxed) == stretch.requests {
+            return;
+        }
+        let rest = ((self.now() - stretch.began) * REST_TIMES).clamp(0, REST_MICROS_MAX);
+        #[expect(clippy::disallowed_methods, reason = "the machine is left to others for so long")]
+        tokio::time::sleep(Duration::from_micros(rest.unsigned_abs())).await;
+    }
+
     /// Lets jobs run on the runtime of whoever calls this, beside the policies. Until then they run where
     /// they are asked for, among the requests.
     pub(crate) fn run_jobs_here(&self) {

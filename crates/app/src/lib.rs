@@ -113,6 +113,7 @@ pub struct App {
     remaps: jobs::Jobs<Remapped>,
     in_force: in_force::RuleJobs,
     role_passes: policies::RolePasses,
+    requests: jobs::Requests,
     jobs_run_on: std::sync::OnceLock<tokio::runtime::Handle>,
 }
 
@@ -144,6 +145,7 @@ impl App {
             remaps: jobs::Jobs::default(),
             in_force: in_force::RuleJobs::default(),
             role_passes: policies::RolePasses::default(),
+            requests: jobs::Requests::default(),
             jobs_run_on: std::sync::OnceLock::new(),
         })
     }
@@ -205,6 +207,7 @@ impl App {
         authorization: Option<&str>,
         ids: RequestIds,
     ) -> Result<Caller, Refusal> {
+        self.requests.count();
         let token = bearer_token(authorization)?;
         // An unknown workspace and an unknown connector say no more than an unknown token.
         let workspace = WorkspaceId::parse(workspace).map_err(|_| Unauthorized::Unknown)?;

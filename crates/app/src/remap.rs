@@ -83,6 +83,7 @@ impl App {
             };
             let mut after = 0;
             loop {
+                let stretch = self.stretch();
                 let people = self.people_behind(subject, &mut after).await?;
                 if people.is_empty() {
                     break;
@@ -92,6 +93,7 @@ impl App {
                     let changed = done?.receipt.is_some();
                     running.note(|found| found.changed += u64::from(changed));
                 }
+                self.rest(stretch).await;
             }
             // A mapping that was changed meanwhile has to win over what was applied of the old one.
             let other = self.attribute_mapping(workspace, connector).await? != mapping;

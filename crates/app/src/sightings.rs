@@ -1,8 +1,9 @@
 //! What a connector's requests carry (rule 19), and when its tokens are used.
 //!
 //! Counting waits for nothing: the journal adds it up. The first sight of an attribute is a fact, and
-//! the one request in which it is seen is answered once the fact is on disk, so that nobody is told
-//! of a request whose attributes are then forgotten.
+//! the one request in which it is seen is answered once that is on disk. Where it cannot be recorded, since
+//! the log refuses or fails, the request is answered all the same and the server's log says so: the attribute
+//! is counted, and becomes a fact with the next request that carries it.
 
 use std::{collections::BTreeSet, collections::HashMap, fmt, sync::Arc};
 

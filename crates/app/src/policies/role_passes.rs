@@ -188,6 +188,7 @@ async fn pass(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
     passes.note(workspace, |progress| *progress = Job::begun(total, Remapped::default()));
     let mut after = None;
     loop {
+        let stretch = app.stretch();
         let people = app.read_models.accounts().standing(workspace, dashboard, after, PAGE)?;
         let Some(last) = people.last() else { break };
         after = Some(*last);
@@ -200,6 +201,7 @@ async fn pass(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
                 progress.found.changed += u64::from(changed);
             });
         }
+        app.rest(stretch).await;
     }
     passes.end(app, workspace).await
 }
