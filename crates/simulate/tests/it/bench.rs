@@ -38,6 +38,7 @@ async fn a_small_run_ends_in_a_table() {
         "| users listed per second, by index |",
         "| time of the last 10 of 30 additions against the first |",
         "| one group against a group each |",
+        "| requests while everybody gets another role, against without |",
         "| end after SIGTERM |",
     ] {
         assert!(table.contains(row), "no {row} in\n{table}\n{notes}");

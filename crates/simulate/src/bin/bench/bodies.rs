@@ -53,8 +53,14 @@ pub(crate) fn create_group(name: &str) -> Job {
 
 /// Adds one member to a group.
 pub(crate) fn add_member(group: &str, user: &str) -> Job {
-    let operation =
-        format!(r#"{{"op":"Add","path":"members","value":[{{"$ref":null,"value":"{user}"}}]}}"#);
+    add_members(group, &[user.to_owned()])
+}
+
+/// Adds members to a group.
+pub(crate) fn add_members(group: &str, users: &[String]) -> Job {
+    let member = |user: &String| format!(r#"{{"$ref":null,"value":"{user}"}}"#);
+    let members = users.iter().map(member).collect::<Vec<_>>().join(",");
+    let operation = format!(r#"{{"op":"Add","path":"members","value":[{members}]}}"#);
     Job::new(Method::PATCH, format!("/Groups/{group}"), patch(&operation), &[200, 204])
 }
 

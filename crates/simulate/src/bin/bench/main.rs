@@ -5,6 +5,7 @@
 //! ratios of one run. A scenario is a file with a function `run`; a reference server to compare
 //! with is one more scenario.
 
+mod background;
 mod big_group;
 mod bodies;
 mod contention;
@@ -58,6 +59,7 @@ enum Scenario {
     Listing,
     BigGroup,
     Contention,
+    Background,
 }
 
 /// How large a run is.
@@ -158,6 +160,10 @@ async fn measure(server: &Server, options: &Options, report: &mut Report) -> any
             contention::run(&many, &group, sizes, report).await?;
             memory(server, report, "after the contention")?;
         }
+    }
+    if wanted(Scenario::Background) {
+        background::run(server, sizes, report).await?;
+        memory(server, report, "after the jobs")?;
     }
     Ok(())
 }

@@ -71,9 +71,18 @@ impl Server {
 
     /// Makes a workspace with a connector of the Store whose users become employees.
     pub(crate) async fn connector(&self, workspace: &str) -> anyhow::Result<Connector> {
-        let api = Connector::new(self.target.with_path("/api/v1"), ADMIN_TOKEN)?;
-        let mut api = api.connect();
-        let store = format!("/workspaces/{workspace}/portals/store");
+        self.connector_of(workspace, "store", &json!({ "on_create": "create" })).await
+    }
+
+    /// Makes a workspace with a connector of a portal under a rule. It is named after the portal.
+    pub(crate) async fn connector_of(
+        &self,
+        workspace: &str,
+        portal: &str,
+        rule: &Value,
+    ) -> anyhow::Result<Connector> {
+        let mut api = self.api()?;
+        let portal = format!("/workspaces/{workspace}/portals/{portal}");
         let name = json!({ "slug": workspace, "name": workspace });
         call(&mut api, Method::POST, "/workspaces", &name).await?;
         let saml = json!({
@@ -81,18 +90,32 @@ impl Server {
             "sso_url": "https://idp.bench.example/sso",
             "certificate": CERTIFICATE,
         });
-        call(&mut api, Method::PUT, &format!("{store}/saml"), &saml).await?;
+        call(&mut api, Method::PUT, &format!("{portal}/saml"), &saml).await?;
         let scim = json!({ "idp": "entra" });
-        let scim = call(&mut api, Method::POST, &format!("{store}/scim"), &scim).await?;
+        let scim = call(&mut api, Method::POST, &format!("{portal}/scim"), &scim).await?;
         let text = |name: &str| {
             scim[name].as_str().with_context(|| format!("no {name} in the new connector: {scim}"))
         };
         let connector = text("connector")?;
         let path = format!("/workspaces/{workspace}/connectors/{connector}/provisioning");
-        call(&mut api, Method::PUT, &path, &json!({ "on_create": "create" })).await?;
+        call(&mut api, Method::PUT, &path, rule).await?;
         // The public URL may name another address than the one that listens.
         let base = Target::parse(text("base_url")?)?;
         Connector::new(self.target.with_path(base.path()), text("token")?)
+    }
+
+    /// Asks the API for something, as its administrator.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        call(&mut self.api()?, method, path, body).await
+    }
+
+    fn api(&self) -> anyhow::Result<Client> {
+        Ok(Connector::new(self.target.with_path("/api/v1"), ADMIN_TOKEN)?.connect())
     }
 
     /// Returns the resident memory and its peak, in MiB.
@@ -139,7 +162,8 @@ fn kib(status: &str, name: &str) -> Option<u64> {
 }
 
 async fn call(api: &mut Client, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
-    let response = api.send(Job::new(method, path, body.to_string(), &[200, 201, 204])).await?;
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let response = api.send(Job::new(method, path, body, &[200, 201, 204])).await?;
     Ok(serde_json::from_slice(&response.body).unwrap_or_default())
 }
 
