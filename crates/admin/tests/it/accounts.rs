@@ -98,3 +98,21 @@ async fn a_list_goes_on_where_it_ended() {
         assert!(detail.starts_with(bad.split('=').next().unwrap()), "{detail}");
     }
 }
+
+#[actix_web::test]
+async fn rule_8_whoever_is_invited_again_is_the_same_person_while_an_entry_is_there() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user" });
+    let (world, token) = World::with_scim("dashboard", rule).await;
+    let caller = world.caller("dashboard", &token).await;
+    for (name, active) in [("ada@acme.example", true), ("bob@acme.example", false)] {
+        let entry = world.provision(&caller, name).await.id;
+        world.set_active(&caller, entry, active).await;
+        world.delete(&format!("{COLLABORATORS}/{entry}")).await.is(204);
+        let again = json!({ "user_name": name.to_uppercase() });
+        let again = world.post(COLLABORATORS, again).await.is(201);
+        let known =
+            json!([{ "connector": "dashboard", "id": entry.to_string(), "active": active }]);
+        assert_eq!((&again["id"], &again["scim"]), (&json!(entry.to_string()), &known));
+    }
+    assert_eq!(world.items(&format!("{COLLABORATORS}?account=any")).await.len(), 2);
+}

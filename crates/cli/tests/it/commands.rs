@@ -81,6 +81,7 @@ async fn an_administrator_needs_no_browser() {
     let shown = |name: &str| changed[name].as_str().unwrap().to_owned();
     let shown = ["on_create", "default_role", "on_deactivate"].map(shown);
     assert_eq!(shown, ["create", "admin", "remove_user"], "what was not said has changed");
+    rule_in_force(&shell).await;
     let mapping = dir.path().join("roles.json");
     let rules = json!({"rules": [{"group": "Admins", "role": "admin"}]});
     std::fs::write(&mapping, rules.to_string()).unwrap();
@@ -191,4 +192,20 @@ async fn what_groups_open_is_set_without_a_browser() {
         (&left["items"][0]["name"], &left["items"][0]["parent"]),
         (&json!("Top"), &json!(null))
     );
+}
+
+/// Nobody is there yet: what is looked at is the way to the server and back.
+async fn rule_in_force(shell: &Shell) {
+    let preview = shell.json("connector rule preview dashboard").await;
+    assert_eq!((&preview["state"], &preview["devices"]), (&json!("completed"), &json!(0)));
+    let listed = shell.json("connector rule preview dashboard --list").await;
+    assert_eq!(listed["items"], json!([]));
+    let (code, complaint) = shell.fails("connector rule apply dashboard").await;
+    assert!(code == 2 && complaint.contains("--yes"), "{complaint}");
+    let rule = preview["rule"].as_u64().unwrap();
+    let other = format!("connector rule apply dashboard --yes --rule {}", rule + 1);
+    let (code, complaint) = shell.fails(&other).await;
+    assert!(code == 1 && complaint.contains("the rule was changed"), "{complaint}");
+    let applied = shell.json(&format!("connector rule apply dashboard --yes --rule {rule}")).await;
+    assert_eq!((&applied["state"], &applied["rule"]), (&json!("completed"), &json!(rule)));
 }
