@@ -33,10 +33,15 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .makes::<Device>()
             .refuses(409, "A managed device has that serial number, or the user has no account"),
         Endpoint::new(Method::GET, one, "Get a device", get).shows::<Device>(),
-        Endpoint::new(Method::PATCH, one, "Give a device another user or another policy", change)
-            .takes::<ChangeDevice>()
-            .shows::<Device>()
-            .refuses(409, conflict),
+        Endpoint::new(
+            Method::PATCH,
+            one,
+            "Give a device another user, policy or external id",
+            change,
+        )
+        .takes::<ChangeDevice>()
+        .shows::<Device>()
+        .refuses(409, conflict),
         Endpoint::new(Method::DELETE, one, "Remove a device; it stays readable", remove)
             .refuses(409, "The device was removed before"),
     ]
@@ -53,6 +58,8 @@ pub(crate) struct Device {
     platform: String,
     /// What people call it.
     name: Option<String>,
+    /// What its MDM service calls it, where that is not the serial number.
+    external_id: Option<String>,
     #[schema(schema_with = words::device_state)]
     state: DeviceState,
     /// The id of the MDM user who uses it.
@@ -63,12 +70,13 @@ pub(crate) struct Device {
 
 impl From<DeviceRow> for Device {
     fn from(row: DeviceRow) -> Self {
-        let DeviceRow { id, serial, platform, name, state, user, policy } = row;
+        let DeviceRow { id, serial, platform, name, external_id, state, user, policy } = row;
         Self {
             id: id.to_string(),
             serial,
             platform,
             name,
+            external_id,
             state,
             user: user.map(|user| user.to_string()),
             policy: policy.map(|policy| policy.to_string()),
@@ -86,6 +94,9 @@ struct NewDevice {
     platform: String,
     /// What people call it.
     name: Option<String>,
+    /// What its MDM service calls it, where that is not the serial number: for Android Management the
+    /// device's name, for NanoMDM its enrollment id.
+    external_id: Option<String>,
     /// The id of a policy.
     policy: Option<Uuid>,
     /// The id of an MDM user, or the SCIM id of one of their entries.
@@ -104,6 +115,10 @@ struct ChangeDevice {
     #[serde(default, deserialize_with = "set")]
     #[schema(value_type = Option<Uuid>)]
     policy: Set<Uuid>,
+    /// What its MDM service calls it, where that is not the serial number.
+    #[serde(default, deserialize_with = "set")]
+    #[schema(value_type = Option<String>)]
+    external_id: Set<String>,
 }
 
 async fn list(inside: Inside, params: Params) -> Part<Device> {
@@ -113,8 +128,9 @@ async fn list(inside: Inside, params: Params) -> Part<Device> {
 
 async fn enrol(inside: Inside, body: Body<NewDevice>) -> Result<Created<Device>, Refused> {
     let Inside { app, person, workspace } = inside;
-    let Body(NewDevice { serial, platform, name, policy, user }) = body;
-    let enrolment = Enrolment { serial, platform, name, user, policy: policy.map(PolicyId) };
+    let Body(NewDevice { serial, platform, name, external_id, policy, user }) = body;
+    let policy = policy.map(PolicyId);
+    let enrolment = Enrolment { serial, platform, name, external_id, user, policy };
     Ok(Created(app.enrol_device(&person, &workspace, enrolment).await?.into()))
 }
 
@@ -124,8 +140,8 @@ async fn get(inside: Inside, id: Id<DeviceId>) -> Answer<Device> {
 
 async fn change(inside: Inside, id: Id<DeviceId>, body: Body<ChangeDevice>) -> Answer<Device> {
     let Inside { app, person, workspace } = inside;
-    let Body(ChangeDevice { user, policy }) = body;
-    let change = DeviceChange { user, policy: policy.map(PolicyId) };
+    let Body(ChangeDevice { user, policy, external_id }) = body;
+    let change = DeviceChange { user, policy: policy.map(PolicyId), external_id };
     Ok(Json(app.change_device(&person, &workspace, id.0, change).await?.into()))
 }
 

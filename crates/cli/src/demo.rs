@@ -154,6 +154,7 @@ impl Demo<'_> {
                 serial: serial.into(),
                 platform: platform.into(),
                 name: Some(name.into()),
+                external_id: None,
                 user: None,
                 policy: None,
             };

@@ -61,8 +61,8 @@ impl Node {
         let mut all = policies::standard();
         all.push(Box::new(reactor::Planner::default()));
         let policies = tokio::spawn(policies::run(Arc::clone(&app), all));
-        let adapter = Arc::new(mdm::Registry);
-        let deliverer = tokio::spawn(reactor::deliverer::run(Arc::clone(&app), adapter));
+        let services = Arc::new(reactor::service::Only(Arc::new(mdm::Registry)));
+        let deliverer = tokio::spawn(reactor::deliverer::run(Arc::clone(&app), services));
         let tokens = tokio::spawn(app::watch_tokens(Arc::clone(&app)));
         Ok(Self { app, log, new_token, background: vec![policies, deliverer, tokens] })
     }

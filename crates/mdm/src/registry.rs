@@ -4,7 +4,7 @@
 //! about; what it does to the device is recorded with the confirmation. It is the default, so that a
 //! workspace works without any MDM service.
 
-use reactor::service::{BoxFuture, DeviceOrder, Mdm, MdmError, Standing};
+use reactor::service::{BoxFuture, DeviceOrder, Mdm, MdmError, Received, Standing};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,6 +22,11 @@ impl Mdm for Registry {
     fn standing<'a>(&'a self, _: &'a DeviceOrder) -> BoxFuture<'a, Result<Standing, MdmError>> {
         Box::pin(async { Ok(Standing::Done) })
     }
+
+    /// Nothing has been done before the confirmation is recorded.
+    fn received<'a>(&'a self, _: &'a DeviceOrder) -> BoxFuture<'a, Result<Received, MdmError>> {
+        Box::pin(async { Ok(Received::No) })
+    }
 }
 
 #[cfg(test)]
@@ -30,6 +35,7 @@ mod tests {
         ids::{ActionId, DeviceId},
         offboarding::ActionKind,
     };
+    use event_log::WorkspaceId;
     use uuid::Uuid;
 
     use super::*;
@@ -37,11 +43,14 @@ mod tests {
     #[tokio::test]
     async fn an_order_is_done_as_soon_as_it_is_sent_however_often() {
         let order = DeviceOrder {
+            workspace: WorkspaceId::parse("acme").unwrap(),
             action: ActionId(Uuid::from_u128(1)),
             device: DeviceId(Uuid::from_u128(2)),
             serial: "S-1".into(),
+            external_id: None,
             platform: "ios".into(),
             kind: ActionKind::Unassign,
+            policy_name: None,
         };
         for _ in 0..2 {
             assert_eq!(Registry.send(&order).await, Ok(()));

@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use projections::effects::{ActionRow, NAME as EFFECTS};
 use smol_str::SmolStr;
 
-use crate::service::{DeviceOrder, Mdm, MdmError, Standing};
+use crate::service::{DeviceOrder, MdmError, Services, Standing};
 
 /// How many devices are worked on at a time.
 const AT_ONCE: usize = 16;
@@ -43,8 +43,8 @@ const PAUSE_SECONDS: i64 = 5;
 const SECOND: Micros = 1_000_000;
 
 /// Works off what is owed until the log closes.
-pub async fn run(app: Arc<App>, adapter: Arc<dyn Mdm>) {
-    let deliverer = Deliverer { app, adapter, later: Mutex::default() };
+pub async fn run(app: Arc<App>, services: Arc<dyn Services>) {
+    let deliverer = Deliverer { app, services, later: Mutex::default() };
     let mut ticks = deliverer.app.log().watch();
     let mut seen = HashMap::new();
     loop {
@@ -64,7 +64,7 @@ pub async fn run(app: Arc<App>, adapter: Arc<dyn Mdm>) {
 
 struct Deliverer {
     app: Arc<App>,
-    adapter: Arc<dyn Mdm>,
+    services: Arc<dyn Services>,
     /// Not to be looked at before this time: accepted by the service, or held up by a failure of
     /// our own. Forgotten in a crash, which costs one call too many.
     later: Mutex<HashMap<ActionId, Micros>>,
@@ -129,12 +129,13 @@ impl Deliverer {
     async fn steps(&self, row: ActionRow) -> Result<(), Refusal> {
         let at = Owed { deliverer: self, row };
         let mut device = at.load().await?;
+        let adapter = self.services.of(&at.row.workspace, &device.platform).await?;
         if matches!(at.state(&device), Some(ActionState::Requested | ActionState::Failed)) {
             let next = at.next(&device).await?;
             device = at.note(next).await?;
         }
         if at.state(&device) == Some(ActionState::Sent) {
-            device = match self.adapter.send(&at.order(&device)?).await {
+            device = match adapter.send(&at.order(&device).await?).await {
                 Ok(()) => at.note(DeviceCommand::Acknowledge { action: at.row.id }).await?,
                 Err(error) => return at.failed(&device, error).await,
             };
@@ -142,11 +143,12 @@ impl Deliverer {
         if at.state(&device) != Some(ActionState::Acknowledged) {
             return Ok(());
         }
-        match self.adapter.standing(&at.order(&device)?).await {
+        match adapter.standing(&at.order(&device).await?).await {
             Ok(Standing::Done) => {
                 at.note(DeviceCommand::Confirm { action: at.row.id }).await?;
             }
-            Ok(Standing::Accepted) | Err(MdmError::Retry(_)) => {
+            Ok(Standing::Accepted)
+            | Err(MdmError::Down { .. } | MdmError::Unanswered { .. } | MdmError::Retry { .. }) => {
                 self.put_off(at.row.id, POLL_SECONDS);
             }
             Err(MdmError::Refused(reason)) => {
@@ -206,13 +208,18 @@ impl Owed<'_> {
         let action = self.row.id;
         let attempts = self.known(device).map_or(0, |known| known.attempts);
         let command = match error {
-            MdmError::Retry(reason) if attempts < ATTEMPTS_MAX => {
+            MdmError::Down { reason, .. }
+            | MdmError::Unanswered { reason }
+            | MdmError::Retry { reason, .. }
+                if attempts < ATTEMPTS_MAX =>
+            {
                 let retry_at = self.deliverer.app.now() + back_off(action, attempts);
                 DeviceCommand::Fail { action, reason, retry_at }
             }
-            MdmError::Retry(reason) | MdmError::Refused(reason) => {
-                DeviceCommand::Park { action, reason }
-            }
+            MdmError::Down { reason, .. }
+            | MdmError::Unanswered { reason }
+            | MdmError::Retry { reason, .. }
+            | MdmError::Refused(reason) => DeviceCommand::Park { action, reason },
         };
         self.note(command).await.map(drop)
     }
@@ -225,14 +232,24 @@ impl Owed<'_> {
         self.known(device).map(|known| known.state)
     }
 
-    fn order(&self, device: &Device) -> Result<DeviceOrder, Refusal> {
+    async fn order(&self, device: &Device) -> Result<DeviceOrder, Refusal> {
         let known = self.known(device).ok_or_else(|| Refusal::NotFound("action".into()))?;
+        let policy_name = match known.kind {
+            ActionKind::ChangePolicy { policy } => {
+                let workspace = self.deliverer.app.workspace(&self.row.workspace).await?;
+                workspace.state.policies.get(&policy).map(ToString::to_string)
+            }
+            ActionKind::Unassign | ActionKind::Remove => None,
+        };
         Ok(DeviceOrder {
+            workspace: self.row.workspace.clone(),
             action: self.row.id,
             device: DeviceId(self.row.device.0),
             serial: device.serial.clone(),
+            external_id: device.external_id.clone(),
             platform: device.platform.clone(),
             kind: known.kind,
+            policy_name,
         })
     }
 }

@@ -5,26 +5,36 @@
 //! The order's action id is the idempotency key: an adapter may be asked to send the same order
 //! again after a crash, and must not let the service act on it twice.
 
+use std::{sync::Arc, time::Duration};
+
+use app::Refusal;
 use domain::{
     ids::{ActionId, DeviceId},
     offboarding::ActionKind,
 };
+use event_log::WorkspaceId;
 
 pub use event_log::BoxFuture;
 
 /// What is to be done to which device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceOrder {
+    /// In which workspace.
+    pub workspace: WorkspaceId,
     /// The idempotency key.
     pub action: ActionId,
     /// The device.
     pub device: DeviceId,
-    /// Its serial number, by which services know it.
+    /// Its serial number, by which services know it unless there is an external id.
     pub serial: String,
+    /// What the service calls it, where that is not the serial number.
+    pub external_id: Option<String>,
     /// Its platform.
     pub platform: String,
     /// What is to be done.
     pub kind: ActionKind,
+    /// The name of the policy that the device gets, for [`ActionKind::ChangePolicy`].
+    pub policy_name: Option<String>,
 }
 
 /// How an order stands at the service.
@@ -36,13 +46,47 @@ pub enum Standing {
     Done,
 }
 
-/// Why an order was not taken. Whether to try again is the adapter's to say, since only it knows
-/// what its service means.
+/// Whether a service has an order whose answer was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// It has it, done or not.
+    Yes,
+    /// It does not have it, and the order can be taken back as if it had never been sent.
+    No,
+    /// Nobody can tell; a person must look.
+    Unsure,
+}
+
+/// Why an order was not taken, or what became of it is not known. Which of these it is only the
+/// adapter can say, since only it knows what its service means. Reasons are shown to people and kept
+/// for ever: ids and words of the service, never a secret or anything personal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MdmError {
-    /// Try again later.
-    #[error("the service did not take the order: {0}")]
-    Retry(String),
+    /// The service takes no orders at all at the moment: it cannot be reached, is overloaded, answers
+    /// 5xx or 429 before it has looked at the order, or does not accept our credentials. **It has not
+    /// got this one.** Everything for this service waits; the order's tries are not counted.
+    #[error("the service takes no orders: {reason}")]
+    Down {
+        /// What it said.
+        reason: String,
+        /// For how long it asks to be left alone (`Retry-After`), if it does.
+        after: Option<Duration>,
+    },
+    /// Nobody can know whether the service has the order: the call broke off after it was sent. It
+    /// is sent again under the same action id.
+    #[error("the service did not answer: {reason}")]
+    Unanswered {
+        /// What happened.
+        reason: String,
+    },
+    /// The service has looked at this order and does not take it now. **It has not got it.**
+    #[error("the service did not take the order: {reason}")]
+    Retry {
+        /// What it said.
+        reason: String,
+        /// After which time it asks to be tried again (`Retry-After`), if it does.
+        after: Option<Duration>,
+    },
     /// Trying again would not help; a person must look.
     #[error("the service refuses the order: {0}")]
     Refused(String),
@@ -50,12 +94,46 @@ pub enum MdmError {
 
 /// An MDM service.
 pub trait Mdm: Send + Sync {
-    /// The adapter's name.
+    /// The adapter's name. In one workspace it stands for one service: what is owed through adapters of
+    /// one name waits together when that service is slow or down.
     fn name(&self) -> &'static str;
 
     /// Hands an order over. The same order may come again, under the same action id.
     fn send<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>>;
 
-    /// How an order stands that was handed over.
+    /// How an order stands that the service has taken.
     fn standing<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<Standing, MdmError>>;
+
+    /// Whether the service has an order whose answer was lost. Asked instead of sending it again, when
+    /// it is not wanted any more: the person is active again, or somebody else has the device.
+    fn received<'a>(&'a self, _: &'a DeviceOrder) -> BoxFuture<'a, Result<Received, MdmError>> {
+        Box::pin(async { Ok(Received::Unsure) })
+    }
+}
+
+/// Which service a device belongs to.
+pub trait Services: Send + Sync {
+    /// The service for a platform in a workspace. Asked for each action, so that a setting that was
+    /// changed acts at once.
+    ///
+    /// # Errors
+    /// When the setting cannot be read; the action is tried again later.
+    fn of<'a>(
+        &'a self,
+        workspace: &'a WorkspaceId,
+        platform: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn Mdm>, Refusal>>;
+}
+
+/// One service for every device.
+pub struct Only(pub Arc<dyn Mdm>);
+
+impl Services for Only {
+    fn of<'a>(
+        &'a self,
+        _: &'a WorkspaceId,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn Mdm>, Refusal>> {
+        Box::pin(async { Ok(Arc::clone(&self.0)) })
+    }
 }

@@ -16,13 +16,13 @@ async fn a_device_is_enrolled_assigned_and_removed() {
     let policy = world.post(POLICIES, json!({ "name": "Kiosk" })).await.field(201, "id");
     let device = json!({
         "serial": "C02-1", "platform": "ios", "name": "Ada's phone", "policy": policy,
-        "user": ada.id.to_string(),
+        "external_id": " UDID-1 ", "user": ada.id.to_string(),
     });
     let made = world.post(DEVICES, device).await.is(201);
     let id = made["id"].as_str().unwrap();
     let expected = json!({
-        "id": id, "serial": "C02-1", "platform": "ios", "name": "Ada's phone", "state": "enrolled",
-        "user": ada.id.to_string(), "policy": policy,
+        "id": id, "serial": "C02-1", "platform": "ios", "name": "Ada's phone",
+        "external_id": "UDID-1", "state": "enrolled", "user": ada.id.to_string(), "policy": policy,
     });
     assert_eq!(made, expected);
     let path = format!("{DEVICES}/{id}");
@@ -36,6 +36,12 @@ async fn a_device_is_enrolled_assigned_and_removed() {
     assert_eq!((&kept["policy"], &kept["user"]), (&json!(null), &json!(ada.id.to_string())));
     let unassigned = world.patch(&path, json!({ "user": null, "policy": policy })).await.is(200);
     assert_eq!((&unassigned["user"], &unassigned["policy"]), (&json!(null), &json!(policy)));
+    assert_eq!(unassigned["external_id"], "UDID-1");
+    let other = world.patch(&path, json!({ "external_id": "UDID-2" })).await.is(200);
+    assert_eq!((&other["external_id"], &other["policy"]), (&json!("UDID-2"), &json!(policy)));
+    let none = world.patch(&path, json!({ "external_id": null })).await.is(200);
+    assert_eq!(none["external_id"], json!(null));
+    world.patch(&path, json!({ "external_id": "\n" })).await.refused(400);
 
     world.delete(&path).await.is(204);
     assert_eq!(world.get(&path).await.field(200, "state"), "removed");

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     Es,
-    device::DeviceCommand,
+    device::{Changes, DeviceCommand},
     ids::{EntryId, OffboardingId, UserId},
     portal::{Portal, Role},
     user::{AccountState, Source, User, UserCommand, UserRefusal},
@@ -217,7 +217,8 @@ impl App {
         if portal == Portal::Mdm && es.state.account.stands() {
             self.current(projections::mdm::NAME, workspace).await?;
             for device in self.read_models.devices().of_user(workspace, user)? {
-                let unassign = DeviceCommand::Change { user: Some(None), policy: None };
+                let unassign =
+                    DeviceCommand::Change(Changes { user: Some(None), ..Changes::default() });
                 self.on_device(person, workspace, device.id, unassign).await?;
             }
         }

@@ -1,7 +1,7 @@
 //! Devices and the policies they are under (rule 23).
 
 use domain::{
-    device::{Device, DeviceCommand, DeviceRefusal, DeviceState},
+    device::{Changes, Device, DeviceCommand, DeviceRefusal, DeviceState},
     ids::{DeviceId, PolicyId, UserId},
     portal::Portal,
     user::AccountState,
@@ -32,6 +32,8 @@ pub struct Enrolment {
     pub platform: String,
     /// What people call it.
     pub name: Option<String>,
+    /// What its MDM service calls it, where that is not the serial number.
+    pub external_id: Option<String>,
     /// Who uses it: an MDM user's id, or the SCIM id of one of their entries.
     pub user: Option<Uuid>,
     /// Under which policy.
@@ -59,12 +61,14 @@ impl<T> Set<T> {
 }
 
 /// What changes of a device.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DeviceChange {
     /// Who uses it: an MDM user's id, or the SCIM id of one of their entries.
     pub user: Set<Uuid>,
     /// Under which policy.
     pub policy: Set<PolicyId>,
+    /// What its MDM service calls it.
+    pub external_id: Set<String>,
 }
 
 impl App {
@@ -189,6 +193,7 @@ impl App {
             serial: text("serial", &enrolment.serial)?,
             platform: text("platform", &enrolment.platform)?,
             name: enrolment.name.as_deref().map(|name| text("name", name)).transpose()?,
+            external_id: enrolment.external_id.as_deref().map(external_id).transpose()?,
             user: self.user_for_device(workspace, enrolment.user).await?,
             policy: self.policy_for_device(workspace, enrolment.policy).await?,
         };
@@ -197,11 +202,12 @@ impl App {
         Ok(row(id, &done.es.state))
     }
 
-    /// Gives a device another user or another policy.
+    /// Gives a device another user, another policy or another external id.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`]; [`Refusal::Malformed`] for an unknown user or policy;
-    /// [`Refusal::State`] for a user without account (rule 25) and for a device that was removed.
+    /// [`Refusal::NotFound`]; [`Refusal::Malformed`] for an unknown user or policy, or an external id
+    /// that is none; [`Refusal::State`] for a user without account (rule 25) and for a device that
+    /// was removed.
     pub async fn change_device(
         &self,
         person: &Person,
@@ -217,7 +223,11 @@ impl App {
             Set::To(policy) => Some(self.policy_for_device(workspace, policy).await?),
             Set::Keep => None,
         };
-        let command = DeviceCommand::Change { user, policy };
+        let external_id = match change.external_id {
+            Set::To(id) => Some(id.map(|id| external_id(&id)).transpose()?),
+            Set::Keep => None,
+        };
+        let command = DeviceCommand::Change(Changes { user, policy, external_id });
         let done = self.on_device(person, workspace, id, command).await?;
         Ok(row(id, &done.es.state))
     }
@@ -286,12 +296,17 @@ impl App {
     }
 }
 
+fn external_id(text: &str) -> Result<String, Refusal> {
+    typed("external_id", text, NAME_CHARACTERS_MAX)
+}
+
 fn row(id: DeviceId, device: &Device) -> DeviceRow {
     DeviceRow {
         id,
         serial: device.serial.clone(),
         platform: device.platform.clone(),
         name: device.name.clone(),
+        external_id: device.external_id.clone(),
         state: device.state,
         user: device.user,
         policy: device.policy,

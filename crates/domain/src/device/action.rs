@@ -217,6 +217,7 @@ impl Device {
             | DeviceEvent::Assigned { .. }
             | DeviceEvent::Unassigned {}
             | DeviceEvent::PolicyChanged { .. }
+            | DeviceEvent::ExternalIdChanged { .. }
             | DeviceEvent::Removed {} => {}
         }
     }

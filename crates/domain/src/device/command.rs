@@ -17,18 +17,15 @@ pub enum DeviceCommand {
         platform: String,
         /// What people call it.
         name: Option<String>,
+        /// What its MDM service calls it, where that is not the serial number.
+        external_id: Option<String>,
         /// Who uses it.
         user: Option<UserId>,
         /// Under which policy.
         policy: Option<PolicyId>,
     },
-    /// It gets another user or another policy. `None` leaves; `Some(None)` takes away.
-    Change {
-        /// Who uses it.
-        user: Option<Option<UserId>>,
-        /// Under which policy.
-        policy: Option<Option<PolicyId>>,
-    },
+    /// It gets another user, another policy or another external id.
+    Change(Changes),
     /// An administrator removes it.
     Remove,
     /// An offboarding calls for an action. Asked twice, it is requested once.
@@ -78,6 +75,17 @@ pub enum DeviceCommand {
         /// Which.
         action: ActionId,
     },
+}
+
+/// What changes of a device. `None` leaves; `Some(None)` takes away.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Who uses it.
+    pub user: Option<Option<UserId>>,
+    /// Under which policy.
+    pub policy: Option<Option<PolicyId>>,
+    /// What its MDM service calls it.
+    pub external_id: Option<Option<String>>,
 }
 
 /// Why a command is not carried out.

@@ -25,6 +25,9 @@ pub enum DeviceEvent {
         /// What people call it.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+        /// What its MDM service calls it, where that is not the serial number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        external_id: Option<String>,
         /// Who uses it.
         #[serde(skip_serializing_if = "Option::is_none")]
         user: Option<UserId>,
@@ -46,6 +49,12 @@ pub enum DeviceEvent {
     PolicyChanged {
         /// Which.
         policy: Option<PolicyId>,
+    },
+    /// Its MDM service calls it otherwise, or by its serial number again.
+    #[serde(rename = "device.external_id_changed")]
+    ExternalIdChanged {
+        /// How.
+        external_id: Option<String>,
     },
     /// It is not managed any more.
     #[serde(rename = "device.removed")]

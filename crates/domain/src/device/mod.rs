@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, ActionState};
-pub use command::{DeviceCommand, DeviceRefusal};
+pub use command::{Changes, DeviceCommand, DeviceRefusal};
 pub use event::DeviceEvent;
 
 use crate::{
@@ -61,6 +61,9 @@ pub struct Device {
     pub platform: String,
     /// What people call it.
     pub name: Option<String>,
+    /// What its MDM service calls it, where that is not the serial number: a resource name, an UDID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Who uses it.
     pub user: Option<UserId>,
     /// Under which policy.
@@ -78,6 +81,28 @@ impl Device {
             DeviceState::Removed => Err(DeviceRefusal::Removed),
         }
     }
+
+    fn change(&self, changes: &Changes) -> Result<Vec<DeviceEvent>, DeviceRefusal> {
+        let Changes { user, policy, external_id } = changes;
+        let known = self.managed()?;
+        let moved = user.filter(|user| *user != known.user);
+        if moved.is_some() && known.state == DeviceState::Removing {
+            return Err(DeviceRefusal::BeingRemoved);
+        }
+        let taken_back = moved.map(|user| known.not_for(user)).into_iter().flatten();
+        let user = moved.map(|user| match user {
+            Some(user) => DeviceEvent::Assigned { user },
+            None => DeviceEvent::Unassigned {},
+        });
+        let policy = policy
+            .filter(|policy| *policy != known.policy)
+            .map(|policy| DeviceEvent::PolicyChanged { policy });
+        let called = external_id
+            .as_ref()
+            .filter(|external_id| **external_id != known.external_id)
+            .map(|external_id| DeviceEvent::ExternalIdChanged { external_id: external_id.clone() });
+        Ok(user.into_iter().chain(policy).chain(called).chain(taken_back).collect())
+    }
 }
 
 impl Decider for Device {
@@ -88,31 +113,17 @@ impl Decider for Device {
 
     fn decide(&self, command: &DeviceCommand) -> Result<Vec<DeviceEvent>, DeviceRefusal> {
         match command {
-            DeviceCommand::Enrol { serial, platform, name, user, policy } => {
+            DeviceCommand::Enrol { serial, platform, name, external_id, user, policy } => {
                 Ok(vec![DeviceEvent::Enrolled {
                     serial: serial.clone(),
                     platform: platform.clone(),
                     name: name.clone(),
+                    external_id: external_id.clone(),
                     user: *user,
                     policy: *policy,
                 }])
             }
-            DeviceCommand::Change { user, policy } => {
-                let known = self.managed()?;
-                let moved = user.filter(|user| *user != known.user);
-                if moved.is_some() && known.state == DeviceState::Removing {
-                    return Err(DeviceRefusal::BeingRemoved);
-                }
-                let taken_back = moved.map(|user| known.not_for(user)).into_iter().flatten();
-                let user = moved.map(|user| match user {
-                    Some(user) => DeviceEvent::Assigned { user },
-                    None => DeviceEvent::Unassigned {},
-                });
-                let policy = policy
-                    .filter(|policy| *policy != known.policy)
-                    .map(|policy| DeviceEvent::PolicyChanged { policy });
-                Ok(user.into_iter().chain(policy).chain(taken_back).collect())
-            }
+            DeviceCommand::Change(changes) => self.change(changes),
             DeviceCommand::Remove => {
                 self.managed()?;
                 Ok(vec![DeviceEvent::Removed {}])
@@ -133,17 +144,21 @@ impl Decider for Device {
 
     fn evolve(&mut self, event: &DeviceEvent, stamp: &Stamp) {
         match event {
-            DeviceEvent::Enrolled { serial, platform, name, user, policy } => {
+            DeviceEvent::Enrolled { serial, platform, name, external_id, user, policy } => {
                 self.state = DeviceState::Enrolled;
                 self.serial.clone_from(serial);
                 self.platform.clone_from(platform);
                 self.name.clone_from(name);
+                self.external_id.clone_from(external_id);
                 self.user = *user;
                 self.policy = *policy;
             }
             DeviceEvent::Assigned { user } => self.user = Some(*user),
             DeviceEvent::Unassigned {} => self.user = None,
             DeviceEvent::PolicyChanged { policy } => self.policy = *policy,
+            DeviceEvent::ExternalIdChanged { external_id } => {
+                self.external_id.clone_from(external_id);
+            }
             DeviceEvent::Removed {} => {
                 self.state = DeviceState::Removed;
                 self.user = None;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
-use super::{Device, DeviceCommand, DeviceEvent, DeviceState};
+use super::{Changes, Device, DeviceCommand, DeviceEvent, DeviceState};
 use crate::{
     Attempt, Decider, Es, Stamp,
     ids::{ActionId, OffboardingId, PolicyId, UserId},
@@ -23,6 +23,7 @@ fn enrolled() -> DeviceEvent {
         serial: "S-1".into(),
         platform: "ios".into(),
         name: None,
+        external_id: None,
         user: Some(ADA),
         policy: None,
     }
@@ -38,6 +39,10 @@ fn sent(attempt: u32) -> DeviceEvent {
 
 fn confirmed() -> DeviceEvent {
     DeviceEvent::ActionConfirmed { action: ACTION }
+}
+
+fn to(user: Option<UserId>) -> Changes {
+    Changes { user: Some(user), ..Changes::default() }
 }
 
 fn check(
@@ -88,7 +93,7 @@ fn a_device_that_somebody_else_has_by_now_stays_with_them() {
 
 #[test]
 fn whoever_gets_a_device_does_not_get_what_the_one_before_was_owed() {
-    let to_bob = || DeviceCommand::Change { user: Some(Some(BOB)), policy: None };
+    let to_bob = || DeviceCommand::Change(to(Some(BOB)));
     let cancelled = DeviceEvent::ActionCancelled { action: ACTION };
     let assigned = DeviceEvent::Assigned { user: BOB };
     let requested = requested(ActionKind::Remove);
@@ -147,17 +152,30 @@ fn a_removed_device_gives_its_serial_back_and_cannot_be_changed() {
     assert_eq!((device.state.claims().len(), device.state.user), (0, None));
     TestFramework::<Es<Device>>::with(())
         .given(vec![enrolled(), DeviceEvent::Removed {}])
-        .when(Attempt {
-            command: Arc::new(DeviceCommand::Change { user: Some(Some(BOB)), policy: None }),
-            now: 0,
-        })
+        .when(Attempt { command: Arc::new(DeviceCommand::Change(to(Some(BOB)))), now: 0 })
         .then_expect_error_message("that device has been removed; enrol it again to manage it");
 }
 
 #[test]
 fn assigning_to_the_same_person_records_nothing() {
-    let change = |user| DeviceCommand::Change { user: Some(user), policy: None };
+    let change = |user| DeviceCommand::Change(to(user));
     check([enrolled()], change(Some(ADA)), []);
     check([enrolled()], change(Some(BOB)), [DeviceEvent::Assigned { user: BOB }]);
     check([enrolled()], change(None), [DeviceEvent::Unassigned {}]);
+}
+
+#[test]
+fn what_its_service_calls_a_device_can_be_changed_and_taken_away() {
+    let change = |external_id: Option<&str>| {
+        let external_id = Some(external_id.map(str::to_owned));
+        DeviceCommand::Change(Changes { external_id, ..Changes::default() })
+    };
+    let called = |external_id: Option<&str>| {
+        let external_id = external_id.map(str::to_owned);
+        DeviceEvent::ExternalIdChanged { external_id }
+    };
+    check([enrolled()], change(None), []);
+    check([enrolled()], change(Some("UDID-1")), [called(Some("UDID-1"))]);
+    check([enrolled(), called(Some("UDID-1"))], change(Some("UDID-1")), []);
+    check([enrolled(), called(Some("UDID-1"))], change(None), [called(None)]);
 }

@@ -31,6 +31,8 @@ pub struct DeviceRow {
     pub platform: String,
     /// What people call it.
     pub name: Option<String>,
+    /// What its MDM service calls it, where that is not the serial number.
+    pub external_id: Option<String>,
     /// Where it stands in its life; a removed one stays readable.
     pub state: DeviceState,
     /// Who uses it.
@@ -66,8 +68,9 @@ const PAGE: &str = "
     ORDER BY serial_fold, id LIMIT ?5";
 
 fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
-    let Device { state, serial, platform, name, user, policy, .. } = json(row, 1)?;
-    Ok(DeviceRow { id: DeviceId(uuid(row, 0)?), serial, platform, name, state, user, policy })
+    let Device { state, serial, platform, name, external_id, user, policy, .. } = json(row, 1)?;
+    let id = DeviceId(uuid(row, 0)?);
+    Ok(DeviceRow { id, serial, platform, name, external_id, state, user, policy })
 }
 
 impl<'a> Devices<'a> {

@@ -23,6 +23,7 @@ pub(crate) fn enrolled(serial: &str, user: Option<u128>, policy: Option<u128>) -
         serial: serial.to_owned(),
         platform: "ios".to_owned(),
         name: Some(format!("{serial}'s phone")),
+        external_id: None,
         user: user.map(|user| UserId(id(user))),
         policy: policy.map(|policy| PolicyId(id(policy))),
     }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use domain::{
     Decider, Es,
-    device::{Device, DeviceCommand},
+    device::{Changes, Device, DeviceCommand},
     group::{self, Group, GroupCommand, MemberOp, MemberRef, Operation},
     group_filter::GroupFilter,
     ids::{ActionId, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, UserId},
@@ -185,15 +185,16 @@ impl History {
                 serial: format!("S{who}"),
                 platform: "ios".to_owned(),
                 name: None,
+                external_id: None,
                 user: Some(user),
                 policy,
             },
-            17 => DeviceCommand::Change {
+            17 => DeviceCommand::Change(Changes {
                 user: Some((how.is_multiple_of(2)).then_some(user)),
-                policy: None,
-            },
+                ..Changes::default()
+            }),
             18 if how < 40 => DeviceCommand::Remove,
-            18 => DeviceCommand::Change { user: None, policy: Some(policy) },
+            18 => DeviceCommand::Change(Changes { policy: Some(policy), ..Changes::default() }),
             19 => DeviceCommand::Request {
                 action,
                 offboarding: OffboardingId(id(600)),

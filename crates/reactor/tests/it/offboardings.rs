@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{Event, device::ActionState, rule::OnDeactivate, user::UserEvent};
 use reactor::{
     deliverer,
-    service::{BoxFuture, DeviceOrder, Mdm, MdmError, Standing},
+    service::{BoxFuture, DeviceOrder, Mdm, MdmError, Only, Standing},
 };
 
 use crate::scene::Scene;
@@ -67,7 +67,7 @@ async fn what_was_requested_is_not_sent_once_the_person_is_active_again() {
     scene.hears("user.offboarding_started").await;
     // The policy that takes the request back has not heard of it yet.
     scene.set_active(true).await;
-    let deliverer = tokio::spawn(deliverer::run(Arc::clone(&scene.app), Arc::new(Nobody)));
+    let deliverer = tokio::spawn(deliverer::run(Arc::clone(&scene.app), Arc::new(Only(Arc::new(Nobody)))));
     loop {
         let device = scene.app.devices().load(&scene.workspace, id.0).await.unwrap();
         let state = device.state.actions.values().next().unwrap().state;

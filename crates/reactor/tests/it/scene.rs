@@ -103,6 +103,7 @@ impl Scene {
             serial: serial.into(),
             platform: "ios".into(),
             name: None,
+            external_id: None,
             user: Some(user.0),
             policy: None,
         };
