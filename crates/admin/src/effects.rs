@@ -1,14 +1,16 @@
-//! `/workspaces/{ws}/effects`: what is owed to devices, and what became of it (rule 24).
+//! `/workspaces/{ws}/effects`: what is owed to devices, what became of it, and what a person makes
+//! of it (rule 24).
 
 use actix_web::{http::Method, web::Json};
 use domain::{device::ActionState, ids::ActionId, offboarding::ActionKind};
 use projections::effects::ActionRow;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     answer::{Answer, Part, page},
     ask::{Id, Inside},
+    body::Body,
     endpoint::Endpoint,
     moment,
     params::{Params, choice},
@@ -16,7 +18,7 @@ use crate::{
 };
 
 /// All that an action can have come to.
-const STATES: [ActionState; 7] = [
+const STATES: [ActionState; 8] = [
     ActionState::Requested,
     ActionState::Sent,
     ActionState::Acknowledged,
@@ -24,6 +26,7 @@ const STATES: [ActionState; 7] = [
     ActionState::Failed,
     ActionState::Parked,
     ActionState::Cancelled,
+    ActionState::GivenUp,
 ];
 
 /// The list of routes.
@@ -39,7 +42,40 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .param("state", "Only those that have come so far")
         .parts::<Effect>(),
         Endpoint::new(Method::GET, one, "Get a device action", get).shows::<Effect>(),
+        Endpoint::new(Method::POST, format!("{one}/retry"), "Have it tried again", retry)
+            .may_take::<Reason>()
+            .shows::<Effect>()
+            .refuses(409, "It did not fail and is not parked; the detail says what can be done"),
+        Endpoint::new(Method::POST, format!("{one}/cancel"), "Take it back", cancel)
+            .may_take::<Reason>()
+            .shows::<Effect>()
+            .refuses(409, "The MDM service may have it, or it has ended; the detail says which"),
+        Endpoint::new(
+            Method::POST,
+            format!("{one}/give-up"),
+            "Wait for it no longer, whatever the MDM service does",
+            give_up,
+        )
+        .takes::<GivenReason>()
+        .shows::<Effect>()
+        .refuses(409, "It was not sent, or has ended; the detail says which"),
     ]
+}
+
+/// Why a person does it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    /// In their words; at most 500 characters.
+    reason: Option<String>,
+}
+
+/// Why a person does it; it has to be said.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct GivenReason {
+    /// In their words; at most 500 characters.
+    reason: String,
 }
 
 /// One thing owed to one device.
@@ -68,11 +104,14 @@ pub(crate) struct Effect {
     state: ActionState,
     /// How often it was sent.
     attempts: u32,
-    /// Why it failed or was parked.
+    /// Whether the MDM service may have had it: it was acknowledged, or an answer was lost. It cannot
+    /// be cancelled then.
+    received: bool,
+    /// Why it failed, was parked, cancelled, retried or given up, where that was said.
     reason: Option<String>,
     #[schema(schema_with = words::time)]
     requested_at: String,
-    /// When something is to be done about it next; null when nothing is.
+    /// When it is to be sent next; null when it is not.
     due_at: Option<String>,
     /// The correlation id of the request that began all this.
     correlation: String,
@@ -93,6 +132,7 @@ impl From<ActionRow> for Effect {
             policy,
             state: row.state,
             attempts: row.attempts,
+            received: row.received,
             reason: row.reason,
             requested_at: moment::show(row.requested_at),
             due_at: row.due_at.map(moment::show),
@@ -109,4 +149,21 @@ async fn list(inside: Inside, params: Params) -> Part<Effect> {
 
 async fn get(inside: Inside, id: Id<ActionId>) -> Answer<Effect> {
     Ok(Json(inside.app.effect(&inside.workspace, id.0).await?.into()))
+}
+
+async fn retry(inside: Inside, id: Id<ActionId>, body: Body<Reason>) -> Answer<Effect> {
+    let Inside { app, person, workspace } = inside;
+    let reason = body.0.reason;
+    Ok(Json(app.retry_effect(&person, &workspace, id.0, reason.as_deref()).await?.into()))
+}
+
+async fn cancel(inside: Inside, id: Id<ActionId>, body: Body<Reason>) -> Answer<Effect> {
+    let Inside { app, person, workspace } = inside;
+    let reason = body.0.reason;
+    Ok(Json(app.cancel_effect(&person, &workspace, id.0, reason.as_deref()).await?.into()))
+}
+
+async fn give_up(inside: Inside, id: Id<ActionId>, body: Body<GivenReason>) -> Answer<Effect> {
+    let Inside { app, person, workspace } = inside;
+    Ok(Json(app.give_up_effect(&person, &workspace, id.0, &body.0.reason).await?.into()))
 }

@@ -10,6 +10,10 @@ use actix_web::{
 };
 use app::App;
 use event_log::Stats;
+use reactor::{
+    owed::{self, Owed},
+    service::Services,
+};
 use serde_json::json;
 
 /// Where the log's figures come from.
@@ -20,18 +24,35 @@ type LogStats = Arc<dyn Fn() -> Stats + Send + Sync>;
 pub struct Probes {
     app: Arc<App>,
     log: Option<LogStats>,
+    services: Option<Arc<dyn Services>>,
 }
 
 impl Probes {
     /// Probes of an app.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, log: None }
+        Self { app, log: None, services: None }
     }
 
     /// The same, with the figures of a log that has some.
     #[must_use]
     pub fn with_log(self, stats: impl Fn() -> Stats + Send + Sync + 'static) -> Self {
         Self { log: Some(Arc::new(stats)), ..self }
+    }
+
+    /// The same, with what is owed through each adapter.
+    #[must_use]
+    pub fn with_services(self, services: Arc<dyn Services>) -> Self {
+        Self { services: Some(services), ..self }
+    }
+
+    /// What is owed through each adapter, as far as that is known.
+    async fn owed(&self) -> BTreeMap<&'static str, Owed> {
+        let Some(services) = &self.services else { return BTreeMap::new() };
+        let owed = owed::by_adapter(&self.app, &**services).await;
+        owed.unwrap_or_else(|error| {
+            tracing::error!(%error, "what is owed through each adapter cannot be told");
+            BTreeMap::new()
+        })
     }
 
     /// What somebody should look at, though requests are served.
@@ -79,7 +100,7 @@ impl Probes {
         })
     }
 
-    fn metrics(&self) -> String {
+    async fn metrics(&self) -> String {
         let mut text = Text::default();
         let heads = self.app.log().heads();
         text.gauge("workspaces", "Workspaces in the log.", heads.len() as u64);
@@ -105,11 +126,24 @@ impl Probes {
         text.gauge("tokens_ending", says, self.app.tokens_ending());
         text.gauge("offboardings_held", "Offboardings that wait for a decision.", self.held());
         text.family("effects", "Device actions, by how far they are.", "state", &self.effects());
+        adapters(&mut text, &self.owed().await);
         if let Some(stats) = &self.log {
             log(&mut text, &stats());
         }
         text.0
     }
+}
+
+fn adapters(text: &mut Text, owed: &BTreeMap<&'static str, Owed>) {
+    let mut family = |name, says, pick: fn(&Owed) -> u64| {
+        let values: Vec<_> = owed.iter().map(|(adapter, it)| (*adapter, pick(it))).collect();
+        text.family(name, says, "adapter", &values);
+    };
+    family("effects_owed", "Device actions that have not ended and wait for nobody.", |it| it.owed);
+    family("effects_in_flight", "Device actions that an MDM service has.", |it| it.in_flight);
+    family("effects_parked", "Device actions that wait for a person.", |it| it.parked);
+    let says = "How long ago the oldest owed device action was requested.";
+    family("effects_oldest_seconds", says, |it| it.oldest_seconds);
 }
 
 fn log(text: &mut Text, stats: &Stats) {
@@ -176,5 +210,5 @@ async fn ready(probes: Data<Probes>) -> HttpResponse {
 }
 
 async fn metrics(probes: Data<Probes>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(probes.metrics())
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(probes.metrics().await)
 }

@@ -104,7 +104,16 @@ pub(crate) fn outcome() -> RefOr<Schema> {
 
 /// How far an effect has come.
 pub(crate) fn effect_state() -> RefOr<Schema> {
-    one_of(["requested", "sent", "acknowledged", "confirmed", "failed", "parked", "cancelled"])
+    one_of([
+        "requested",
+        "sent",
+        "acknowledged",
+        "confirmed",
+        "failed",
+        "parked",
+        "cancelled",
+        "given_up",
+    ])
 }
 
 /// How far an offboarding has come.

@@ -260,7 +260,8 @@ impl From<DeviceRefusal> for Refusal {
     fn from(refusal: DeviceRefusal) -> Self {
         match refusal {
             DeviceRefusal::NoDevice => Self::NotFound("device".into()),
-            DeviceRefusal::Removed | DeviceRefusal::BeingRemoved => {
+            DeviceRefusal::NoAction => Self::NotFound("effect".into()),
+            DeviceRefusal::Removed | DeviceRefusal::BeingRemoved | DeviceRefusal::Action(_) => {
                 Self::State(refusal.to_string())
             }
         }

@@ -6,6 +6,10 @@ use anyhow::Context;
 use app::{App, Parts, SystemIds, policies};
 use event_log::{EventLog, SqliteLog, SqliteOptions, SystemClock};
 use projections::ReadModels;
+use reactor::{
+    deliverer::{self, Deliverer},
+    service::{Only, Services},
+};
 use tokio::task::JoinHandle;
 
 use crate::options::Settings;
@@ -17,6 +21,7 @@ const ADMIN: &str = "admin";
 pub(crate) struct Node {
     pub(crate) app: Arc<App>,
     pub(crate) log: Arc<SqliteLog>,
+    pub(crate) services: Arc<dyn Services>,
     /// The owner's token, if it was made just now: it cannot be shown again.
     pub(crate) new_token: Option<String>,
     background: Vec<JoinHandle<()>>,
@@ -61,10 +66,13 @@ impl Node {
         let mut all = policies::standard();
         all.push(Box::new(reactor::Planner::default()));
         let policies = tokio::spawn(policies::run(Arc::clone(&app), all));
-        let services = Arc::new(reactor::service::Only(Arc::new(mdm::Registry)));
-        let deliverer = tokio::spawn(reactor::deliverer::run(Arc::clone(&app), services));
+        let services: Arc<dyn Services> = Arc::new(Only(Arc::new(mdm::Registry)));
+        let calls = settings.mdm_calls_per_second;
+        let deliverer = Deliverer::new(Arc::clone(&app), Arc::clone(&services), calls);
+        let deliverer = tokio::spawn(deliverer::run(deliverer));
         let tokens = tokio::spawn(app::watch_tokens(Arc::clone(&app)));
-        Ok(Self { app, log, new_token, background: vec![policies, deliverer, tokens] })
+        let background = vec![policies, deliverer, tokens];
+        Ok(Self { app, log, services, new_token, background })
     }
 
     /// Stops what runs in the background and closes the files. What was acknowledged is on disk

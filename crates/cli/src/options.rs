@@ -5,6 +5,7 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use data_encoding::BASE64;
+use reactor::deliverer;
 use serde::Deserialize;
 
 /// What flags, variables and the file may say.
@@ -30,6 +31,9 @@ pub(crate) struct ServerOptions {
     /// as many as it likes]
     #[arg(long, env = "MUSTER_REQUESTS_PER_SECOND")]
     requests_per_second: Option<NonZeroU32>,
+    /// How many calls go to each MDM service of a workspace in a second. [default: 20]
+    #[arg(long, env = "MUSTER_MDM_CALLS_PER_SECOND")]
+    mdm_calls_per_second: Option<NonZeroU32>,
     /// Log lines as JSON.
     #[arg(long, env = "MUSTER_LOG_JSON")]
     #[serde(default)]
@@ -59,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) public_url: Option<String>,
     pub(crate) workers: Option<usize>,
     pub(crate) requests_per_second: Option<NonZeroU32>,
+    pub(crate) mdm_calls_per_second: NonZeroU32,
     pub(crate) log_json: bool,
     pub(crate) admin_token: Option<String>,
     pub(crate) master_key: Option<[u8; 32]>,
@@ -94,6 +99,10 @@ impl ServerOptions {
             public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
             workers: self.workers.or(file.workers),
             requests_per_second: self.requests_per_second.or(file.requests_per_second),
+            mdm_calls_per_second: self
+                .mdm_calls_per_second
+                .or(file.mdm_calls_per_second)
+                .unwrap_or(deliverer::CALLS_PER_SECOND),
             log_json: self.log_json || file.log_json,
             admin_token,
             master_key: self.master_key.or(file.master_key).as_deref().map(key).transpose()?,

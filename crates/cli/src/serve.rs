@@ -66,7 +66,9 @@ impl Server {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let app = Arc::clone(&self.node.app);
         let log = Arc::clone(&self.node.log);
-        let probes = Probes::new(Arc::clone(&app)).with_log(move || log.stats());
+        let services = Arc::clone(&self.node.services);
+        let probes =
+            Probes::new(Arc::clone(&app)).with_log(move || log.stats()).with_services(services);
         let ending = Arc::new(AtomicBool::new(false));
         let last = Arc::clone(&ending);
         let service = move || {

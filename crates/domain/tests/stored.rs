@@ -13,7 +13,7 @@ use std::{
 
 use domain::{
     attribute_mapping::{AttributeMapping, AttributeName, MappedName},
-    device::DeviceEvent,
+    device::{DeviceEvent, FailedBecause},
     group::GroupEvent,
     group_filter::GroupFilter,
     ids::{
@@ -318,10 +318,21 @@ fn a_devices_events_are_stored_as_they_always_were() {
             DeviceEvent::ActionFailed {
                 action,
                 reason: "busy".into(),
+                because: FailedBecause::Answer,
+                retry_at: 1_800_000_000_000_000,
+            },
+            DeviceEvent::ActionFailed {
+                action,
+                reason: "no answer".into(),
+                because: FailedBecause::Unanswered,
                 retry_at: 1_800_000_000_000_000,
             },
             DeviceEvent::ActionParked { action, reason: "refused".into() },
-            DeviceEvent::ActionCancelled { action },
+            DeviceEvent::ActionCancelled { action, reason: None },
+            DeviceEvent::ActionCancelled { action, reason: Some("a mistake".into()) },
+            DeviceEvent::ActionRetried { action, reason: None },
+            DeviceEvent::ActionRetried { action, reason: Some("mended".into()) },
+            DeviceEvent::ActionGivenUp { action, reason: "it is lost".into() },
         ],
         include_str!("../src/device/event.rs"),
     );

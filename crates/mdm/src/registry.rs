@@ -15,6 +15,10 @@ impl Mdm for Registry {
         "registry"
     }
 
+    fn paced(&self) -> bool {
+        false
+    }
+
     fn send<'a>(&'a self, _: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>> {
         Box::pin(async { Ok(()) })
     }

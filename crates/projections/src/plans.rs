@@ -20,15 +20,16 @@ const SOURCES: [(&str, &dyn Projection); 5] = [
 ];
 
 /// Beginnings of statements that may go through something or sort it.
-const SMALL: [&str; 5] = [
+const SMALL: [&str; 6] = [
     // As many people as a brake lets pass, and one more.
     "SELECT count(*) FROM (\n         SELECT DISTINCT user FROM offboardings INDEXED BY offboardings_of_connector",
     // Holds that wait for a person.
     "SELECT coalesce(sum(held), 0) FROM holds INDEXED BY holds_open",
     // A row for each state of an offboarding, of one hold.
     "SELECT state, count(*) FROM offboardings INDEXED BY offboardings_of_hold",
-    // A row for each state of an action.
+    // A row for each platform of a workspace and state of an action.
     "SELECT state, sum(actions) FROM counts GROUP BY state",
+    "SELECT workspace, platform, state, actions FROM counts",
     // What waits for one person.
     "SELECT g.id, p.at FROM groups g JOIN",
 ];

@@ -40,6 +40,7 @@ impl Policy for Planner {
                 | "device.removed"
                 | "device.action_confirmed"
                 | "device.action_cancelled"
+                | "device.action_given_up"
         )
     }
 
@@ -68,6 +69,7 @@ impl Policy for Planner {
                 Event::Device(
                     DeviceEvent::ActionConfirmed { .. }
                     | DeviceEvent::ActionCancelled { .. }
+                    | DeviceEvent::ActionGivenUp { .. }
                     | DeviceEvent::Removed {},
                 ) => at.ended(device).await,
                 Event::User(_)

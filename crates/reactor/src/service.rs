@@ -93,10 +93,18 @@ pub enum MdmError {
 }
 
 /// An MDM service.
+///
+/// Every call has to end, in seconds rather than minutes: while it lasts, it takes one of the few places
+/// of its service, though of no other.
 pub trait Mdm: Send + Sync {
     /// The adapter's name. In one workspace it stands for one service: what is owed through adapters of
     /// one name waits together when that service is slow or down.
     fn name(&self) -> &'static str;
+
+    /// Whether it is called no faster than the server's setting says. What calls nobody need not be.
+    fn paced(&self) -> bool {
+        true
+    }
 
     /// Hands an order over. The same order may come again, under the same action id.
     fn send<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>>;

@@ -7,6 +7,7 @@ mod accounts;
 mod attributes;
 mod devices;
 mod document;
+mod effects;
 mod events;
 mod groups;
 mod history;

@@ -14,6 +14,7 @@ use app::{
 use domain::ids::EntryId;
 use event_log::{Clock, EventLog, ManualClock, SqliteLog};
 use projections::ReadModels;
+use reactor::service::{BoxFuture, DeviceOrder, Mdm, MdmError, Only, Standing};
 use scim::{
     patch,
     resource::Resource,
@@ -158,10 +159,11 @@ impl World {
     async fn answer(&self, request: TestRequest) -> (Method, String, Answer) {
         let request = request.to_request();
         let (method, path) = (request.method().clone(), request.path().to_owned());
-        let probes = admin::Probes::new(Arc::clone(&self.app)).with_log({
-            let log = Arc::clone(&self.log);
-            move || log.stats()
-        });
+        let log = Arc::clone(&self.log);
+        let services = Arc::new(Only(Arc::new(Nobody)));
+        let probes = admin::Probes::new(Arc::clone(&self.app))
+            .with_log(move || log.stats())
+            .with_services(services);
         let server = actix_web::App::new()
             .configure(admin::configure(Arc::clone(&self.app)))
             .configure(admin::configure_probes(&probes));
@@ -218,6 +220,12 @@ impl World {
         self.get(path).await.is(200)["items"].as_array().unwrap().clone()
     }
 
+    /// What is measured, in full; nothing is under way any more.
+    pub(crate) async fn metrics(&self) -> String {
+        self.items("/workspaces/acme/effects").await;
+        self.send(TestRequest::get().uri("/metrics")).await.text
+    }
+
     /// The connector that a token of `acme` opens.
     pub(crate) async fn caller(&self, connector: &str, token: &str) -> Caller {
         let ids = RequestIds { request: "r-1".to_owned(), correlation: "c-1".to_owned() };
@@ -256,6 +264,23 @@ fn app(log: &Arc<SqliteLog>, clock: &Arc<ManualClock>, read_models: Arc<ReadMode
         public_url: "https://muster.example".to_owned(),
         admin_digest: app::admin_digest(TOKEN),
     })
+}
+
+/// An MDM service that is there to be named.
+struct Nobody;
+
+impl Mdm for Nobody {
+    fn name(&self) -> &'static str {
+        "nobody"
+    }
+
+    fn send<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>> {
+        unreachable!("no deliverer runs: {order:?}")
+    }
+
+    fn standing<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<Standing, MdmError>> {
+        unreachable!("no deliverer runs: {order:?}")
+    }
 }
 
 /// A SAML configuration.

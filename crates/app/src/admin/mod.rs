@@ -6,14 +6,15 @@
 //!
 //! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`], [`attributes`]: the settings
 //! - [`accounts`], [`groups`], [`publications`], [`segments`], [`devices`]: whom and what they are about
-//! - [`events`], [`offboardings`], [`holds`], [`projections`]: what happened, what follows, what waits, what is
-//!   shown
+//! - [`events`], [`offboardings`], [`effects`], [`holds`], [`projections`]: what happened, what follows,
+//!   what waits, what is shown
 
 pub mod access;
 pub mod accounts;
 pub mod attributes;
 pub mod connectors;
 pub mod devices;
+pub mod effects;
 pub mod events;
 pub mod groups;
 pub mod holds;

@@ -1,9 +1,6 @@
-//! Offboardings with their n of m, and the device actions they owe (rules 24 to 26).
+//! Offboardings with their n of m (rules 24 to 26).
 
-use domain::{
-    device::ActionState,
-    ids::{ActionId, OffboardingId},
-};
+use domain::ids::OffboardingId;
 use event_log::WorkspaceId;
 use projections::effects::{ActionRow, NAME, OffboardingRow, OffboardingState};
 use uuid::Uuid;
@@ -68,38 +65,6 @@ impl App {
         let row = self.read_models.effects().offboarding(workspace, id)?;
         let row = row.ok_or_else(|| Refusal::NotFound("offboarding".to_owned()))?;
         self.with_actions(workspace, row)
-    }
-
-    /// The device actions of a workspace in the order in which they were requested, of one state or
-    /// all.
-    ///
-    /// # Errors
-    /// [`Refusal::Malformed`] for a foreign cursor, or when a read model has stopped.
-    pub async fn list_effects(
-        &self,
-        workspace: &WorkspaceId,
-        state: Option<ActionState>,
-        listing: &Listing,
-    ) -> Result<Listed<ActionRow>, Refusal> {
-        self.current(NAME, workspace).await?;
-        let after = listing.after::<u64>()?.unwrap_or_default();
-        let effects = self.read_models.effects();
-        let rows = effects.actions(workspace, state, after, listing.limit + 1)?;
-        Ok(listing.cut(rows, |row| row.position.to_string()))
-    }
-
-    /// A device action.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`].
-    pub async fn effect(
-        &self,
-        workspace: &WorkspaceId,
-        id: ActionId,
-    ) -> Result<ActionRow, Refusal> {
-        self.current(NAME, workspace).await?;
-        let row = self.read_models.effects().action(workspace, id)?;
-        row.ok_or_else(|| Refusal::NotFound("effect".to_owned()))
     }
 
     fn with_actions(

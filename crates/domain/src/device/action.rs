@@ -30,6 +30,8 @@ pub enum ActionState {
     Parked,
     /// Not wanted any more.
     Cancelled,
+    /// A person waits for it no longer.
+    GivenUp,
 }
 
 impl ActionState {
@@ -43,20 +45,34 @@ impl ActionState {
             Self::Failed => "failed",
             Self::Parked => "parked",
             Self::Cancelled => "cancelled",
+            Self::GivenUp => "given_up",
         }
-    }
-
-    /// Those in which nobody outside has it.
-    const UNSENT: [Self; 3] = [Self::Requested, Self::Failed, Self::Parked];
-
-    /// Whether it can still be taken back.
-    fn unsent(self) -> bool {
-        Self::UNSENT.contains(&self)
     }
 
     /// Whether nothing more will happen to it.
     pub fn ended(self) -> bool {
-        matches!(self, Self::Confirmed | Self::Cancelled)
+        matches!(self, Self::Confirmed | Self::Cancelled | Self::GivenUp)
+    }
+}
+
+/// What a failed try says of the order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedBecause {
+    /// The service has looked at it and did not take it: this counts as a try.
+    #[default]
+    Answer,
+    /// The service takes no orders at all: it has not got this one, and nothing is counted.
+    Down,
+    /// The service did not answer: it may have it, and nothing is counted.
+    Unanswered,
+}
+
+impl FailedBecause {
+    /// What is not written down.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+    pub(super) fn is_answer(&self) -> bool {
+        *self == Self::Answer
     }
 }
 
@@ -73,8 +89,22 @@ pub struct Action {
     pub state: ActionState,
     /// How often it was sent.
     pub attempts: u32,
+    /// How often the service has answered that it does not take it, since it was requested or a
+    /// person had it tried again. Outages do not count.
+    pub answers: u32,
+    /// Whether the service may have had it, whatever state it is in: it was acknowledged, or an
+    /// answer was lost. Nobody can take that back.
+    pub received: bool,
     /// When it was requested.
     pub requested: Micros,
+}
+
+impl Action {
+    /// Whether it can be taken back: the service cannot have it.
+    pub fn unsent(&self) -> bool {
+        let waits = [ActionState::Requested, ActionState::Failed, ActionState::Parked];
+        waits.contains(&self.state) && !self.received
+    }
 }
 
 impl Device {
@@ -103,8 +133,28 @@ impl Device {
     pub(super) fn not_for(&self, user: Option<UserId>) -> impl Iterator<Item = DeviceEvent> {
         self.actions
             .iter()
-            .filter(move |(_, known)| known.state.unsent() && Some(known.user) != user)
-            .map(|(&action, _)| DeviceEvent::ActionCancelled { action })
+            .filter(move |(_, known)| known.unsent() && Some(known.user) != user)
+            .map(|(&action, _)| DeviceEvent::ActionCancelled { action, reason: None })
+    }
+
+    /// What an administrator's removal ends: whatever waits. What the service has goes on to its
+    /// confirmation, which changes nothing any more.
+    pub(super) fn end_all(&self) -> impl Iterator<Item = DeviceEvent> {
+        self.actions.iter().filter_map(|(&action, known)| match known.state {
+            _ if known.unsent() => Some(DeviceEvent::ActionCancelled { action, reason: None }),
+            ActionState::Failed | ActionState::Parked => {
+                let reason = "the device was removed by hand".to_owned();
+                Some(DeviceEvent::ActionGivenUp { action, reason })
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether an action is still to be sent: the device is managed, and the person's whose
+    /// offboarding calls for it. Whether that is still so too only the person's stream can tell.
+    pub fn wants(&self, action: ActionId) -> bool {
+        let known = self.actions.get(&action);
+        known.is_some_and(|known| self.managed().is_ok() && self.user == Some(known.user))
     }
 
     /// Whether anything is still to come of an action that was planned for a person's device: it may
@@ -117,7 +167,8 @@ impl Device {
     }
 
     pub(super) fn acknowledge(&self, action: ActionId) -> Vec<DeviceEvent> {
-        self.step(action, &[ActionState::Sent], |_| {
+        // A failed one, when it turns out that the service has it though its answer was lost.
+        self.step(action, &[ActionState::Sent, ActionState::Failed], |_| {
             vec![DeviceEvent::ActionAcknowledged { action }]
         })
     }
@@ -146,23 +197,38 @@ impl Device {
         &self,
         action: ActionId,
         reason: &str,
+        because: FailedBecause,
         retry_at: Micros,
     ) -> Vec<DeviceEvent> {
         self.step(action, &[ActionState::Sent], |_| {
-            vec![DeviceEvent::ActionFailed { action, reason: reason.to_owned(), retry_at }]
+            let reason = reason.to_owned();
+            vec![DeviceEvent::ActionFailed { action, reason, because, retry_at }]
         })
     }
 
     pub(super) fn park(&self, action: ActionId, reason: &str) -> Vec<DeviceEvent> {
-        let from = [ActionState::Requested, ActionState::Sent, ActionState::Failed];
+        let from = [
+            ActionState::Requested,
+            ActionState::Sent,
+            ActionState::Acknowledged,
+            ActionState::Failed,
+        ];
         self.step(action, &from, |_| {
             vec![DeviceEvent::ActionParked { action, reason: reason.to_owned() }]
         })
     }
 
-    /// Takes back what has not been sent. A failed action was received by nobody.
+    /// Takes back what the service cannot have.
     pub(super) fn cancel(&self, action: ActionId) -> Vec<DeviceEvent> {
-        self.step(action, &ActionState::UNSENT, |_| vec![DeviceEvent::ActionCancelled { action }])
+        let unsent = self.actions.get(&action).is_some_and(Action::unsent);
+        let cancelled = DeviceEvent::ActionCancelled { action, reason: None };
+        if unsent { vec![cancelled] } else { vec![] }
+    }
+
+    /// Takes back what the service says that it does not have.
+    pub(super) fn never_came(&self, action: ActionId) -> Vec<DeviceEvent> {
+        let from = [ActionState::Requested, ActionState::Sent, ActionState::Failed];
+        self.step(action, &from, |_| vec![DeviceEvent::ActionCancelled { action, reason: None }])
     }
 
     fn step(
@@ -186,6 +252,8 @@ impl Device {
                     kind: *kind,
                     state: ActionState::Requested,
                     attempts: 0,
+                    answers: 0,
+                    received: false,
                     requested: stamp.at,
                 };
                 self.actions.insert(*action, requested);
@@ -199,19 +267,31 @@ impl Device {
                 }
             }
             DeviceEvent::ActionAcknowledged { action } => {
-                self.set(*action, ActionState::Acknowledged, |_| {});
+                self.set(*action, ActionState::Acknowledged, |known| known.received = true);
             }
             DeviceEvent::ActionConfirmed { action } => {
                 self.set(*action, ActionState::Confirmed, |_| {});
             }
-            DeviceEvent::ActionFailed { action, .. } => {
-                self.set(*action, ActionState::Failed, |_| {});
+            DeviceEvent::ActionFailed { action, because, .. } => {
+                self.set(*action, ActionState::Failed, |known| match because {
+                    FailedBecause::Answer => known.answers += 1,
+                    FailedBecause::Unanswered => known.received = true,
+                    FailedBecause::Down => {}
+                });
             }
             DeviceEvent::ActionParked { action, .. } => {
                 self.set(*action, ActionState::Parked, |_| {});
             }
-            DeviceEvent::ActionCancelled { action } => {
+            DeviceEvent::ActionRetried { action, .. } => {
+                self.set(*action, ActionState::Requested, |known| known.answers = 0);
+            }
+            DeviceEvent::ActionCancelled { action, .. } => {
                 self.set(*action, ActionState::Cancelled, |_| {});
+                self.stays();
+            }
+            DeviceEvent::ActionGivenUp { action, .. } => {
+                self.set(*action, ActionState::GivenUp, |_| {});
+                self.stays();
             }
             DeviceEvent::Enrolled { .. }
             | DeviceEvent::Assigned { .. }
@@ -219,6 +299,16 @@ impl Device {
             | DeviceEvent::PolicyChanged { .. }
             | DeviceEvent::ExternalIdChanged { .. }
             | DeviceEvent::Removed {} => {}
+        }
+    }
+
+    /// A device whose removal has ended without one is an ordinary device again, as far as anybody
+    /// knows.
+    fn stays(&mut self) {
+        let removes = |it: &Action| it.kind == ActionKind::Remove && !it.state.ended();
+        let under_way = self.actions.values().any(|it| removes(it) && it.attempts > 0);
+        if self.state == DeviceState::Removing && !under_way {
+            self.state = DeviceState::Enrolled;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     Micros,
+    device::FailedBecause,
     ids::{ActionId, OffboardingId, PolicyId, UserId},
     offboarding::ActionKind,
 };
@@ -60,8 +61,15 @@ pub enum DeviceCommand {
         action: ActionId,
         /// What it said, without anything personal.
         reason: String,
+        /// What that says of the order.
+        because: FailedBecause,
         /// When to try again.
         retry_at: Micros,
+    },
+    /// The MDM service says that it never had it, and it is not wanted any more.
+    NeverCame {
+        /// Which.
+        action: ActionId,
     },
     /// It will not be tried again without a person.
     Park {
@@ -70,10 +78,37 @@ pub enum DeviceCommand {
         /// Why.
         reason: String,
     },
-    /// It is not wanted any more, and has not been sent.
+    /// It is not wanted any more; taken back if the service cannot have it, else left.
     Cancel {
         /// Which.
         action: ActionId,
+    },
+    /// What a person makes of an action. Unlike the reactor they are told when it cannot be.
+    Steer {
+        /// Which.
+        action: ActionId,
+        /// What is to become of it.
+        to: Steering,
+    },
+}
+
+/// What a person makes of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Steering {
+    /// It is tried again, now.
+    Retry {
+        /// Why, in their words.
+        reason: Option<String>,
+    },
+    /// It is taken back.
+    Cancel {
+        /// Why, in their words.
+        reason: Option<String>,
+    },
+    /// It counts as ended, whatever the service does or has done.
+    GiveUp {
+        /// Why, in their words.
+        reason: String,
     },
 }
 
@@ -97,6 +132,12 @@ pub enum DeviceRefusal {
     /// It is gone.
     #[error("that device has been removed; enrol it again to manage it")]
     Removed,
+    /// It has no such action.
+    #[error("there is no effect with that id")]
+    NoAction,
+    /// The state of the action does not allow what a person asks for.
+    #[error("{0}")]
+    Action(&'static str),
     /// Its removal has been sent to the MDM service.
     #[error("that device is being removed, and nobody can get it any more")]
     BeingRemoved,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Micros,
+    device::FailedBecause,
     ids::{ActionId, OffboardingId, PolicyId, UserId},
     offboarding::ActionKind,
     stored::{Fact, Sealing, name_of},
@@ -98,6 +99,9 @@ pub enum DeviceEvent {
         action: ActionId,
         /// What it said.
         reason: String,
+        /// What that says of the order.
+        #[serde(default, skip_serializing_if = "FailedBecause::is_answer")]
+        because: FailedBecause,
         /// When to try again.
         retry_at: Micros,
     },
@@ -109,11 +113,31 @@ pub enum DeviceEvent {
         /// Why.
         reason: String,
     },
-    /// It was not sent, and will not be.
+    /// The service does not have it and will not get it.
     #[serde(rename = "device.action_cancelled")]
     ActionCancelled {
         /// Which.
         action: ActionId,
+        /// Why, where a person did it and says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A person has it tried again.
+    #[serde(rename = "device.action_retried")]
+    ActionRetried {
+        /// Which.
+        action: ActionId,
+        /// Why, if they say so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A person has given it up: nobody waits for it any more, whatever the service does.
+    #[serde(rename = "device.action_given_up")]
+    ActionGivenUp {
+        /// Which.
+        action: ActionId,
+        /// Why.
+        reason: String,
     },
 }
 

@@ -1,12 +1,16 @@
 //! A device: enrolled, used by at most one MDM employee, under at most one policy (rule 23).
 //!
 //! What an offboarding owes to it stands here too, as *actions*: requested, sent, acknowledged,
-//! confirmed; or failed, parked, cancelled. An action is a fact before it is a call, so that a crash
-//! can neither lose nor repeat one.
+//! confirmed; or failed, parked, cancelled, given up. An action is a fact before it is a call, so
+//! that a crash can neither lose nor repeat one.
+//!
+//! - `action`: the steps that the reactor takes
+//! - `steering`: what a person makes of an action
 
 mod action;
 mod command;
 mod event;
+mod steering;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +18,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use action::{Action, ActionState};
-pub use command::{Changes, DeviceCommand, DeviceRefusal};
+pub use action::{Action, ActionState, FailedBecause};
+pub use command::{Changes, DeviceCommand, DeviceRefusal, Steering};
 pub use event::DeviceEvent;
 
 use crate::{
@@ -126,7 +130,7 @@ impl Decider for Device {
             DeviceCommand::Change(changes) => self.change(changes),
             DeviceCommand::Remove => {
                 self.managed()?;
-                Ok(vec![DeviceEvent::Removed {}])
+                Ok([DeviceEvent::Removed {}].into_iter().chain(self.end_all()).collect())
             }
             DeviceCommand::Request { action, offboarding, user, kind } => {
                 Ok(self.request(*action, *offboarding, *user, *kind))
@@ -134,11 +138,13 @@ impl Decider for Device {
             DeviceCommand::Send { action } => Ok(self.send(*action)),
             DeviceCommand::Acknowledge { action } => Ok(self.acknowledge(*action)),
             DeviceCommand::Confirm { action } => Ok(self.confirm(*action)),
-            DeviceCommand::Fail { action, reason, retry_at } => {
-                Ok(self.fail(*action, reason, *retry_at))
+            DeviceCommand::Fail { action, reason, because, retry_at } => {
+                Ok(self.fail(*action, reason, *because, *retry_at))
             }
+            DeviceCommand::NeverCame { action } => Ok(self.never_came(*action)),
             DeviceCommand::Park { action, reason } => Ok(self.park(*action, reason)),
             DeviceCommand::Cancel { action } => Ok(self.cancel(*action)),
+            DeviceCommand::Steer { action, to } => self.steer(*action, to),
         }
     }
 
@@ -169,7 +175,9 @@ impl Decider for Device {
             | DeviceEvent::ActionConfirmed { .. }
             | DeviceEvent::ActionFailed { .. }
             | DeviceEvent::ActionParked { .. }
-            | DeviceEvent::ActionCancelled { .. } => self.evolve_action(event, stamp),
+            | DeviceEvent::ActionCancelled { .. }
+            | DeviceEvent::ActionRetried { .. }
+            | DeviceEvent::ActionGivenUp { .. } => self.evolve_action(event, stamp),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
-use super::{Changes, Device, DeviceCommand, DeviceEvent, DeviceState};
+use super::{Changes, Device, DeviceCommand, DeviceEvent, DeviceState, FailedBecause, Steering};
 use crate::{
     Attempt, Decider, Es, Stamp,
     ids::{ActionId, OffboardingId, PolicyId, UserId},
@@ -35,6 +35,58 @@ fn requested(kind: ActionKind) -> DeviceEvent {
 
 fn sent(attempt: u32) -> DeviceEvent {
     DeviceEvent::ActionSent { action: ACTION, attempt }
+}
+
+fn cancelled() -> DeviceEvent {
+    DeviceEvent::ActionCancelled { action: ACTION, reason: None }
+}
+
+fn failed(because: FailedBecause) -> DeviceEvent {
+    DeviceEvent::ActionFailed { action: ACTION, reason: "busy".into(), because, retry_at: 7 }
+}
+
+fn parked() -> DeviceEvent {
+    DeviceEvent::ActionParked { action: ACTION, reason: "no".into() }
+}
+
+fn acknowledged() -> DeviceEvent {
+    DeviceEvent::ActionAcknowledged { action: ACTION }
+}
+
+fn retried(reason: Option<&str>) -> DeviceEvent {
+    DeviceEvent::ActionRetried { action: ACTION, reason: reason.map(str::to_owned) }
+}
+
+fn given_up() -> DeviceEvent {
+    DeviceEvent::ActionGivenUp { action: ACTION, reason: "lost".into() }
+}
+
+fn steer(to: Steering) -> DeviceCommand {
+    DeviceCommand::Steer { action: ACTION, to }
+}
+
+fn give_up() -> DeviceCommand {
+    steer(Steering::GiveUp { reason: "lost".into() })
+}
+
+/// The facts of a device with an action, up to here.
+fn after(kind: ActionKind, then: &[DeviceEvent]) -> Vec<DeviceEvent> {
+    [&[enrolled(), requested(kind)], then].concat()
+}
+
+fn refused(given: Vec<DeviceEvent>, when: DeviceCommand, why: &str) {
+    TestFramework::<Es<Device>>::with(())
+        .given(given)
+        .when(Attempt { command: Arc::new(when), now: 0 })
+        .then_expect_error_message(why);
+}
+
+fn folded(given: &[DeviceEvent]) -> Device {
+    let mut device = Es::<Device>::default();
+    for (event, version) in given.iter().zip(1..) {
+        device.replay(event, &Stamp { position: version, version, at: 0 });
+    }
+    device.state
 }
 
 fn confirmed() -> DeviceEvent {
@@ -94,10 +146,9 @@ fn a_device_that_somebody_else_has_by_now_stays_with_them() {
 #[test]
 fn whoever_gets_a_device_does_not_get_what_the_one_before_was_owed() {
     let to_bob = || DeviceCommand::Change(to(Some(BOB)));
-    let cancelled = DeviceEvent::ActionCancelled { action: ACTION };
     let assigned = DeviceEvent::Assigned { user: BOB };
     let requested = requested(ActionKind::Remove);
-    check([enrolled(), requested.clone()], to_bob(), [assigned.clone(), cancelled]);
+    check([enrolled(), requested.clone()], to_bob(), [assigned.clone(), cancelled()]);
     let request = DeviceCommand::Request {
         action: ACTION,
         offboarding: OFFBOARDING,
@@ -123,11 +174,16 @@ fn confirming_does_what_was_asked() {
 
 #[test]
 fn a_failed_action_is_sent_again_and_what_was_sent_cannot_be_cancelled() {
-    let failed = DeviceEvent::ActionFailed { action: ACTION, reason: "busy".into(), retry_at: 7 };
+    let failed = failed(FailedBecause::Answer);
     let given = [enrolled(), requested(ActionKind::Remove), sent(1)];
     check(
         given.clone(),
-        DeviceCommand::Fail { action: ACTION, reason: "busy".into(), retry_at: 7 },
+        DeviceCommand::Fail {
+            action: ACTION,
+            reason: "busy".into(),
+            because: FailedBecause::Answer,
+            retry_at: 7,
+        },
         [failed.clone()],
     );
     let again = given.clone().into_iter().chain([failed]);
@@ -136,7 +192,7 @@ fn a_failed_action_is_sent_again_and_what_was_sent_cannot_be_cancelled() {
     check(
         [enrolled(), requested(ActionKind::Remove)],
         DeviceCommand::Cancel { action: ACTION },
-        [DeviceEvent::ActionCancelled { action: ACTION }],
+        [cancelled()],
     );
 }
 
@@ -178,4 +234,118 @@ fn what_its_service_calls_a_device_can_be_changed_and_taken_away() {
     check([enrolled()], change(Some("UDID-1")), [called(Some("UDID-1"))]);
     check([enrolled(), called(Some("UDID-1"))], change(Some("UDID-1")), []);
     check([enrolled(), called(Some("UDID-1"))], change(None), [called(None)]);
+}
+
+#[test]
+fn a_person_has_what_failed_or_is_parked_tried_again() {
+    let retry = |reason: Option<&str>| steer(Steering::Retry { reason: reason.map(str::to_owned) });
+    for waits in [parked(), failed(FailedBecause::Answer), failed(FailedBecause::Unanswered)] {
+        let given = after(ActionKind::Remove, &[sent(1), waits]);
+        check(given.clone(), retry(Some("mended")), [retried(Some("mended"))]);
+        let again = [given, vec![retried(None)]].concat();
+        check(again.clone(), retry(None), []);
+        check(again, DeviceCommand::Send { action: ACTION }, [sent(2)]);
+    }
+    for (so_far, why) in [
+        (vec![sent(1)], "that effect is with the MDM service: wait for it, or give it up"),
+        (vec![sent(1), confirmed()], "that effect is done"),
+        (vec![cancelled()], "that effect was cancelled, and nothing more will come of it"),
+    ] {
+        refused(after(ActionKind::Unassign, &so_far), retry(None), why);
+    }
+    let unknown = steer(Steering::Retry { reason: None });
+    refused(vec![enrolled()], unknown, "there is no effect with that id");
+}
+
+#[test]
+fn tries_are_counted_anew_once_a_person_has_retried_and_outages_never() {
+    let (answer, down) = (failed(FailedBecause::Answer), failed(FailedBecause::Down));
+    let so_far = [sent(1), down, sent(2), answer.clone(), sent(3), answer];
+    let device = folded(&after(ActionKind::Remove, &so_far));
+    assert_eq!((device.actions[&ACTION].attempts, device.actions[&ACTION].answers), (3, 2));
+    let device = folded(&after(ActionKind::Remove, &[&so_far[..], &[retried(None)]].concat()));
+    assert_eq!((device.actions[&ACTION].attempts, device.actions[&ACTION].answers), (3, 0));
+}
+
+#[test]
+fn only_what_the_service_cannot_have_is_cancelled() {
+    let by_hand = || steer(Steering::Cancel { reason: Some("a mistake".into()) });
+    let policy = || DeviceCommand::Cancel { action: ACTION };
+    let why = "the MDM service may have that effect already, and it cannot be taken back: wait for \
+               it, or give it up";
+    let by_person =
+        DeviceEvent::ActionCancelled { action: ACTION, reason: Some("a mistake".into()) };
+    for unsent in [
+        vec![],
+        vec![sent(1), failed(FailedBecause::Answer)],
+        vec![sent(1), failed(FailedBecause::Down)],
+        vec![sent(1), parked()],
+    ] {
+        let given = after(ActionKind::Remove, &unsent);
+        check(given.clone(), by_hand(), [by_person.clone()]);
+        check(given.clone(), policy(), [cancelled()]);
+        let given = [given, vec![cancelled()]].concat();
+        assert_eq!(folded(&given).state, DeviceState::Enrolled, "it is not being removed any more");
+        check(given, by_hand(), []);
+    }
+    let unanswered = failed(FailedBecause::Unanswered);
+    for received in [
+        vec![sent(1)],
+        vec![sent(1), acknowledged()],
+        vec![sent(1), unanswered.clone()],
+        vec![sent(1), unanswered.clone(), sent(2), parked()],
+        vec![sent(1), acknowledged(), parked()],
+        vec![sent(1), unanswered.clone(), retried(None)],
+    ] {
+        refused(after(ActionKind::Remove, &received), by_hand(), why);
+        check(after(ActionKind::Remove, &received), policy(), []);
+    }
+    let never = DeviceCommand::NeverCame { action: ACTION };
+    check(after(ActionKind::Remove, &[sent(1), unanswered]), never, [cancelled()]);
+}
+
+#[test]
+fn a_person_gives_up_what_does_not_end_and_nobody_keeps_the_device() {
+    let unanswered = failed(FailedBecause::Unanswered);
+    for so_far in [
+        vec![sent(1)],
+        vec![sent(1), acknowledged()],
+        vec![sent(1), unanswered],
+        vec![sent(1), parked()],
+    ] {
+        let given = after(ActionKind::Remove, &so_far);
+        check(given.clone(), give_up(), [given_up(), DeviceEvent::Unassigned {}]);
+        let ended = [given, vec![given_up(), DeviceEvent::Unassigned {}]].concat();
+        let device = folded(&ended);
+        assert_eq!((device.state, device.user), (DeviceState::Enrolled, None));
+        assert!(!device.owes(ACTION, ADA));
+        check(ended.clone(), give_up(), []);
+        check(ended, DeviceCommand::Confirm { action: ACTION }, []);
+    }
+    let policy = after(ActionKind::ChangePolicy { policy: POLICY }, &[sent(1)]);
+    check(policy, give_up(), [given_up()]);
+    let unsent = "that effect has not been sent: cancel it if it is not wanted";
+    refused(after(ActionKind::Remove, &[]), give_up(), unsent);
+    let done = after(ActionKind::Unassign, &[sent(1), confirmed()]);
+    refused(done, give_up(), "that effect is done");
+}
+
+#[test]
+fn what_the_service_has_taken_can_be_parked_and_what_was_lost_can_turn_out_taken() {
+    let park = DeviceCommand::Park { action: ACTION, reason: "no".into() };
+    check(after(ActionKind::Remove, &[sent(1), acknowledged()]), park, [parked()]);
+    let lost = after(ActionKind::Remove, &[sent(1), failed(FailedBecause::Unanswered)]);
+    check(lost, DeviceCommand::Acknowledge { action: ACTION }, [acknowledged()]);
+}
+
+#[test]
+fn a_removal_by_hand_ends_what_waits() {
+    let removed = DeviceEvent::Removed {};
+    let remove = || DeviceCommand::Remove;
+    check(after(ActionKind::Remove, &[]), remove(), [removed.clone(), cancelled()]);
+    let reason = "the device was removed by hand".to_owned();
+    let ended = DeviceEvent::ActionGivenUp { action: ACTION, reason };
+    let lost = after(ActionKind::Remove, &[sent(1), failed(FailedBecause::Unanswered)]);
+    check(lost, remove(), [removed.clone(), ended]);
+    check(after(ActionKind::Remove, &[sent(1)]), remove(), [removed]);
 }

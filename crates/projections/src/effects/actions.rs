@@ -1,4 +1,4 @@
-//! The queries on actions: what is due, and what became of the others.
+//! The queries on actions: what became of them.
 
 use domain::{
     Micros,
@@ -36,11 +36,13 @@ pub struct ActionRow {
     pub state: ActionState,
     /// How often it was sent.
     pub attempts: u32,
-    /// When something is to be done about it; `None` when nothing is.
+    /// Whether the service may have had it: it was acknowledged, or an answer was lost.
+    pub received: bool,
+    /// When it is to be sent next; `None` when it is not.
     pub due_at: Option<Micros>,
     /// When it was requested.
     pub requested_at: Micros,
-    /// Why it failed or was parked.
+    /// Why it failed, was parked, cancelled, retried or given up, where that was said.
     pub reason: Option<String>,
     /// The correlation id of the request that began all this.
     pub correlation: String,
@@ -51,16 +53,23 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT workspace, position, id, device, offboarding, user, kind, state, attempts, ",
-            "due, requested, reason, correlation FROM actions ",
+            "received, due, requested, reason, correlation FROM actions ",
             $rest
         )
     };
 }
 
 pub(super) const DUE: &str = select!(
-    "WHERE turn = 1 AND due IS NOT NULL AND due <= ?1 ORDER BY due, workspace, position LIMIT ?2"
+    "INDEXED BY actions_due
+     WHERE workspace = ?1 AND platform = ?2 AND turn = 1 AND due IS NOT NULL AND due <= ?3
+     ORDER BY due, position LIMIT ?4"
 );
-const NEXT: &str = "SELECT min(due) FROM actions WHERE turn = 1 AND due IS NOT NULL";
+pub(super) const TAKEN: &str = select!(
+    "INDEXED BY actions_taken
+     WHERE workspace = ?1 AND platform = ?2 AND position > ?3 AND turn = 1
+       AND state = 'acknowledged'
+     ORDER BY position LIMIT ?4"
+);
 const BY_ID: &str = select!("WHERE workspace = ?1 AND id = ?2");
 // Left alone, SQLite takes the primary key, which has the order, and goes through the whole workspace.
 const OF_OFFBOARDING: &str = select!(
@@ -77,7 +86,7 @@ const PAGE_OF_STATE: &str = select!(
      WHERE workspace = ?1 AND position > ?2 AND state = ?4 ORDER BY position LIMIT ?3"
 );
 
-fn action_row(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
+pub(super) fn action_row(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
     Ok(ActionRow {
         workspace: word(row, 0, WorkspaceId::parse)?,
         position: natural(row, 1)?,
@@ -88,36 +97,19 @@ fn action_row(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
         kind: json(row, 6)?,
         state: tagged(row, 7)?,
         attempts: row.get(8)?,
-        due_at: row.get(9)?,
-        requested_at: row.get(10)?,
-        reason: row.get(11)?,
-        correlation: row.get(12)?,
+        received: row.get(9)?,
+        due_at: row.get(10)?,
+        requested_at: row.get(11)?,
+        reason: row.get(12)?,
+        correlation: row.get(13)?,
     })
 }
 
 impl Effects<'_> {
-    /// At most `limit` actions of all workspaces that something is to be done about by `now`, the
-    /// longest due first; of each device only the first that has not ended.
-    ///
-    /// One that was sent or acknowledged is among them: whoever sent it may have crashed since. One
-    /// that is parked is not, and holds up those behind it.
+    /// An action by its id.
     ///
     /// # Errors
     /// Like every query here, when the read model cannot be read.
-    pub fn due(self, now: Micros, limit: usize) -> Result<Vec<ActionRow>, Failure> {
-        let reader = self.reader()?;
-        Ok(reader
-            .prepare_cached(DUE)?
-            .query_map(params![now, length(limit)], action_row)?
-            .collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// When the next action is due; `None` when nothing is owed.
-    pub fn next_due_at(self) -> Result<Option<Micros>, Failure> {
-        Ok(self.reader()?.prepare_cached(NEXT)?.query_row([], |row| row.get(0))?)
-    }
-
-    /// An action by its id.
     pub fn action(
         self,
         workspace: &WorkspaceId,

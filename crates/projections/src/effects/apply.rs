@@ -2,7 +2,7 @@
 
 use domain::{
     Micros,
-    device::{ActionState, DeviceEvent},
+    device::{ActionState, DeviceEvent, FailedBecause},
     ids::{ActionId, HoldId, OffboardingId},
     offboarding::HeldBecause,
     user::UserEvent,
@@ -156,27 +156,42 @@ pub(super) fn device(
     fact: &DeviceEvent,
 ) -> rusqlite::Result<()> {
     match fact {
+        DeviceEvent::Enrolled { platform, .. } => {
+            tx.prepare_cached("INSERT OR REPLACE INTO devices VALUES (?1, ?2, ?3)")?
+                .execute(params![event.workspace.as_str(), event.stream.as_bytes(), platform])?;
+            Ok(())
+        }
         DeviceEvent::ActionRequested { .. } => request(tx, event, fact),
         DeviceEvent::ActionSent { action, attempt } => {
             let to = Step::to(ActionState::Sent).due(event.at);
             step(tx, event, *action, &Step { attempts: Some(*attempt), ..to })
         }
         DeviceEvent::ActionAcknowledged { action } => {
-            step(tx, event, *action, &Step::to(ActionState::Acknowledged).due(event.at))
+            step(tx, event, *action, &Step::to(ActionState::Acknowledged).received(true))
         }
         DeviceEvent::ActionConfirmed { action } => {
             step(tx, event, *action, &Step::to(ActionState::Confirmed))
         }
-        DeviceEvent::ActionFailed { action, reason, retry_at } => {
-            let to = Step::to(ActionState::Failed).due(*retry_at);
+        DeviceEvent::ActionFailed { action, reason, because, retry_at } => {
+            let lost = *because == FailedBecause::Unanswered;
+            let to = Step::to(ActionState::Failed).due(*retry_at).received(lost);
             step(tx, event, *action, &Step { reason: Some(reason), ..to })
         }
         DeviceEvent::ActionParked { action, reason } => {
             let to = Step::to(ActionState::Parked);
             step(tx, event, *action, &Step { reason: Some(reason), ..to })
         }
-        DeviceEvent::ActionCancelled { action } => {
-            step(tx, event, *action, &Step::to(ActionState::Cancelled))
+        DeviceEvent::ActionCancelled { action, reason } => {
+            let to = Step::to(ActionState::Cancelled);
+            step(tx, event, *action, &Step { reason: reason.as_deref(), ..to })
+        }
+        DeviceEvent::ActionRetried { action, reason } => {
+            let to = Step::to(ActionState::Requested).due(event.at);
+            step(tx, event, *action, &Step { reason: reason.as_deref(), ..to })
+        }
+        DeviceEvent::ActionGivenUp { action, reason } => {
+            let to = Step::to(ActionState::GivenUp);
+            step(tx, event, *action, &Step { reason: Some(reason), ..to })
         }
         _ => Ok(()),
     }
@@ -187,11 +202,16 @@ fn request(tx: &Transaction<'_>, event: &Recorded, fact: &DeviceEvent) -> rusqli
         return Ok(());
     };
     let workspace = event.workspace.as_str();
+    let platform: Option<String> = tx
+        .prepare_cached("SELECT platform FROM devices WHERE workspace = ?1 AND id = ?2")?
+        .query_row(params![workspace, event.stream.as_bytes()], |row| row.get(0))
+        .optional()?;
+    let platform = platform.unwrap_or_default();
     tx.prepare_cached(
         "INSERT INTO actions
-         (workspace, position, id, device, offboarding, user, kind, state, open, turn, due,
-          requested, correlation)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1,
+         (workspace, position, id, device, platform, offboarding, user, kind, state, open, turn,
+          due, requested, correlation)
+         VALUES (?1, ?2, ?3, ?4, ?11, ?5, ?6, ?7, ?8, 1,
                  NOT EXISTS (SELECT 1 FROM actions
                              WHERE workspace = ?1 AND device = ?4 AND open = 1),
                  ?9, ?9, ?10)",
@@ -207,8 +227,9 @@ fn request(tx: &Transaction<'_>, event: &Recorded, fact: &DeviceEvent) -> rusqli
         ActionState::Requested.as_str(),
         event.at,
         event.meta.correlation,
+        platform,
     ])?;
-    count(tx, workspace, ActionState::Requested.as_str(), 1)
+    count(tx, (workspace, &platform), ActionState::Requested.as_str(), 1)
 }
 
 /// What becomes of an action.
@@ -216,16 +237,22 @@ struct Step<'s> {
     state: ActionState,
     due: Option<Micros>,
     attempts: Option<u32>,
+    /// Whether the service may have it, as far as this step tells.
+    received: bool,
     reason: Option<&'s str>,
 }
 
 impl Step<'_> {
     fn to(state: ActionState) -> Self {
-        Self { state, due: None, attempts: None, reason: None }
+        Self { state, due: None, attempts: None, received: false, reason: None }
     }
 
     fn due(self, at: Micros) -> Self {
         Self { due: Some(at), ..self }
+    }
+
+    fn received(self, received: bool) -> Self {
+        Self { received, ..self }
     }
 }
 
@@ -236,15 +263,16 @@ fn step(
     to: &Step<'_>,
 ) -> rusqlite::Result<()> {
     let workspace = event.workspace.as_str();
-    let known: Option<String> = tx
-        .prepare_cached("SELECT state FROM actions WHERE workspace = ?1 AND id = ?2")?
-        .query_row(params![workspace, action.0.as_bytes()], |row| row.get(0))
+    let known: Option<(String, String)> = tx
+        .prepare_cached("SELECT platform, state FROM actions WHERE workspace = ?1 AND id = ?2")?
+        .query_row(params![workspace, action.0.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(before) = known else { return Ok(()) };
+    let Some((platform, before)) = known else { return Ok(()) };
     let open = !to.state.ended();
     tx.prepare_cached(
         "UPDATE actions SET state = ?3, open = ?4, turn = turn AND ?4, due = ?5,
-                            attempts = coalesce(?6, attempts), reason = ?7
+                            attempts = coalesce(?6, attempts), reason = ?7,
+                            received = received OR ?8
          WHERE workspace = ?1 AND id = ?2",
     )?
     .execute(params![
@@ -255,9 +283,10 @@ fn step(
         to.due,
         to.attempts,
         to.reason,
+        to.received,
     ])?;
-    count(tx, workspace, &before, -1)?;
-    count(tx, workspace, to.state.as_str(), 1)?;
+    count(tx, (workspace, &platform), &before, -1)?;
+    count(tx, (workspace, &platform), to.state.as_str(), 1)?;
     if open { Ok(()) } else { next_turn(tx, event) }
 }
 
@@ -273,12 +302,12 @@ fn next_turn(tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn count(tx: &Transaction<'_>, workspace: &str, state: &str, by: i64) -> rusqlite::Result<()> {
+fn count(tx: &Transaction<'_>, queue: (&str, &str), state: &str, by: i64) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO counts VALUES (?1, ?2, ?3)
+        "INSERT INTO counts VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET actions = actions + excluded.actions",
     )?
-    .execute(params![workspace, state, by])?;
+    .execute(params![queue.0, queue.1, state, by])?;
     Ok(())
 }
 

@@ -7,11 +7,13 @@
 //!
 //! - `apply`: from facts to rows
 //! - `actions`, `offboardings`, `holds`: the queries
+//! - `queues`: what is due, platform by platform, for the deliverer
 
 mod actions;
 mod apply;
 mod holds;
 mod offboardings;
+mod queues;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +23,7 @@ use rusqlite::Transaction;
 pub use actions::ActionRow;
 pub use holds::{Decided, HoldRow, Offboarded};
 pub use offboardings::{OffboardingRow, OffboardingState};
+pub use queues::{Owed, Queue};
 
 use crate::{Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
 
@@ -77,18 +80,27 @@ CREATE TABLE holds (
 CREATE UNIQUE INDEX holds_by_id ON holds (workspace, id);
 CREATE INDEX holds_open ON holds (workspace, position, connector, braked, held) WHERE held > 0;
 
+CREATE TABLE devices (
+    workspace TEXT NOT NULL,
+    id        BLOB NOT NULL,
+    platform  TEXT NOT NULL,
+    PRIMARY KEY (workspace, id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE actions (
     workspace    TEXT NOT NULL,
     position     INTEGER NOT NULL,  -- Of the event that requested it.
     id           BLOB NOT NULL,
     device       BLOB NOT NULL,
+    platform     TEXT NOT NULL,     -- Of the device.
     offboarding  BLOB NOT NULL,
     user         BLOB NOT NULL,
     kind         TEXT NOT NULL,
     state        TEXT NOT NULL,
     open         INTEGER NOT NULL,  -- 1 until it has ended.
     turn         INTEGER NOT NULL,  -- 1 while it is the first open one of its device.
-    due          INTEGER,           -- NULL while there is nothing to be done about it.
+    due          INTEGER,           -- NULL while nothing is to be sent.
+    received     INTEGER NOT NULL DEFAULT 0,  -- 1 once the service may have had it.
     attempts     INTEGER NOT NULL DEFAULT 0,
     requested    INTEGER NOT NULL,
     reason       TEXT,
@@ -99,15 +111,20 @@ CREATE UNIQUE INDEX actions_by_id ON actions (workspace, id);
 CREATE INDEX actions_by_state ON actions (workspace, state, position);
 CREATE INDEX actions_by_offboarding ON actions (workspace, offboarding, position);
 CREATE INDEX actions_of_device ON actions (workspace, device, position) WHERE open = 1;
-CREATE INDEX actions_due ON actions (due, workspace, position)
+CREATE INDEX actions_due ON actions (workspace, platform, due, position)
     WHERE turn = 1 AND due IS NOT NULL;
+CREATE INDEX actions_taken ON actions (workspace, platform, position)
+    WHERE turn = 1 AND state = 'acknowledged';
+CREATE INDEX actions_owed ON actions (workspace, platform, position, requested)
+    WHERE open = 1 AND state <> 'parked';
 
 -- How many actions there are, so that nobody counts.
 CREATE TABLE counts (
     workspace TEXT NOT NULL,
+    platform  TEXT NOT NULL,
     state     TEXT NOT NULL,
     actions   INTEGER NOT NULL,
-    PRIMARY KEY (workspace, state)
+    PRIMARY KEY (workspace, platform, state)
 ) STRICT, WITHOUT ROWID;
 ";
 
@@ -128,14 +145,19 @@ const TABLES: &[Table] = &[
                FROM holds WHERE workspace = ?1 ORDER BY position",
     },
     Table {
+        name: "devices",
+        rows: "SELECT id, platform FROM devices WHERE workspace = ?1 ORDER BY id",
+    },
+    Table {
         name: "actions",
-        rows: "SELECT position, id, device, offboarding, user, kind, state, open, turn, due,
-                      attempts, requested, reason, correlation
+        rows: "SELECT position, id, device, platform, offboarding, user, kind, state, open, turn,
+                      due, received, attempts, requested, reason, correlation
                FROM actions WHERE workspace = ?1 ORDER BY position",
     },
     Table {
         name: "counts",
-        rows: "SELECT state, actions FROM counts WHERE workspace = ?1 ORDER BY state",
+        rows: "SELECT platform, state, actions FROM counts WHERE workspace = ?1
+               ORDER BY platform, state",
     },
 ];
 
@@ -145,7 +167,7 @@ impl Projection for EffectsProjection {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self) -> &'static str {

@@ -9,7 +9,7 @@
 mod apply;
 mod devices;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use domain::{Event, portal::Portal};
 use rusqlite::Transaction;
@@ -22,7 +22,7 @@ use crate::{Projection, Recorded, Table, accounts};
 pub const NAME: &str = "mdm";
 
 /// The version of the tables of devices and policies.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Fills MDM's people, devices and policies.
 pub struct Mdm;

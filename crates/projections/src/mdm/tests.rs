@@ -54,7 +54,7 @@ fn a_device_is_what_its_facts_make_of_it() {
         [acme accounts]
         [acme account_entries]
         [acme devices]
-        00000000-0000-0000-0000-000000000001	a1	a1's phone	removing	00000000-0000-0000-0000-000000000007	\N	{"state":"removing","serial":"A1","platform":"ios","name":"A1's phone","user":"00000000-0000-0000-0000-000000000007","policy":null,"actions":{"00000000-0000-0000-0000-000000000063":{"offboarding":"00000000-0000-0000-0000-00000000004d","user":"00000000-0000-0000-0000-000000000007","kind":{"action":"remove"},"state":"sent","attempts":1,"requested":1767225600005000}}}
+        00000000-0000-0000-0000-000000000001	a1	a1's phone	removing	00000000-0000-0000-0000-000000000007	\N	{"state":"removing","serial":"A1","platform":"ios","name":"A1's phone","user":"00000000-0000-0000-0000-000000000007","policy":null,"actions":{"00000000-0000-0000-0000-000000000063":{"offboarding":"00000000-0000-0000-0000-00000000004d","user":"00000000-0000-0000-0000-000000000007","kind":{"action":"remove"},"state":"sent","attempts":1,"answers":0,"received":false,"requested":1767225600005000}}}
         00000000-0000-0000-0000-000000000002	b2	b2's phone	enrolled	00000000-0000-0000-0000-000000000008	00000000-0000-0000-0000-000000000033	{"state":"enrolled","serial":"B2","platform":"ios","name":"B2's phone","user":"00000000-0000-0000-0000-000000000008","policy":"00000000-0000-0000-0000-000000000033","actions":{}}
         [acme policies]
     "#]],
@@ -69,7 +69,7 @@ fn a_device_is_what_its_facts_make_of_it() {
         [acme accounts]
         [acme account_entries]
         [acme devices]
-        00000000-0000-0000-0000-000000000001	a1	a1's phone	removed	\N	\N	{"state":"removed","serial":"A1","platform":"ios","name":"A1's phone","user":null,"policy":null,"actions":{"00000000-0000-0000-0000-000000000063":{"offboarding":"00000000-0000-0000-0000-00000000004d","user":"00000000-0000-0000-0000-000000000007","kind":{"action":"remove"},"state":"confirmed","attempts":1,"requested":1767225600005000}}}
+        00000000-0000-0000-0000-000000000001	a1	a1's phone	removed	\N	\N	{"state":"removed","serial":"A1","platform":"ios","name":"A1's phone","user":null,"policy":null,"actions":{"00000000-0000-0000-0000-000000000063":{"offboarding":"00000000-0000-0000-0000-00000000004d","user":"00000000-0000-0000-0000-000000000007","kind":{"action":"remove"},"state":"confirmed","attempts":1,"answers":0,"received":false,"requested":1767225600005000}}}
         00000000-0000-0000-0000-000000000002	b2	b2's phone	enrolled	\N	00000000-0000-0000-0000-000000000033	{"state":"enrolled","serial":"B2","platform":"ios","name":"B2's phone","user":null,"policy":"00000000-0000-0000-0000-000000000033","actions":{}}
         [acme policies]
     "#]],

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use domain::{
     Decider, Es,
-    device::{Changes, Device, DeviceCommand},
+    device::{Changes, Device, DeviceCommand, FailedBecause, Steering},
     group::{self, Group, GroupCommand, MemberOp, MemberRef, Operation},
     group_filter::GroupFilter,
     ids::{ActionId, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, UserId},
@@ -205,9 +205,19 @@ impl History {
             21 if how.is_multiple_of(2) => DeviceCommand::Acknowledge { action },
             21 => DeviceCommand::Confirm { action },
             _ if how.is_multiple_of(3) => {
-                DeviceCommand::Fail { action, reason, retry_at: i64::from(how) }
+                let because = [FailedBecause::Answer, FailedBecause::Unanswered];
+                let because = because[usize::from(how / 3 % 2)];
+                DeviceCommand::Fail { action, reason, because, retry_at: i64::from(how) }
             }
             _ if how % 3 == 1 => DeviceCommand::Park { action, reason },
+            _ if how.is_multiple_of(7) => {
+                let to = Steering::Retry { reason: None };
+                DeviceCommand::Steer { action, to }
+            }
+            _ if how % 7 == 1 => {
+                let to = Steering::GiveUp { reason };
+                DeviceCommand::Steer { action, to }
+            }
             _ => DeviceCommand::Cancel { action },
         };
         for event in state.decide(&command).unwrap_or_default() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{Event, device::ActionState, rule::OnDeactivate, user::UserEvent};
 use reactor::{
-    deliverer,
+    deliverer::{CALLS_PER_SECOND, Deliverer},
     service::{BoxFuture, DeviceOrder, Mdm, MdmError, Only, Standing},
 };
 
@@ -67,16 +67,9 @@ async fn what_was_requested_is_not_sent_once_the_person_is_active_again() {
     scene.hears("user.offboarding_started").await;
     // The policy that takes the request back has not heard of it yet.
     scene.set_active(true).await;
-    let deliverer = tokio::spawn(deliverer::run(Arc::clone(&scene.app), Arc::new(Only(Arc::new(Nobody)))));
-    loop {
-        let device = scene.app.devices().load(&scene.workspace, id.0).await.unwrap();
-        let state = device.state.actions.values().next().unwrap().state;
-        if state == ActionState::Cancelled {
-            break;
-        }
-        assert_eq!(state, ActionState::Requested);
-        assert!(!deliverer.is_finished(), "the deliverer has ended");
-        tokio::task::yield_now().await;
-    }
-    deliverer.abort();
+    let services = Arc::new(Only(Arc::new(Nobody)));
+    let deliverer = Deliverer::new(Arc::clone(&scene.app), services, CALLS_PER_SECOND);
+    assert_eq!(deliverer.turn().await.unwrap(), None, "nothing is left to be done");
+    let device = scene.app.devices().load(&scene.workspace, id.0).await.unwrap();
+    assert_eq!(device.state.actions.values().next().unwrap().state, ActionState::Cancelled);
 }

@@ -37,11 +37,11 @@ pub(crate) struct Scene {
     _dir: TempDir,
 }
 
-fn person() -> Person {
+pub(crate) fn person() -> Person {
     Person { id: "owner".into(), ids: RequestIds::default() }
 }
 
-fn app(dir: &TempDir, clock: &Arc<ManualClock>) -> Arc<App> {
+pub(crate) fn app(dir: &TempDir, clock: &Arc<ManualClock>) -> Arc<App> {
     let log: Arc<dyn EventLog> = SqliteLog::temporary(Arc::clone(clock) as _).unwrap();
     App::new(Parts {
         read_models: ReadModels::open(dir.path(), Arc::clone(&log)).unwrap(),
@@ -53,7 +53,7 @@ fn app(dir: &TempDir, clock: &Arc<ManualClock>) -> Arc<App> {
     })
 }
 
-async fn bring(app: &App, caller: &Caller, user_name: &str) -> EntryId {
+pub(crate) async fn bring(app: &App, caller: &Caller, user_name: &str) -> EntryId {
     let body = json!({ "userName": user_name });
     let parsed = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap();
     app.create_user(caller, EntryId(app.fresh_id()), parsed).await.unwrap().id

@@ -1,0 +1,275 @@
+//! The deliverer: works off what is owed to devices, oldest first, one action at a time per device.
+//!
+//! What is owed to the devices of one service in one workspace goes through one *lane*. A lane takes
+//! no more than its service can bear: so many orders at a time, so many calls in a second, and none
+//! for a while once the service has failed several times in a row. Lanes know nothing of each other:
+//! a service that is slow or down, or a workspace with ten thousand orders, holds up nobody else. What
+//! waits stays in the read model; in memory is only what is under way.
+//!
+//! - `delivery`: the steps of one action
+//! - `lane`, `pace`, `circuit`: what a service can bear
+//! - `back_off`: when something that failed is tried again
+//!
+//! There is no lease on an action. One process owns the data directory by its lock file, so that
+//! nobody else can be at work on the same log; what a process that was killed has left half done, its
+//! successor finds in the log. A log that several nodes share will need leases.
+
+mod back_off;
+mod circuit;
+mod delivery;
+mod lane;
+mod pace;
+
+use std::{
+    collections::HashMap, num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
+
+use app::{App, Refusal};
+use domain::Micros;
+use event_log::{BoxFuture, WorkspaceId};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use parking_lot::Mutex;
+use projections::effects::{ActionRow, NAME as EFFECTS, Queue};
+use tokio::sync::watch;
+
+use self::{delivery::Delivery, lane::Lane};
+use crate::service::{Mdm, Services};
+
+/// How many calls go to one service of one workspace in a second, unless something else is set.
+pub const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+/// How long a service is left alone with the orders it has taken, in seconds.
+const ASK_SECONDS: i64 = 30;
+/// How long a failure of our own is waited out, in seconds.
+const PAUSE_SECONDS: i64 = 5;
+
+const SECOND: Micros = 1_000_000;
+
+/// Works off what is owed until the log closes.
+pub async fn run(deliverer: Deliverer) {
+    let mut ticks = deliverer.app.log().watch();
+    let mut running = Running::new();
+    loop {
+        ticks.mark_unchanged();
+        let wake = deliverer.start(&mut running).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "what is owed to devices could not be read");
+            Some(deliverer.app.now() + PAUSE_SECONDS * SECOND)
+        });
+        if !deliverer.wait(&mut ticks, &mut running, wake).await {
+            return;
+        }
+    }
+}
+
+/// See the module.
+pub struct Deliverer {
+    app: Arc<App>,
+    services: Arc<dyn Services>,
+    calls_per_second: NonZeroU32,
+    lanes: Mutex<HashMap<(WorkspaceId, &'static str), Arc<Lane>>>,
+    /// How far each round of asking has come.
+    rounds: Mutex<HashMap<Queue, Round>>,
+    /// The heads up to which the read model has been seen.
+    seen: Mutex<HashMap<WorkspaceId, u64>>,
+}
+
+/// What is under way.
+type Running<'d> = FuturesUnordered<BoxFuture<'d, ()>>;
+
+/// A round in which a service is asked about everything that it has taken from a queue.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    /// The position of the action that was asked about last.
+    after: u64,
+    /// When the next round begins.
+    begins: Micros,
+}
+
+/// The earliest of several times.
+#[derive(Debug, Default)]
+struct Wake(Option<Micros>);
+
+impl Wake {
+    fn at(&mut self, time: Micros) {
+        self.0 = Some(self.0.map_or(time, |known| known.min(time)));
+    }
+}
+
+impl Deliverer {
+    /// A deliverer that has not begun. Everything it knows of time is the app's clock.
+    pub fn new(app: Arc<App>, services: Arc<dyn Services>, calls_per_second: NonZeroU32) -> Self {
+        let (lanes, rounds, seen) = Default::default();
+        Self { app, services, calls_per_second, lanes, rounds, seen }
+    }
+
+    /// Does what is due now, and what falls due by that; tells when something is to be done next.
+    ///
+    /// For tests, which move the clock between two turns. A server goes on with one lane while
+    /// another is still under way.
+    ///
+    /// # Errors
+    /// When what is owed cannot be read.
+    pub async fn turn(&self) -> Result<Option<Micros>, Refusal> {
+        let mut running = Running::new();
+        loop {
+            let wake = self.start(&mut running).await?;
+            if running.next().await.is_none() {
+                return Ok(wake);
+            }
+        }
+    }
+
+    /// Begins what is due and has room in its lane; tells when there will be more, unless by then
+    /// something under way has ended or the log has grown.
+    async fn start<'d>(&'d self, running: &mut Running<'d>) -> Result<Option<Micros>, Refusal> {
+        self.catch_up().await;
+        let mut wake = Wake::default();
+        let effects = self.app.read_models().effects();
+        let (now, queues) = (self.app.now(), effects.queues()?);
+        for queue in effects.queues_taken()? {
+            let shared = queues.iter().any(|(it, due)| *it == queue && *due <= now);
+            self.start_asking(queue, shared, running, &mut wake).await?;
+        }
+        for (queue, due) in queues {
+            self.start_sending(queue, due, running, &mut wake).await?;
+        }
+        Ok(wake.0)
+    }
+
+    /// Waits until the read model shows what the log has.
+    async fn catch_up(&self) {
+        for (workspace, head) in self.app.log().heads() {
+            let seen = self.seen.lock().insert(workspace.clone(), head);
+            if seen != Some(head)
+                && let Err(error) = self.app.read_models().caught_up(EFFECTS, &workspace).await
+            {
+                // One workspace whose read model has stopped holds up no other.
+                tracing::error!(workspace.id = %workspace, %error, "what is owed is not known");
+            }
+        }
+    }
+
+    async fn start_sending<'d>(
+        &'d self,
+        queue: Queue,
+        due: Micros,
+        running: &mut Running<'d>,
+        wake: &mut Wake,
+    ) -> Result<(), Refusal> {
+        let now = self.app.now();
+        if due > now {
+            wake.at(due);
+            return Ok(());
+        }
+        let Some((lane, service)) = self.lane(&queue, wake).await else { return Ok(()) };
+        let room = lane.room(now);
+        if room == 0 {
+            lane.opens(now).into_iter().for_each(|time| wake.at(time));
+            return Ok(());
+        }
+        // What is under way or put off is due as well, and stands in front.
+        let rows =
+            self.app.read_models().effects().due(&queue, now, room + lane.passed_over(now))?;
+        let rows = rows.into_iter().filter(|row| lane.may_begin(row.id, now)).take(room);
+        for row in rows {
+            running.push(self.begin(row, &lane, &service));
+        }
+        lane.put_off_until().into_iter().for_each(|time| wake.at(time));
+        Ok(())
+    }
+
+    async fn start_asking<'d>(
+        &'d self,
+        queue: Queue,
+        shared: bool,
+        running: &mut Running<'d>,
+        wake: &mut Wake,
+    ) -> Result<(), Refusal> {
+        let now = self.app.now();
+        let round = self.rounds.lock().get(&queue).copied().unwrap_or_default();
+        if round.begins > now {
+            wake.at(round.begins);
+            return Ok(());
+        }
+        let Some((lane, service)) = self.lane(&queue, wake).await else { return Ok(()) };
+        let room = if shared { lane.half_the_room(now) } else { lane.room(now) };
+        if room == 0 {
+            lane.opens(now).into_iter().for_each(|time| wake.at(time));
+            return Ok(());
+        }
+        let rows = self.app.read_models().effects().taken(&queue, round.after, room)?;
+        let over = rows.len() < room;
+        let after = rows.last().map_or(round.after, |row| row.position);
+        for row in rows.into_iter().filter(|row| lane.may_begin(row.id, now)) {
+            running.push(self.begin(row, &lane, &service));
+        }
+        let next = if over {
+            Round { after: 0, begins: now + ASK_SECONDS * SECOND }
+        } else {
+            Round { after, ..round }
+        };
+        wake.at(next.begins.max(now));
+        self.rounds.lock().insert(queue, next);
+        Ok(())
+    }
+
+    /// The lane of a queue and its service. `None` when that cannot be found out now.
+    async fn lane(&self, queue: &Queue, wake: &mut Wake) -> Option<(Arc<Lane>, Arc<dyn Mdm>)> {
+        match self.services.of(&queue.workspace, &queue.platform).await {
+            Ok(service) => {
+                let key = (queue.workspace.clone(), service.name());
+                let calls = service.paced().then_some(self.calls_per_second);
+                let mut lanes = self.lanes.lock();
+                let lane = lanes.entry(key).or_insert_with(|| Arc::new(Lane::new(calls)));
+                Some((Arc::clone(lane), service))
+            }
+            Err(error) => {
+                let workspace = &queue.workspace;
+                tracing::error!(%workspace, %error, "a device's service could not be found out");
+                wake.at(self.app.now() + PAUSE_SECONDS * SECOND);
+                None
+            }
+        }
+    }
+
+    /// One step of one action; whatever happens to it, its lane goes on.
+    fn begin(&self, row: ActionRow, lane: &Arc<Lane>, service: &Arc<dyn Mdm>) -> BoxFuture<'_, ()> {
+        let (id, lane, service) = (row.id, Arc::clone(lane), Arc::clone(service));
+        lane.begin(id);
+        Box::pin(async move {
+            let delivery = Delivery { app: &self.app, lane: &lane, service: &*service, row };
+            let carried_on = AssertUnwindSafe(delivery.carry_on()).catch_unwind().await;
+            match carried_on {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(action.id = %id, %error, "an action could not be carried on");
+                    lane.put_off(id, self.app.now() + PAUSE_SECONDS * SECOND);
+                }
+                Err(_) => {
+                    tracing::error!(action.id = %id, "an adapter has panicked");
+                    lane.put_off(id, self.app.now() + PAUSE_SECONDS * SECOND);
+                }
+            }
+            lane.end(id);
+        })
+    }
+
+    /// Waits for the log to grow, for something under way to end, or for a time; `false` when the log
+    /// has closed.
+    async fn wait(
+        &self,
+        ticks: &mut watch::Receiver<u64>,
+        running: &mut Running<'_>,
+        wake: Option<Micros>,
+    ) -> bool {
+        let micros =
+            wake.map_or(0, |wake| u64::try_from(wake - self.app.now()).unwrap_or_default());
+        #[expect(clippy::disallowed_methods, reason = "a back-off is nothing but time to pass")]
+        let due = tokio::time::sleep(Duration::from_micros(micros.max(1_000)));
+        tokio::select! {
+            changed = ticks.changed() => changed.is_ok(),
+            Some(()) = running.next() => true,
+            () = due, if wake.is_some() => true,
+        }
+    }
+}
