@@ -67,7 +67,10 @@ enum Command {
     /// What an identity provider sends, and what of it becomes metadata.
     #[command(subcommand)]
     Attributes(api::attributes::Command),
-    /// What is owed to devices.
+    /// Devices of Device Management.
+    #[command(subcommand)]
+    Device(api::device::Command),
+    /// What is owed to devices, and what becomes of it.
     #[command(subcommand)]
     Effects(api::effects::Command),
     /// What deactivations carry out.
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
                 Command::Segment(command) => api::segment::run(command).await,
                 Command::Roles(command) => api::roles::run(command).await,
                 Command::Attributes(command) => api::attributes::run(command).await,
+                Command::Device(command) => api::device::run(command).await,
                 Command::Effects(command) => api::effects::run(command).await,
                 Command::Offboarding(command) => api::offboarding::run(command).await,
                 Command::Hold(command) => api::hold::run(command).await,

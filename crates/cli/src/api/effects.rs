@@ -1,11 +1,12 @@
-//! `muster effects`: what is owed to devices.
+//! `muster effects`: what is owed to devices, and what a person makes of it.
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use hyper::Method;
+use serde_json::json;
 
-use super::{InWorkspace, escape};
+use super::{InWorkspace, confirmed, escape, fields, text};
 
 /// What to do with effects.
 #[derive(Subcommand)]
@@ -25,16 +26,64 @@ pub(crate) enum Command {
         /// Its id.
         id: String,
     },
+    /// Have one tried again that failed or waits for a person.
+    Retry {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its id.
+        id: String,
+        /// Why; goes into the record.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Take one back that the MDM service cannot have.
+    Cancel {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its id.
+        id: String,
+        /// Why; goes into the record.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Wait for one no longer, whatever the MDM service does; its offboarding may complete then.
+    GiveUp {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Its id.
+        id: String,
+        /// Why; goes into the record.
+        #[arg(long)]
+        reason: String,
+        /// Yes, give it up.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
+const COLUMNS: [&str; 8] =
+    ["id", "action", "device", "user", "state", "attempts", "requested_at", "reason"];
+
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let one = |id: &str| format!("/effects/{}", escape(id));
     match command {
         Command::List { of, state } => {
             let query = state.map(|it| format!("?state={}", escape(&it))).unwrap_or_default();
-            of.list(&format!("/effects{query}"), &["id", "action", "device", "user", "state"]).await
+            of.list(&format!("/effects{query}"), &COLUMNS).await
         }
-        Command::Show { of, id } => {
-            of.show(Method::GET, &format!("/effects/{}", escape(&id)), None).await
+        Command::Show { of, id } => of.show(Method::GET, &one(&id), None).await,
+        Command::Retry { of, id, reason } => {
+            let body = fields([("reason", text(reason.as_ref()))]);
+            of.show(Method::POST, &format!("{}/retry", one(&id)), Some(&body)).await
+        }
+        Command::Cancel { of, id, reason } => {
+            let body = fields([("reason", text(reason.as_ref()))]);
+            of.show(Method::POST, &format!("{}/cancel", one(&id)), Some(&body)).await
+        }
+        Command::GiveUp { of, id, reason, yes } => {
+            confirmed(yes, "the service may still carry it out, and nobody will wait for that")?;
+            let body = json!({ "reason": reason });
+            of.show(Method::POST, &format!("{}/give-up", one(&id)), Some(&body)).await
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod connector;
+pub(crate) mod device;
 pub(crate) mod effects;
 pub(crate) mod group;
 pub(crate) mod hold;
@@ -150,6 +151,27 @@ impl InWorkspace {
         body: Option<&Value>,
     ) -> anyhow::Result<ExitCode> {
         self.api.ask(method, &self.path(rest), body).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The same for an object with a list in it, which people get as a table below the rest.
+    async fn show_with(
+        &self,
+        method: Method,
+        rest: &str,
+        list: &str,
+        columns: &[&str],
+    ) -> anyhow::Result<ExitCode> {
+        let mut answer = self.api.client()?.ask(&method, &self.path(rest), None).await?;
+        if self.api.json {
+            self.api.print(&answer);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let items = answer.as_object_mut().and_then(|it| it.remove(list)).unwrap_or_default();
+        self.api.print(&answer);
+        say("");
+        let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
+        table::list(items, columns).iter().for_each(|line| say(line));
         Ok(ExitCode::SUCCESS)
     }
 

@@ -10,12 +10,18 @@ use super::{InWorkspace, escape};
 /// What to do with offboardings.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// List them.
+    /// List them, the last one first.
     List {
         #[command(flatten)]
         of: InWorkspace,
+        /// Only those in this state: `started`, `held`, `completed` or `cancelled`.
+        #[arg(long)]
+        state: Option<String>,
+        /// Only of this person, by any of their ids.
+        #[arg(long)]
+        user: Option<String>,
     },
-    /// Show one.
+    /// Show one, with what it called for on each device.
     Show {
         #[command(flatten)]
         of: InWorkspace,
@@ -24,14 +30,22 @@ pub(crate) enum Command {
     },
 }
 
+const COLUMNS: [&str; 9] =
+    ["id", "portal", "connector", "user", "rule", "state", "done", "total", "started_at"];
+const OF_ACTIONS: [&str; 6] = ["id", "action", "device", "state", "attempts", "reason"];
+
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List { of } => {
-            of.list("/offboardings", &["id", "portal", "user", "rule", "state", "done", "total"])
-                .await
+        Command::List { of, state, user } => {
+            let query: Vec<_> = [("state", state), ("user", user)]
+                .into_iter()
+                .filter_map(|(name, value)| Some(format!("{name}={}", escape(&value?))))
+                .collect();
+            of.list(&format!("/offboardings?{}", query.join("&")), &COLUMNS).await
         }
         Command::Show { of, id } => {
-            of.show(Method::GET, &format!("/offboardings/{}", escape(&id)), None).await
+            let path = format!("/offboardings/{}", escape(&id));
+            of.show_with(Method::GET, &path, "actions", &OF_ACTIONS).await
         }
     }
 }

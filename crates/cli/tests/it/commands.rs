@@ -3,8 +3,10 @@
 use std::process::Output;
 
 use serde_json::{Value, json};
-use testkit::{ADMIN_TOKEN, Server};
+use testkit::{ADMIN_TOKEN, Server, all_ended, scim};
 use tokio::process::Command;
+
+use crate::{WORKSPACE, mdm};
 
 /// What an identity provider gives out about itself.
 const METADATA: &str = r#"<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata"
@@ -136,11 +138,11 @@ async fn what_groups_open_is_set_without_a_browser() {
     let mut api = server.api().unwrap();
     let rule = testkit::setup::create_and("remove_user");
     let store = testkit::setup::connector(&mut api, "acme", "store", "generic", rule).await;
-    let mut scim = store.unwrap().client().unwrap();
-    let ada = testkit::scim::user("ada@acme.example");
-    let ada = scim.post("/Users", ada).await.unwrap().made().unwrap();
-    let group = testkit::scim::group("Sales", std::slice::from_ref(&ada));
-    let sales = scim.post("/Groups", group).await.unwrap().made().unwrap();
+    let mut client = store.unwrap().client().unwrap();
+    let ada = scim::user("ada@acme.example");
+    let ada = client.post("/Users", ada).await.unwrap().made().unwrap();
+    let group = scim::group("Sales", std::slice::from_ref(&ada));
+    let sales = client.post("/Groups", group).await.unwrap().made().unwrap();
 
     let access = shell.json("workspace access store --line Sales,EMEA --line Board").await;
     assert_eq!(access["groups"], json!([["Sales", "EMEA"], ["Board"]]));
@@ -208,4 +210,50 @@ async fn rule_in_force(shell: &Shell) {
     assert!(code == 1 && complaint.contains("the rule was changed"), "{complaint}");
     let applied = shell.json(&format!("connector rule apply dashboard --yes --rule {rule}")).await;
     assert_eq!((&applied["state"], &applied["rule"]), (&json!("completed"), &json!(rule)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_steers_devices_and_effects_from_a_shell() {
+    let (server, mut api, connector) = mdm("remove_user_and_devices").await;
+    let shell = Shell { url: server.url().to_owned() };
+    let mut client = connector.client().unwrap();
+    let ada = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+
+    let enrol = format!("device enrol C02-1 ios --name phone --external-id UDID-1 --user {ada}");
+    let device = shell.json(&enrol).await;
+    let (id, shown) = (device["id"].as_str().unwrap(), &device["external_id"]);
+    assert_eq!((shown, &device["user"]), (&json!("UDID-1"), &json!(ada)));
+    let changed = shell.json(&format!("device change {id} --external-id none")).await;
+    assert_eq!((&changed["external_id"], &changed["user"]), (&json!(null), &json!(ada)));
+    assert_eq!(shell.json(&format!("device show {id}")).await, changed);
+    let other = shell.json("device enrol C02-2 ios").await["id"].as_str().unwrap().to_owned();
+    let (code, complaint) = shell.fails(&format!("device remove {other}")).await;
+    assert!(code == 2 && complaint.contains("--yes"), "{complaint}");
+    shell.prints(&format!("device remove {other} --yes")).await;
+    assert_eq!(shell.json("device list --q C02").await["items"].as_array().unwrap().len(), 2);
+
+    client.patch(&format!("/Users/{ada}"), scim::active(false)).await.unwrap().expect(200).unwrap();
+    all_ended(&mut api, WORKSPACE).await.unwrap();
+    let effects = shell.json("effects list --state confirmed").await;
+    let effect = effects["items"][0]["id"].as_str().unwrap();
+    let table = shell.prints("effects list").await;
+    assert!(table.contains("REQUESTED_AT") && table.contains("confirmed"), "{table}");
+    for (line, said) in [
+        (format!("effects retry {effect} --reason again"), "that effect is done"),
+        (format!("effects cancel {effect}"), "that effect is done"),
+        (format!("effects give-up {effect} --reason lost --yes"), "that effect is done"),
+        (format!("effects retry {ada}"), "effect not found"),
+    ] {
+        let (code, complaint) = shell.fails(&line).await;
+        assert!(code == 1 && complaint.contains(said), "{line}: {complaint}");
+    }
+    for line in [format!("effects give-up {effect} --reason lost"), "effects give-up x".to_owned()]
+    {
+        assert_eq!(shell.fails(&line).await.0, 2, "{line}");
+    }
+    let listed = shell.json(&format!("offboarding list --state completed --user {ada}")).await;
+    let offboarding = listed["items"][0]["id"].as_str().unwrap();
+    let shown = shell.prints(&format!("offboarding show {offboarding}")).await;
+    let last = shown.lines().last().unwrap();
+    assert!(last.starts_with(effect) && last.contains("confirmed"), "{shown}");
 }
