@@ -53,6 +53,16 @@ pub(crate) fn app(dir: &TempDir, clock: &Arc<ManualClock>) -> Arc<App> {
     })
 }
 
+/// How the people of the portal sign in.
+pub(crate) fn login() -> Login {
+    let saml = Saml {
+        entity_id: "https://idp.example".into(),
+        sso_url: "https://idp.example/sso".into(),
+        certificate: include_str!("../../../testkit/idp/certificate.b64").into(),
+    };
+    Login { saml, jit: false }
+}
+
 pub(crate) async fn bring(app: &App, caller: &Caller, user_name: &str) -> EntryId {
     let body = json!({ "userName": user_name });
     let parsed = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap();
@@ -70,13 +80,8 @@ impl Scene {
         let app = app(&dir, &clock);
         let workspace = WorkspaceId::parse("acme").unwrap();
         app.create_workspace(&person(), "acme", "Acme", Plan::Enterprise).await.unwrap();
-        let saml = Saml {
-            entity_id: "https://idp.example".into(),
-            sso_url: "https://idp.example/sso".into(),
-            certificate: include_str!("../../../testkit/idp/certificate.b64").into(),
-        };
-        let (portal, login) = (Portal::Mdm, Login { saml, jit: false });
-        app.configure_saml(&person(), &workspace, portal, login).await.unwrap();
+        let portal = Portal::Mdm;
+        app.configure_saml(&person(), &workspace, portal, login()).await.unwrap();
         let asked = EnableScim::default();
         let enabled = app.enable_scim(&person(), &workspace, portal, asked).await.unwrap();
         let on_create = OnCreate::Create;

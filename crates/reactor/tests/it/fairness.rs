@@ -1,0 +1,100 @@
+//! What is slow or down, or has ten thousand orders, holds up nobody else; and nobody is called faster
+//! than is set.
+
+use std::sync::Arc;
+
+use domain::{device::ActionState, rule::OnDeactivate};
+use projections::effects::OffboardingState;
+
+use crate::{
+    fake::{ByPlatform, Crash, Doing, Fake, HOUR},
+    running::{START, Scene},
+};
+
+/// Somebody with so many devices of each platform, deactivated, and the services.
+async fn owed(ios: usize, android: usize, doing: Doing) -> (Scene, [Arc<Fake>; 2]) {
+    let scene = Scene::set(OnDeactivate::Unassign).await;
+    for (platform, count) in [("ios", ios), ("android", android)] {
+        for number in 0..count {
+            scene.give(&format!("{platform}-{number}"), platform).await;
+        }
+    }
+    let fakes =
+        [Fake::new("ios", &scene.clock, doing), Fake::new("android", &scene.clock, Doing::Fine)];
+    scene.set_active(false).await;
+    (scene, fakes)
+}
+
+fn services(fakes: &[Arc<Fake>; 2]) -> Arc<ByPlatform> {
+    Arc::new(ByPlatform(fakes.to_vec()))
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_holds_up_no_other() {
+    let (scene, fakes) = owed(30, 12, Doing::Fine).await;
+    fakes[0].hangs(Some(Crash::BeforeSend));
+    let deliverer = reactor::deliverer::run(scene.deliverer(services(&fakes)));
+    let deliverer = tokio::spawn(deliverer);
+    // Twelve confirmations while eight calls to the other service hang.
+    let mut ticks = scene.app.log().watch();
+    while scene.count("device.action_confirmed").await < 12 {
+        ticks.changed().await.unwrap();
+    }
+    fakes[0].hung(8).await;
+    assert_eq!((fakes[0].sends(), fakes[1].acted()), (0, 12));
+    assert_eq!(scene.count("device.action_sent").await, 20, "eight and no more at a time");
+    deliverer.abort();
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_costs_few_calls_and_holds_up_no_other() {
+    let (scene, fakes) = owed(200, 12, Doing::DownUntil(START + HOUR)).await;
+    let deliverer = scene.deliverer(services(&fakes));
+    let wake = deliverer.turn().await.unwrap();
+    assert_eq!((fakes[0].sends(), fakes[1].acted()), (8, 12));
+    assert_eq!(wake, Some(START + 10_000_000), "it is left alone for ten seconds");
+    scene.run(&deliverer).await;
+    assert_eq!((fakes[0].sends(), fakes[0].acted()), (200 + 8 + 15, 200));
+    assert_eq!(scene.count("device.action_parked").await, 0, "an outage uses up no tries");
+    scene.offboarding_is(OffboardingState::Completed).await;
+}
+
+#[tokio::test]
+async fn a_service_is_called_no_faster_than_is_set() {
+    let (scene, fakes) = owed(100, 0, Doing::Slow).await;
+    let deliverer = scene.deliverer(services(&fakes));
+    let wake = deliverer.turn().await.unwrap();
+    // An order takes two calls, one to hand it over and one to ask; a second has twenty.
+    let first = fakes[0].sends();
+    assert!((8..=16).contains(&first), "{first}");
+    assert!(wake.unwrap() > START, "the next ones wait for time to pass");
+    scene.run(&deliverer).await;
+    let sent = scene.sent_at().await;
+    for (at, _) in sent.iter().enumerate().skip(20) {
+        let took = sent[at] - sent[at - 20];
+        assert!(took >= 1_000_000, "twenty calls within {took} µs");
+    }
+    assert_eq!(fakes[0].acted(), 100);
+}
+
+#[tokio::test]
+async fn of_one_service_the_oldest_order_goes_first() {
+    let (scene, fakes) = owed(12, 0, Doing::DownUntil(START + 1)).await;
+    let deliverer = scene.deliverer(services(&fakes));
+    deliverer.turn().await.unwrap();
+    let waiting = scene.app.read_models().effects();
+    let all = waiting.actions(&scene.workspace, None, 0, 100).unwrap();
+    let order: Vec<_> = all.iter().map(|row| row.id).collect();
+    let sent: Vec<_> = fakes[0].orders().into_iter().map(|order| order.action).collect();
+    assert_eq!(sent, order[..8], "in the order of their requests");
+    assert!(all[8..].iter().all(|row| row.state == ActionState::Requested));
+}
+
+impl Scene {
+    /// When each order was recorded as sent.
+    async fn sent_at(&self) -> Vec<i64> {
+        let events = self.app.log().read(&self.workspace, 0, 100_000).await.unwrap();
+        let sent = events.iter().filter(|event| event.name == "device.action_sent");
+        sent.map(|event| event.time).collect()
+    }
+}
