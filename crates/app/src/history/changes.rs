@@ -81,6 +81,7 @@ pub(super) fn group(group: &Group) -> Value {
 pub(super) fn device(device: &Device) -> Value {
     json!({ "resource": {
         "serial": device.serial, "platform": device.platform, "name": device.name,
+        "external_id": device.external_id,
         "state": device.state.as_str(), "user": device.user, "policy": device.policy,
     }})
 }

@@ -44,8 +44,8 @@ pub struct DeviceRow {
 impl DeviceRow {
     /// The row of a device in a state.
     pub fn of(id: DeviceId, device: Device) -> Self {
-        let Device { serial, platform, name, state, user, policy, .. } = device;
-        Self { id, serial, platform, name, state, user, policy }
+        let Device { serial, platform, name, external_id, state, user, policy, .. } = device;
+        Self { id, serial, platform, name, external_id, state, user, policy }
     }
 }
 

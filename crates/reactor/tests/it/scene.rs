@@ -181,7 +181,7 @@ impl Scene {
                     other => format!("{other:?}"),
                 }
             }
-            Consequence::Role(..) | Consequence::Sweep(_) => {
+            Consequence::Role(..) | Consequence::Roles(_) | Consequence::Sweep(_) => {
                 unreachable!("the planner gives no roles")
             }
             Consequence::Group(..) => unreachable!("the planner knows no groups"),

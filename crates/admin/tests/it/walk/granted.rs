@@ -1,6 +1,9 @@
 //! What is granted, and what only some routes refuse: a function for each kind of thing.
 
 use actix_web::{http::header::ACCEPT, test::TestRequest};
+use app::Order;
+use domain::{device::DeviceCommand, ids::ActionId};
+use event_log::{Meta, WorkspaceId};
 use serde_json::json;
 
 use super::WS;
@@ -21,8 +24,11 @@ pub(super) async fn all(world: &World) {
     segments(world).await;
     devices(world).await;
     offboardings(world).await;
+    effects(world).await;
+    rule_in_force(world).await;
     holds(world).await;
     record(world).await;
+    history(world).await;
     projections(world).await;
 }
 
@@ -258,8 +264,10 @@ async fn offboardings(world: &World) {
     world.get(&format!("{WS}/connectors/mdm/provisioning")).await.is(200);
     let caller = world.caller("mdm", &token(world, "mdm").await).await;
     let bob = world.provision(&caller, "bob@x").await.id;
-    let device = json!({ "serial": "2", "platform": "ios", "user": bob });
-    world.post(&format!("{WS}/mdm/devices"), device).await.is(201);
+    for serial in ["2", "3"] {
+        let device = json!({ "serial": serial, "platform": "ios", "user": bob });
+        world.post(&format!("{WS}/mdm/devices"), device).await.is(201);
+    }
     world.set_active(&caller, bob, false).await;
     for path in ["offboardings", "effects"] {
         let all = format!("{WS}/{path}");
@@ -268,7 +276,44 @@ async fn offboardings(world: &World) {
         world.get(&format!("{all}/{id}")).await.is(200);
     }
     assert_eq!(world.items(&format!("{WS}/offboardings?state=started&user={bob}")).await.len(), 1);
-    assert_eq!(world.items(&format!("{WS}/effects?state=requested")).await.len(), 1);
+    assert_eq!(world.items(&format!("{WS}/effects?state=requested")).await.len(), 2);
+}
+
+/// Nobody delivers here: what an MDM service would have done is noted by hand.
+async fn effects(world: &World) {
+    let requested = world.items(&format!("{WS}/effects?state=requested")).await;
+    let path = |index: usize| format!("{WS}/effects/{}", requested[index]["id"].as_str().unwrap());
+    let (first, second) = (path(0), path(1));
+    let why = || json!({ "reason": "it is lost" });
+    let note = async |command: fn(ActionId) -> DeviceCommand| {
+        let id = |name: &str| requested[1][name].as_str().unwrap().parse().unwrap();
+        let command = command(ActionId(id("id")));
+        let (workspace, meta) = (WorkspaceId::parse("acme").unwrap(), Meta::default());
+        let order = Order { workspace, id: id("device"), command, meta };
+        world.app.devices().dispatch(order).await.unwrap();
+    };
+    world.post(&format!("{first}/give-up"), why()).await.refused(409);
+    world.post(&format!("{first}/cancel"), json!({ "reason": null })).await.is(200);
+    note(|action| DeviceCommand::Send { action }).await;
+    world.post(&format!("{second}/cancel"), json!({})).await.refused(409);
+    world.post(&format!("{second}/retry"), json!({})).await.refused(409);
+    note(|action| DeviceCommand::Park { action, reason: "no".to_owned() }).await;
+    world.post(&format!("{second}/retry"), why()).await.is(200);
+    note(|action| DeviceCommand::Send { action }).await;
+    note(|action| DeviceCommand::Park { action, reason: "no".to_owned() }).await;
+    world.post(&format!("{second}/give-up"), why()).await.is(200);
+}
+
+async fn rule_in_force(world: &World) {
+    let path = format!("{WS}/connectors/mdm/provisioning");
+    let (preview, apply) = (format!("{path}/preview"), format!("{path}/apply"));
+    let rule = world.post(&preview, json!({})).await.is(200)["rule"].as_u64().unwrap();
+    world.get(&preview).await.is(200);
+    world.get(&format!("{preview}/people?limit=1")).await.is(200);
+    world.post(&apply, json!({ "rule": rule + 1 })).await.refused(409);
+    world.post(&apply, json!({ "rule": rule })).await.is(200);
+    world.get(&apply).await.is(200);
+    world.get(&format!("{WS}/role-mapping/progress")).await.is(200);
 }
 
 async fn holds(world: &World) {
@@ -305,6 +350,16 @@ async fn record(world: &World) {
         .insert_header((ACCEPT, "application/x-ndjson"));
     let lines = world.send(lines).await;
     assert!(lines.text.lines().count() > 50, "{}", lines.text);
+}
+
+async fn history(world: &World) {
+    for (list, kind) in [("employees", "users"), ("groups", "groups"), ("mdm/devices", "devices")] {
+        let found = world.items(&format!("{WS}/{list}?limit=1")).await;
+        let path = format!("{WS}/history/{kind}/{}", found[0]["id"].as_str().unwrap());
+        world.get(&path).await.is(200);
+        world.get(&format!("{path}?at=1")).await.refused(404);
+    }
+    world.get(&format!("{WS}/diff?from=1&to=1000&limit=2")).await.is(200);
 }
 
 async fn projections(world: &World) {
