@@ -2,7 +2,8 @@
 //!
 //! The log is copied first, then the keys: whatever the copy of the log holds was sealed with keys
 //! that were on disk before it, so that the copy of the keys has them. Keys that were destroyed
-//! meanwhile are missing from it, which is as it should be. The journal comes last; nothing depends on
+//! meanwhile are missing from it, which is as it should be. Commands that were given after the
+//! copy of the log belong to actions that it shows as not sent yet. The journal comes last; nothing depends on
 //! how far it has come.
 
 use std::fs::File;
@@ -15,7 +16,7 @@ use crate::{Failure, schema};
 /// Copies the files from one directory to another, which has none of them.
 pub(crate) fn copy(from: &Path, into: &Path) -> Result<(), Failure> {
     let doing = "making a backup";
-    for name in ["log.db", "keys.db", "journal.db"] {
+    for name in ["log.db", "keys.db", "commands.db", "journal.db"] {
         let conn = schema::open_reader(&from.join(name)).map_err(Failure::storage(doing))?;
         let target = into.join(name);
         vacuum(&conn, &target).map_err(Failure::storage(doing))?;

@@ -206,14 +206,41 @@ impl KeyFile {
 
     pub(crate) fn set_secret(&self, name: &str, secret: &[u8]) -> Result<(), Failure> {
         let (wrapped, bytes) = self.wrap(&secret_name(name), secret);
-        lock(&self.writer)
-            .execute(
-                "INSERT INTO secrets VALUES (?1, ?2, ?3)
-                 ON CONFLICT (name) DO UPDATE SET wrapped = ?2, secret = ?3",
-                params![name, wrapped, bytes],
-            )
-            .map(drop)
-            .map_err(storage("keeping a secret"))
+        self.change_secret(
+            "keeping a secret",
+            "INSERT INTO secrets VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO UPDATE SET wrapped = ?2, secret = ?3",
+            params![name, wrapped, bytes],
+        )
+    }
+
+    pub(crate) fn secret_names(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+        let conn = lock(&self.reader);
+        let list = || {
+            conn.prepare_cached("SELECT name FROM secrets WHERE instr(name, ?1) = 1")?
+                .query_map([prefix], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        list().map_err(storage("listing secrets"))
+    }
+
+    /// Destroys a secret: no file holds it when this returns.
+    pub(crate) fn forget_secret(&self, name: &str) -> Result<(), Failure> {
+        let delete = "DELETE FROM secrets WHERE name = ?1";
+        self.change_secret("forgetting a secret", delete, params![name])
+    }
+
+    /// What was there before is in no file afterwards.
+    fn change_secret(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        params: &[&dyn rusqlite::ToSql],
+    ) -> Result<(), Failure> {
+        let conn = lock(&self.writer);
+        let _reads = lock(&self.reader);
+        conn.execute(sql, params).map_err(storage(doing))?;
+        purge(&conn).map_err(storage(doing))
     }
 
     /// Brings everything into the file itself: the connection that closes last only reads, and

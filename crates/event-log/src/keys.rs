@@ -103,13 +103,30 @@ impl Keyring {
         self.store.file.secret(name)
     }
 
-    /// Keeps a small secret of the installation. It is on disk when this returns. Names that begin
-    /// with `event-log.` are the log's own.
+    /// Keeps a small secret of the installation. It is on disk when this returns, and no file holds
+    /// the one that it replaces. Names that begin with `event-log.` are the log's own.
     ///
     /// # Errors
     /// When the file can not be written.
     pub fn set_secret(&self, name: &str, secret: &[u8]) -> Result<(), Failure> {
         self.store.file.set_secret(name, secret)
+    }
+
+    /// The names of the secrets that begin with a prefix.
+    ///
+    /// # Errors
+    /// When the file can not be read.
+    pub fn secret_names(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+        self.store.file.secret_names(prefix)
+    }
+
+    /// Destroys a secret of the installation: no file holds it when this returns. There needs to be
+    /// none.
+    ///
+    /// # Errors
+    /// When the file can not be written. The secret may then be in it still: forget it again.
+    pub fn forget_secret(&self, name: &str) -> Result<(), Failure> {
+        self.store.file.forget_secret(name)
     }
 
     /// The numbers of a workspace's destroyed keys, in order.
@@ -370,6 +387,22 @@ mod tests {
             let keyring = dir.open(master_key).unwrap();
             assert_eq!(keyring.secret("admin").unwrap().unwrap(), b"second");
         }
+    }
+
+    #[test]
+    fn a_secret_that_is_replaced_or_forgotten_is_in_no_file() {
+        let dir = Dir::new();
+        let keyring = dir.open(None).unwrap();
+        keyring.set_secret("mdm", b"hunter2-the-first").unwrap();
+        assert!(dir.holds(b"hunter2-the-first"));
+        keyring.set_secret("mdm", b"hunter3-the-second").unwrap();
+        assert!(!dir.holds(b"hunter2-the-first") && dir.holds(b"hunter3-the-second"));
+        assert_eq!(keyring.secret_names("md").unwrap(), ["mdm"]);
+        assert!(keyring.secret_names("mdm|").unwrap().is_empty());
+        keyring.forget_secret("mdm").unwrap();
+        keyring.forget_secret("mdm").unwrap();
+        assert!(!dir.holds(b"hunter3-the-second"));
+        assert_eq!(keyring.secret("mdm").unwrap(), None);
     }
 
     #[test]

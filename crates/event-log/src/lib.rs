@@ -19,6 +19,7 @@ mod backup;
 mod batch;
 mod claims;
 mod clock;
+pub mod commands;
 mod failure;
 mod find;
 mod ids;
@@ -52,6 +53,7 @@ pub use append::{
 };
 pub use as_of::AsOf;
 pub use clock::{Clock, ManualClock, Micros, SystemClock};
+pub use commands::Commands;
 pub use failure::{Failure, OpenError};
 pub use find::EventFilter;
 pub use ids::{InvalidWorkspaceId, StreamId, WorkspaceId};

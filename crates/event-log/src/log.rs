@@ -5,8 +5,8 @@ use std::pin::Pin;
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, Claim, CommitOutcome, EventFilter, Failure, Hash, Inclusion, Journal, Micros,
-    StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
+    AppendError, Claim, Commands, CommitOutcome, EventFilter, Failure, Hash, Inclusion, Journal,
+    Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
 };
 
 /// A future on the heap, so that the trait can be an object.
@@ -110,6 +110,12 @@ pub trait EventLog: Send + Sync {
 
     /// What is recorded about requests, beside the log.
     fn journal(&self) -> &Journal;
+
+    /// What services were told that cannot be asked about it, and what they reported.
+    fn commands(&self) -> &Commands;
+
+    /// The keys, and the secrets of the installation.
+    fn keyring(&self) -> &Keyring;
 
     /// Recomputes every leaf and the root, and checks that nothing is missing or out of order.
     ///

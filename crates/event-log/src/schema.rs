@@ -1,7 +1,8 @@
 //! The databases: how they are opened, and what is in them.
 //!
 //! `log.db` holds the log, `keys.db` the keys, so that a backup of the one does not carry the
-//! other, and `journal.db` what is recorded about requests. Numbers of workspaces, streams and transactions are the file's own; nothing outside
+//! other, `journal.db` what is recorded about requests, and `commands.db` what services were told that
+//! cannot be asked. Numbers of workspaces, streams and transactions are the file's own; nothing outside
 //! depends on them.
 
 use std::path::Path;
@@ -57,6 +58,25 @@ pub(crate) const JOURNAL: Format = Format {
             last_used INTEGER NOT NULL,
             PRIMARY KEY (workspace, token)
         ) STRICT, WITHOUT ROWID;",
+};
+
+/// `commands.db`. What is in it decides whether a device is told something again.
+pub(crate) const COMMANDS: Format = Format {
+    application_id: i32::from_be_bytes(*b"MsCm"),
+    version: 1,
+    cache_kib: 512,
+    pragmas: "",
+    schema: "
+        CREATE TABLE commands (
+            workspace TEXT NOT NULL,
+            command   BLOB NOT NULL,         -- Its id at the service.
+            action    BLOB NOT NULL,
+            number    INTEGER NOT NULL,      -- Of the action's commands, from 1.
+            report    TEXT,                  -- What the service said last.
+            ended     INTEGER NOT NULL,      -- 1: nothing that it says later counts.
+            PRIMARY KEY (workspace, command)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX commands_by_action ON commands (workspace, action, number);",
 };
 
 /// `log.db`. The writer decides when to checkpoint.

@@ -1,4 +1,4 @@
-//! The log in SQLite files: `log.db`, with `keys.db` and `journal.db` beside it.
+//! The log in SQLite files: `log.db`, with `keys.db`, `commands.db` and `journal.db` beside it.
 //!
 //! A reading future reads on the thread that polls it: a point read from the page cache costs
 //! less than handing it to another. Whoever reads thousands of events does so from a thread that
@@ -25,8 +25,9 @@ use crate::tree::Edge;
 use crate::wal::Wal;
 use crate::writer::Writer;
 use crate::{
-    AppendError, BoxFuture, Claim, Clock, EventFilter, EventLog, Failure, Hash, Inclusion, Journal,
-    Micros, OpenError, Stats, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
+    AppendError, BoxFuture, Claim, Clock, Commands, EventFilter, EventLog, Failure, Hash,
+    Inclusion, Journal, Micros, OpenError, Stats, StoredEvent, StreamAppend, StreamId, TreeHead,
+    Verdict, WorkspaceId,
 };
 
 /// How a log is opened.
@@ -71,6 +72,7 @@ pub struct SqliteLog {
     shared: Arc<Shared>,
     reading: Reading,
     sealer: Arc<Sealer>,
+    commands: Commands,
     journal: Journal,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Holds the directory for this process until everything else is closed.
@@ -116,6 +118,7 @@ impl SqliteLog {
         if !belongs.map_err(Failure::storage("comparing the log with the keys"))? {
             return Err(OpenError::OtherKeys);
         }
+        let commands = Commands::open(&data_dir.join("commands.db"))?;
         let journal = Journal::open(&data_dir.join("journal.db"))?;
         // The files' names are durable only once their directory is.
         File::open(&data_dir)
@@ -132,6 +135,7 @@ impl SqliteLog {
             shared,
             reading,
             sealer,
+            commands,
             journal,
             writer: Mutex::new(Some(thread)),
             _lock: lock,
@@ -163,7 +167,7 @@ impl SqliteLog {
         }
     }
 
-    /// Copies log, keys and journal into an empty directory, as they are at this moment. Blocks until the
+    /// Copies log, keys, commands and journal into an empty directory, as they are at this moment. Blocks until the
     /// copy is on disk; appends and reads go on.
     ///
     /// # Errors
@@ -331,6 +335,14 @@ impl EventLog for SqliteLog {
 
     fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    fn keyring(&self) -> &Keyring {
+        &self.sealer.keyring
     }
 
     fn verify<'a>(
