@@ -10,10 +10,12 @@
 //! - [`record`] reads a workspace's events
 //! - [`until`] asks again until an answer is there, [`all_ended`] until nothing is under way;
 //!   [`together`] lets many ask at once
+//! - [`fake`]s of MDM services, which a test can make misbehave
 //! - [`transcript`] plays dialogues that are written down as text
 //! - [`Random`] makes choices that a seed repeats
 
 mod client;
+pub mod fake;
 mod random;
 pub mod record;
 pub mod scim;
