@@ -14,6 +14,7 @@ from pathlib import Path
 import server
 import suites
 import tables
+import webhooks
 
 # Every kind of IdP: what a dialect takes beyond the RFC must not change what the RFC says.
 CONNECTORS = ("strict", "generic", "entra", "okta", "onelogin")
@@ -42,10 +43,12 @@ def run_suites(arguments, rows):
                 results = suites.run(suite, connector, Path(sys.executable).parent, arguments.out)
                 counts, wrong = suites.judge(suite, connector, results, listed)
                 rows.append({"suite": suite, "connector": idp, "counts": counts, "wrong": wrong})
+        counts, wrong = webhooks.run(url)
+        rows.append({"suite": webhooks.SUITE, "connector": "-", "counts": counts, "wrong": wrong})
 
 
 def versions(libraries):
-    python = ("scim2-cli", "scim2-tester", "scim-sanity", "scim2-filter-parser")
+    python = ("scim2-cli", "scim2-tester", "scim-sanity", "scim2-filter-parser", "standardwebhooks")
     node = ("scim-patch", "scim2-parse-filter")
     manifest = lambda name: libraries / "node_modules" / name / "package.json"
     packages = {name: json.loads(manifest(name).read_text())["version"] for name in node}

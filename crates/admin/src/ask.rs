@@ -9,9 +9,10 @@ use actix_web::{
     FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::AUTHORIZATION, web::Data,
 };
 use app::{App, Person, Refusal, RequestIds};
-use domain::{ids::ConnectorName, portal::Portal};
+use domain::{ids::ConnectorName, portal::Portal, workspace::OTHER_PLATFORMS};
 use event_log::WorkspaceId;
 use futures_util::future::LocalBoxFuture;
+use smol_str::SmolStr;
 
 use crate::{params, problem::Refused};
 
@@ -107,6 +108,27 @@ impl FromRequest for OfPortal {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let portal = segment(request, "portal").parse().map(Self);
         std::future::ready(portal.map_err(|error| not_found(&format!("portal ({error})"))))
+    }
+}
+
+/// The platform in a path; `default` is for all that have none of their own.
+pub(crate) struct OfPlatform(pub(crate) Option<SmolStr>);
+
+impl OfPlatform {
+    /// As it stands in the path.
+    pub(crate) fn word(&self) -> &str {
+        self.0.as_deref().unwrap_or(OTHER_PLATFORMS)
+    }
+}
+
+impl FromRequest for OfPlatform {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let platform = segment(request, "platform");
+        let platform = (platform != OTHER_PLATFORMS).then(|| SmolStr::from(platform));
+        std::future::ready(Ok(Self(platform)))
     }
 }
 

@@ -37,6 +37,7 @@ mod extensions;
 mod groups;
 mod history;
 mod holds;
+mod mdm_services;
 mod moment;
 mod offboardings;
 mod openapi;
@@ -66,6 +67,7 @@ use app::App;
 
 use endpoint::Endpoint;
 pub use events::Event;
+pub use mdm_services::configure_reports;
 pub use probes::{Probes, configure_probes};
 
 /// Where the API lies.
@@ -94,6 +96,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     segments::endpoints,
     policies::endpoints,
     devices::endpoints,
+    mdm_services::endpoints,
     events::endpoints,
     offboardings::endpoints,
     holds::endpoints,

@@ -154,6 +154,7 @@ pub(crate) fn path_params(path: &str) -> Vec<Parameter> {
             let (says, schema) = match name {
                 "ws" => ("The workspace's slug", text()),
                 "portal" => ("The portal", portal()),
+                "platform" => ("The platform in lower case, or default for all others", text()),
                 "connector" => ("The connector's slug", text()),
                 _ => ("The id", id()),
             };

@@ -115,6 +115,9 @@ pub struct App {
     role_passes: policies::RolePasses,
     requests: jobs::Requests,
     jobs_run_on: std::sync::OnceLock<tokio::runtime::Handle>,
+    set_up: std::sync::OnceLock<Arc<dyn admin::mdm_services::SetUp>>,
+    /// Held while the services of a workspace and their credentials change together.
+    mdm_settings: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -147,6 +150,8 @@ impl App {
             role_passes: policies::RolePasses::default(),
             requests: jobs::Requests::default(),
             jobs_run_on: std::sync::OnceLock::new(),
+            set_up: std::sync::OnceLock::new(),
+            mdm_settings: tokio::sync::Mutex::default(),
         })
     }
 

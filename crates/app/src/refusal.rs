@@ -302,6 +302,9 @@ impl From<WorkspaceRefusal> for Refusal {
             WorkspaceRefusal::NoWorkspace => Self::NotFound("workspace".into()),
             WorkspaceRefusal::NoConnector(name) => Self::NotFound(format!("connector {name}")),
             WorkspaceRefusal::NoToken => Self::NotFound("token".into()),
+            WorkspaceRefusal::NoMdmService => {
+                Self::NotFound("MDM service of just that platform".into())
+            }
             WorkspaceRefusal::NoPolicy(_)
             | WorkspaceRefusal::BadProvisioning(_)
             | WorkspaceRefusal::BadAttributeMapping(_)
@@ -310,6 +313,7 @@ impl From<WorkspaceRefusal> for Refusal {
             | WorkspaceRefusal::NotOfDashboard(..)
             | WorkspaceRefusal::UnknownInRule(..)
             | WorkspaceRefusal::TooManyExtensions(_)
+            | WorkspaceRefusal::TooManyMdmServices(_)
             | WorkspaceRefusal::ExtensionTwice(_) => Self::Malformed(text),
             WorkspaceRefusal::NoSaml(_) => Self::NotFound(text),
             WorkspaceRefusal::Exists

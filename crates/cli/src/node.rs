@@ -8,7 +8,7 @@ use event_log::{EventLog, SqliteLog, SqliteOptions, SystemClock};
 use projections::ReadModels;
 use reactor::{
     deliverer::{self, Deliverer},
-    service::{Only, Services},
+    service::Services,
 };
 use tokio::task::JoinHandle;
 
@@ -66,7 +66,11 @@ impl Node {
         let mut all = policies::standard();
         all.push(Box::new(reactor::Planner::default()));
         let policies = tokio::spawn(policies::run(Arc::clone(&app), all));
-        let services: Arc<dyn Services> = Arc::new(Only(Arc::new(mdm::Registry)));
+        let http = mdm::http::Http::new();
+        let services =
+            Arc::new(mdm::Configured::new(Arc::clone(&app), http, Arc::new(SystemClock)));
+        app.set_up_services_with(Arc::clone(&services) as _);
+        let services: Arc<dyn Services> = services;
         let calls = settings.mdm_calls_per_second;
         let deliverer = Deliverer::new(Arc::clone(&app), Arc::clone(&services), calls);
         let deliverer = tokio::spawn(deliverer::run(deliverer));

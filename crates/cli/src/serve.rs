@@ -153,6 +153,7 @@ fn routes(
     move |config| {
         config.configure(admin::configure_probes(&probes));
         config.configure(admin::configure(Arc::clone(&app)));
+        config.configure(admin::configure_reports(Arc::clone(&app)));
         config.configure(ingress::configure(app));
     }
 }

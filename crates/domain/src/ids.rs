@@ -57,6 +57,8 @@ uuid_ids! {
     HoldId;
     /// One thing owed to one device. Derived: see [`ActionId::derive`].
     ActionId;
+    /// What a service is called with; the credentials themselves lie sealed beside the log.
+    CredentialsId;
     /// A bearer token of a connector; stands readable inside the token.
     TokenId;
 }

@@ -17,8 +17,8 @@ use domain::{
     group::GroupEvent,
     group_filter::GroupFilter,
     ids::{
-        ActionId, ConnectorName, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, SegmentId,
-        TokenId, UserId,
+        ActionId, ConnectorName, CredentialsId, DeviceId, EntryId, MemberId, OffboardingId,
+        PolicyId, SegmentId, TokenId, UserId,
     },
     offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
     portal::{Portal, Role},
@@ -28,7 +28,10 @@ use domain::{
     segments::{Permission, SegmentsEvent},
     stored::{Fact, decode, encode},
     user::{UserEvent, event::RoleReason},
-    workspace::{Extension, Idp, Paused, People, Plan, Saml, SeenAttribute, WorkspaceEvent},
+    workspace::{
+        Extension, Idp, MdmService, MdmSetting, Paused, People, Plan, Saml, SeenAttribute,
+        WorkspaceEvent,
+    },
 };
 use serde_json::{Value, from_value, json};
 use uuid::Uuid;
@@ -144,9 +147,38 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
         ]
         .into_iter()
         .chain(attribute_events())
+        .chain(mdm_service_events())
         .collect(),
         include_str!("../src/workspace/event.rs"),
     );
+}
+
+/// Each kind of service, with and without what it may leave out.
+fn mdm_service_events() -> Vec<WorkspaceEvent> {
+    let webhook = MdmService::Webhook { url: "https://mdm.example/hook".into() };
+    let android = |endpoint: Option<&str>| MdmService::AndroidManagement {
+        enterprise: "enterprises/LC01".into(),
+        service_account: "muster@project.iam.gserviceaccount.com".into(),
+        wipe_days: 30,
+        endpoint: endpoint.map(Into::into),
+    };
+    let nanomdm = MdmService::NanoMdm {
+        url: "https://nanomdm.example".into(),
+        profiles: vec!["Locked".into()],
+    };
+    let set = |platform: Option<&str>, service: MdmService| WorkspaceEvent::MdmServiceSet {
+        platform: platform.map(Into::into),
+        setting: MdmSetting { service, credentials: Some(CredentialsId(id(3))) },
+    };
+    vec![
+        set(None, webhook),
+        set(Some("android"), android(None)),
+        set(Some("android"), android(Some("https://amapi.example"))),
+        set(Some("ios"), nanomdm),
+        WorkspaceEvent::MdmServiceSet { platform: None, setting: MdmSetting::default() },
+        WorkspaceEvent::MdmServiceRemoved { platform: Some("ios".into()) },
+        WorkspaceEvent::MdmServiceRemoved { platform: None },
+    ]
 }
 
 /// What an administrator says of the attributes of a connector.

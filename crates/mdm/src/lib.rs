@@ -12,6 +12,7 @@ pub mod android_management;
 pub mod http;
 pub mod nanomdm;
 pub mod registry;
+mod services;
 pub mod webhook;
 
 use reactor::service::{BoxFuture, Mdm, MdmError};
@@ -19,6 +20,7 @@ use reactor::service::{BoxFuture, Mdm, MdmError};
 pub use android_management::AndroidManagement;
 pub use nanomdm::NanoMdm;
 pub use registry::Registry;
+pub use services::Configured;
 pub use webhook::Webhook;
 
 /// A service that an administrator has set up.

@@ -5,7 +5,8 @@
 //! person, group or device is answered from its own stream. Nothing here decides: the aggregates do.
 //!
 //! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`], [`attributes`]: the settings
-//! - [`accounts`], [`groups`], [`publications`], [`segments`], [`devices`]: whom and what they are about
+//! - [`accounts`], [`groups`], [`publications`], [`segments`], [`devices`], [`mdm_services`]: whom and
+//!   what they are about
 //! - [`events`], [`offboardings`], [`effects`], [`holds`], [`projections`]: what happened, what follows,
 //!   what waits, what is shown
 
@@ -18,6 +19,7 @@ pub mod effects;
 pub mod events;
 pub mod groups;
 pub mod holds;
+pub mod mdm_services;
 pub mod offboardings;
 pub mod page;
 pub mod projections;

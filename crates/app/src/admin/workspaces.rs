@@ -85,13 +85,14 @@ impl App {
         Ok(self.on_workspace(id, command, person.meta()).await?.es)
     }
 
-    /// Closes a workspace for ever. Its record stays.
+    /// Closes a workspace for ever. Its record stays; the credentials of its services do not.
     ///
     /// # Errors
     /// [`Refusal::NotFound`].
     pub async fn close_workspace(&self, person: &Person, id: &WorkspaceId) -> Result<(), Refusal> {
+        let _one_at_a_time = self.mdm_settings.lock().await;
         self.on_workspace(id, WorkspaceCommand::Close, person.meta()).await?;
-        Ok(())
+        self.forget_unused(id).await
     }
 
     /// How a portal's people sign in.

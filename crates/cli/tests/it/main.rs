@@ -16,6 +16,7 @@ mod hostile;
 mod hot_group;
 mod lanes;
 mod lifecycle;
+mod mdm_services;
 mod needle;
 mod operation;
 mod races;

@@ -1,6 +1,11 @@
 //! What may be asked of a workspace, and why it may be refused.
 
-use super::{ConnectorState, Extension, Idp, People, Plan, Saml, SeenAttribute, WorkspaceEvent};
+use smol_str::SmolStr;
+
+use super::{
+    ConnectorState, Extension, Idp, MdmSetting, People, Plan, Saml, SeenAttribute, WorkspaceEvent,
+};
+
 use crate::{
     Micros,
     attribute_mapping::{AttributeMapping, BadAttributeMapping},
@@ -149,6 +154,18 @@ pub enum WorkspaceCommand {
         /// Which.
         attributes: Vec<SeenAttribute>,
     },
+    /// Say which MDM service the devices of a platform belong to.
+    SetMdmService {
+        /// Which platform; `None` is for all others.
+        platform: Option<SmolStr>,
+        /// The service.
+        setting: MdmSetting,
+    },
+    /// Take the service of a platform away.
+    RemoveMdmService {
+        /// Which platform; `None` is for all others.
+        platform: Option<SmolStr>,
+    },
     /// Add a token.
     IssueToken {
         /// Of which connector.
@@ -251,6 +268,12 @@ pub enum WorkspaceRefusal {
     /// No such policy.
     #[error("there is no device policy with the id {0}")]
     NoPolicy(PolicyId),
+    /// Nothing is set.
+    #[error("no MDM service is set for just that platform")]
+    NoMdmService,
+    /// More than one workspace has platforms.
+    #[error("a workspace has at most {0} MDM services")]
+    TooManyMdmServices(usize),
     /// A rule uses it.
     #[error("the rule of the connector {0} uses that policy: change the rule first")]
     PolicyInRule(ConnectorName),

@@ -339,7 +339,9 @@ impl Workspace {
             | WorkspaceEvent::AccessSet { .. }
             | WorkspaceEvent::RoleMappingSet { .. }
             | WorkspaceEvent::PolicyAdded { .. }
-            | WorkspaceEvent::PolicyRemoved { .. } => {}
+            | WorkspaceEvent::PolicyRemoved { .. }
+            | WorkspaceEvent::MdmServiceSet { .. }
+            | WorkspaceEvent::MdmServiceRemoved { .. } => {}
         }
     }
 }

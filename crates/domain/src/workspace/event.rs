@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{Extension, Idp, Paused, People, Plan, SeenAttribute};
+use super::{Extension, Idp, MdmSetting, Paused, People, Plan, SeenAttribute};
 use crate::{
     Micros,
     attribute_mapping::AttributeMapping,
@@ -197,6 +197,21 @@ pub enum WorkspaceEvent {
         /// Which.
         policy: PolicyId,
     },
+    /// The devices of a platform belong to this MDM service from now on.
+    #[serde(rename = "workspace.mdm_service_set")]
+    MdmServiceSet {
+        /// Which platform; `None` is for all others.
+        platform: Option<SmolStr>,
+        /// The service.
+        #[serde(flatten)]
+        setting: MdmSetting,
+    },
+    /// The devices of a platform belong to the service for all others, or to the registry.
+    #[serde(rename = "workspace.mdm_service_removed")]
+    MdmServiceRemoved {
+        /// Which platform; `None` is for all others.
+        platform: Option<SmolStr>,
+    },
 }
 
 impl WorkspaceEvent {
@@ -224,7 +239,9 @@ impl WorkspaceEvent {
             | Self::AccessSet { .. }
             | Self::RoleMappingSet { .. }
             | Self::PolicyAdded { .. }
-            | Self::PolicyRemoved { .. } => None,
+            | Self::PolicyRemoved { .. }
+            | Self::MdmServiceSet { .. }
+            | Self::MdmServiceRemoved { .. } => None,
         }
     }
 }

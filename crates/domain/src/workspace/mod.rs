@@ -7,6 +7,7 @@ mod command;
 mod connector;
 mod event;
 mod extensions;
+mod mdm_service;
 mod removal;
 mod seen;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use command::{NewToken, WorkspaceCommand, WorkspaceRefusal};
 pub use connector::{Connector, ConnectorState, Idp, Paused, Token};
 pub use event::{Saml, WorkspaceEvent};
 pub use extensions::{Extension, Extensions};
+pub use mdm_service::{MdmService, MdmSetting, OTHER_PLATFORMS};
 pub use removal::{People, Removed};
 pub use seen::{SEEN_MAX, SeenAttribute, SeenAttributes};
 
@@ -77,6 +79,8 @@ pub struct Workspace {
     pub role_mapping_set: Micros,
     /// Its device policies.
     pub policies: BTreeMap<PolicyId, SmolStr>,
+    /// Its MDM services by platform, in lower case; [`OTHER_PLATFORMS`] stands for all others.
+    pub mdm_services: BTreeMap<SmolStr, MdmSetting>,
 }
 
 impl Workspace {
@@ -146,6 +150,12 @@ impl Decider for Workspace {
             WorkspaceEvent::PolicyRemoved { policy } => {
                 self.policies.remove(policy);
             }
+            WorkspaceEvent::MdmServiceSet { platform, setting } => {
+                self.mdm_services.insert(mdm_service::key(platform.as_ref()), setting.clone());
+            }
+            WorkspaceEvent::MdmServiceRemoved { platform } => {
+                self.mdm_services.remove(&mdm_service::key(platform.as_ref()));
+            }
             WorkspaceEvent::ConnectorAdded { .. }
             | WorkspaceEvent::ConnectorPaused { .. }
             | WorkspaceEvent::ConnectorResumed { .. }
@@ -168,7 +178,11 @@ impl Decider for Workspace {
     fn weight(&self) -> usize {
         let access: usize = self.access.values().map(|groups| groups.weight()).sum();
         let seen: usize = self.connectors.values().map(|it| it.seen.len()).sum();
-        1024 + self.connectors.len() * 1024 + self.policies.len() * 64 + access + seen * 96
+        1024 + self.connectors.len() * 1024
+            + self.policies.len() * 64
+            + self.mdm_services.len() * 1024
+            + access
+            + seen * 96
     }
 }
 
@@ -224,6 +238,12 @@ impl Workspace {
             WorkspaceCommand::RemoveSaml { portal } => self.remove_saml(*portal),
             WorkspaceCommand::AddPolicy { policy, name } => self.add_policy(*policy, name),
             WorkspaceCommand::RemovePolicy { policy } => self.remove_policy(*policy),
+            WorkspaceCommand::SetMdmService { platform, setting } => {
+                self.set_mdm_service(platform.as_ref(), setting)
+            }
+            WorkspaceCommand::RemoveMdmService { platform } => {
+                self.remove_mdm_service(platform.as_ref())
+            }
             WorkspaceCommand::SetAccess { portal, groups } => self.set_access(*portal, groups),
             WorkspaceCommand::SetRoleMapping { mapping } => self.set_role_mapping(mapping),
             WorkspaceCommand::EnableScim { portal, connector, idp, disable_jit, token } => {
