@@ -12,13 +12,13 @@ use app::{App, Refusal, admin::mdm_services::SetUp};
 use domain::workspace::{MdmService, MdmSetting};
 use event_log::{BoxFuture, Clock, WorkspaceId};
 use parking_lot::Mutex;
-use reactor::service::{Mdm, Services};
+use reactor::service::{DeviceOrder, Mdm, MdmError, Services, Standing};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
     Adapter, AndroidManagement, NanoMdm, Registry, Webhook,
     android_management::{self, ServiceAccount, is_enterprise},
-    http::{Address, Http, Secret},
+    http::{Address, Http, Secret, down},
     nanomdm::{Credentials, report},
     webhook::Key,
 };
@@ -166,9 +166,32 @@ impl Services for Configured {
         Box::pin(async move {
             let known = self.app.workspace(workspace).await?;
             let setting = known.state.mdm_service(platform);
-            let adapter: Arc<dyn Mdm> = self.adapter(workspace, platform, &setting)?;
+            let adapter: Arc<dyn Mdm> = match self.adapter(workspace, platform, &setting) {
+                // Its orders wait, and say for what.
+                Err(Refusal::State(reason)) => Arc::new(Unusable { reason }),
+                adapter => adapter?,
+            };
             Ok(adapter)
         })
+    }
+}
+
+/// A service that cannot be called: its credentials are not here.
+struct Unusable {
+    reason: String,
+}
+
+impl Mdm for Unusable {
+    fn name(&self) -> &'static str {
+        "unusable"
+    }
+
+    fn send<'a>(&'a self, _: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>> {
+        Box::pin(async { Err(down(self.reason.clone(), None)) })
+    }
+
+    fn standing<'a>(&'a self, _: &'a DeviceOrder) -> BoxFuture<'a, Result<Standing, MdmError>> {
+        Box::pin(async { Err(down(self.reason.clone(), None)) })
     }
 }
 
