@@ -9,8 +9,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, BoxFuture, Claim, CommitOutcome, EventFilter, EventLog, Failure, Hash, Inclusion,
-    Journal, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
+    AppendError, BoxFuture, Claim, Commands, CommitOutcome, EventFilter, EventLog, Failure, Hash, Inclusion,
+    Journal, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
 };
 
 /// See the module.
@@ -143,6 +143,14 @@ impl EventLog for AsOf {
 
     fn journal(&self) -> &Journal {
         self.log.journal()
+    }
+
+    fn commands(&self) -> &Commands {
+        self.log.commands()
+    }
+
+    fn keyring(&self) -> &Keyring {
+        self.log.keyring()
     }
 
     fn verify<'a>(

@@ -10,6 +10,7 @@ pub(crate) mod effects;
 pub(crate) mod group;
 pub(crate) mod hold;
 mod lines;
+mod mdm;
 pub(crate) mod offboarding;
 pub(crate) mod people;
 pub(crate) mod publication;

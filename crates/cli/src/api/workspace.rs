@@ -80,6 +80,9 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "lines")]
         none: bool,
     },
+    /// MDM services: what carries out what is owed to devices.
+    #[command(subcommand)]
+    Mdm(super::mdm::Command),
 }
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -105,6 +108,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let said = format!("closed {}", of.workspace);
             of.done(Method::DELETE, "", &said).await
         }
+        Command::Mdm(command) => super::mdm::run(command).await,
         Command::Saml { of, portal, metadata, jit } => {
             let xml = std::fs::read_to_string(&metadata)
                 .with_context(|| format!("reading {}", metadata.display()))?;

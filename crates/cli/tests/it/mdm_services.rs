@@ -49,6 +49,10 @@ async fn rule_28_a_deactivation_reaches_the_service_of_the_workspace() {
     let shown = put(&mut api, "default", set).await;
     assert_eq!(shown, json!({ "platform": "default", "kind": "webhook", "url": receiver.url() }));
     assert_eq!(test(&mut api, "default").await, json!({ "ok": true, "detail": null }));
+    let ask = ["workspace", "mdm", "test", "default", "--workspace", "acme"];
+    assert_eq!(server.command(&ask).await.unwrap().0, Some(0));
+    let elsewhere = ["workspace", "mdm", "test", "ios", "--workspace", "acme"];
+    assert_ne!(server.command(&elsewhere).await.unwrap().0, Some(0));
 
     // What was set is there after a restart.
     server.kill().await.unwrap();
