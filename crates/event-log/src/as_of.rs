@@ -9,8 +9,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, BoxFuture, Claim, Commands, CommitOutcome, EventFilter, EventLog, Failure, Hash, Inclusion,
-    Journal, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
+    AppendError, BoxFuture, Claim, Commands, CommitOutcome, EventFilter, EventLog, Failure, Hash,
+    Inclusion, Journal, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict,
+    WorkspaceId,
 };
 
 /// See the module.
