@@ -60,7 +60,8 @@ fn endpoints_of(base: &str, portal: Portal) -> Vec<Endpoint> {
                 "account",
                 "active, suspended, removed, none or any; active and suspended unless said",
             )
-            .lists::<Account>(),
+            .lists::<Account>()
+            .goes_back(),
         Endpoint::new(Method::POST, base, "Make an account by hand", invite)
             .takes::<NewAccount>()
             .makes::<Account>()

@@ -63,10 +63,15 @@ impl FromRequest for Inside {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let ask = Ask::of(request);
         let slug = segment(request, "ws");
+        let moment = params::moment_of(request);
         Box::pin(async move {
-            let Ask { app, person } = ask?;
+            let Ask { mut app, person } = ask?;
             let workspace = WorkspaceId::parse(&slug).map_err(|_| not_found("workspace"))?;
             app.workspace(&workspace).await?;
+            if let Some(moment) = moment? {
+                app = app.as_of(&workspace, moment).await?;
+                app.workspace(&workspace).await?;
+            }
             Ok(Self { app, person, workspace })
         })
     }

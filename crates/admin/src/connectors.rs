@@ -27,7 +27,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let one = "/workspaces/{ws}/connectors/{connector}";
     vec![
         Endpoint::new(Method::GET, "/workspaces/{ws}/connectors", "List the connectors", list)
-            .lists::<Connector>(),
+            .lists::<Connector>().goes_back(),
         Endpoint::new(Method::GET, one, "Get a connector", get).shows::<Connector>(),
         Endpoint::new(
             Method::PATCH,

@@ -27,7 +27,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let conflict = "The user has no account, or the device was removed; the detail says which";
     vec![
         Endpoint::new(Method::GET, all, "List the devices, removed ones too", list)
-            .lists::<Device>(),
+            .lists::<Device>()
+            .goes_back(),
         Endpoint::new(Method::POST, all, "Take a device under management", enrol)
             .takes::<NewDevice>()
             .makes::<Device>()

@@ -17,7 +17,11 @@ use utoipa::{
     },
 };
 
-use crate::{answer::Page, params::Known, problem, words};
+use crate::{
+    answer::Page,
+    params::{AT, Known, Taken},
+    problem, words,
+};
 
 /// A named schema, for the document's components.
 pub(crate) type NamedSchema = (String, RefOr<Schema>);
@@ -47,6 +51,8 @@ pub(crate) struct Endpoint {
     /// Whether it wants a token.
     pub(crate) guarded: bool,
     pub(crate) schemas: Vec<NamedSchema>,
+    /// Whether it answers about the past as well.
+    goes_back: bool,
 }
 
 impl Endpoint {
@@ -74,6 +80,7 @@ impl Endpoint {
             refuses: Vec::new(),
             guarded: true,
             schemas: Vec::new(),
+            goes_back: false,
         }
     }
 
@@ -175,6 +182,12 @@ impl Endpoint {
         self
     }
 
+    /// It answers about a moment of the past as it does about today (rule 30).
+    pub(crate) fn goes_back(mut self) -> Self {
+        self.goes_back = true;
+        self.param(AT, "As of this position or RFC 3339 time; now unless said")
+    }
+
     /// The names of its parameters in the query string.
     fn query_names(&self) -> Vec<String> {
         let in_query = |it: &&Parameter| matches!(it.parameter_in, ParameterIn::Query);
@@ -220,7 +233,11 @@ pub(crate) fn resource(path: &str, endpoints: Vec<Endpoint>) -> Resource {
         allowed.push("HEAD".to_owned());
     }
     let allowed = allowed.join(", ");
-    let known = Known::new(endpoints.iter().map(|it| (it.method.clone(), it.query_names())));
+    let known = Known::new(endpoints.iter().map(|it| Taken {
+        method: it.method.clone(),
+        names: it.query_names(),
+        goes_back: it.goes_back,
+    }));
     let resource = endpoints
         .into_iter()
         .fold(web::resource(path), |resource, endpoint| resource.route(endpoint.route))

@@ -30,7 +30,8 @@ fn endpoints_of(base: &str, portals: &'static [Portal]) -> Vec<Endpoint> {
     let delete = move |inside, id| delete(portals, inside, id);
     let members = move |inside, id, params| members(portals, inside, id, params);
     let pending = move |inside, id, params| pending(portals, inside, id, params);
-    let mut all = Endpoint::new(Method::GET, base, "List the groups", list).lists::<Group>();
+    let mut all =
+        Endpoint::new(Method::GET, base, "List the groups", list).lists::<Group>().goes_back();
     if portals.len() > 1 {
         all = all.param("portal", "Only the groups of this portal");
     }
@@ -50,14 +51,16 @@ fn endpoints_of(base: &str, portals: &'static [Portal]) -> Vec<Endpoint> {
             "List the members of a group",
             members,
         )
-        .lists::<Member>(),
+        .lists::<Member>()
+        .goes_back(),
         Endpoint::new(
             Method::GET,
             format!("{base}/{{id}}/pending"),
             "List the members that a group names and nobody has brought yet",
             pending,
         )
-        .lists::<Pending>(),
+        .lists::<Pending>()
+        .goes_back(),
     ]
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
                 "user",
                 "Only of this person, by their id or the SCIM id of one of their entries",
             )
-            .parts::<Offboarding>(),
+            .parts::<Offboarding>()
+            .goes_back(),
         Endpoint::new(Method::GET, one, "Get an offboarding", get).shows::<Offboarding>(),
     ]
 }

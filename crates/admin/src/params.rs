@@ -3,9 +3,9 @@
 use std::{collections::HashMap, fmt::Display, future::Ready, str::FromStr};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::Method, web::Query};
-use app::admin::page::Listing;
+use app::admin::{events::Moment, page::Listing};
 
-use crate::problem::Refused;
+use crate::{moment, problem::Refused};
 
 /// How many items a list gives unless it is told otherwise.
 const LIMIT: usize = 100;
@@ -26,20 +26,35 @@ impl FromRequest for Params {
     }
 }
 
-/// Which parameters the methods of a path take.
-pub(crate) struct Known(Vec<(Method, Vec<String>)>);
+/// What the methods of a path take in the query string.
+pub(crate) struct Known(Vec<Taken>);
+
+/// What one method takes.
+pub(crate) struct Taken {
+    pub(crate) method: Method,
+    /// The names of its parameters.
+    pub(crate) names: Vec<String>,
+    /// Whether it answers about the past as it does about today, by [`AT`].
+    pub(crate) goes_back: bool,
+}
+
+/// The parameter that names a moment of the past.
+pub(crate) const AT: &str = "at";
 
 impl Known {
-    /// `takes` are the methods with the names of their parameters.
-    pub(crate) fn new(takes: impl IntoIterator<Item = (Method, Vec<String>)>) -> Self {
+    pub(crate) fn new(takes: impl IntoIterator<Item = Taken>) -> Self {
         Self(takes.into_iter().collect())
+    }
+
+    fn method(&self, method: &Method) -> Option<&Taken> {
+        // What can be got can be asked for without its body.
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        self.0.iter().find(|taken| taken.method == method)
     }
 
     /// What those of a method are.
     fn of(&self, method: &Method) -> &[String] {
-        // What can be got can be asked for without its body.
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
-        self.0.iter().find(|(known, _)| known == method).map_or(&[], |(_, names)| names)
+        self.method(method).map_or(&[], |taken| &taken.names)
     }
 
     /// Finds a parameter that is not known. A typing error would else be taken for a wish that was
@@ -55,6 +70,22 @@ impl Known {
         };
         Err(Refused::parameter(&unknown, &format!("this is no parameter here; {these}")))
     }
+}
+
+/// The moment of the past that a request is about; `None` for today.
+///
+/// # Errors
+/// 400 for what is neither a position nor a time.
+pub(crate) fn moment_of(request: &HttpRequest) -> Result<Option<Moment>, Refused> {
+    let taken = request.app_data::<Known>().and_then(|known| known.method(request.method()));
+    if !taken.is_some_and(|taken| taken.goes_back) {
+        return Ok(None);
+    }
+    let Ok(query) = Query::<HashMap<String, String>>::from_query(request.query_string()) else {
+        return Ok(None);
+    };
+    let at = Params(query.into_inner());
+    at.get(AT).map(|text| moment::moment(AT, text)).transpose()
 }
 
 /// Refuses what the endpoint of a request does not take.
@@ -154,9 +185,10 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused_with_what_is() {
+        let taken = |method, names| Taken { method, names, goes_back: false };
         let known = Known::new([
-            (Method::GET, vec!["q".to_owned(), "limit".to_owned()]),
-            (Method::DELETE, Vec::new()),
+            taken(Method::GET, vec!["q".to_owned(), "limit".to_owned()]),
+            taken(Method::DELETE, Vec::new()),
         ]);
         let said = |method, query| {
             known.check(&method, query).map_err(|refused| refused.to_string()).err()

@@ -20,7 +20,9 @@ use crate::{
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let (all, one) = ("/workspaces/{ws}/mdm/policies", "/workspaces/{ws}/mdm/policies/{id}");
     vec![
-        Endpoint::new(Method::GET, all, "List the device policies", list).lists::<Policy>(),
+        Endpoint::new(Method::GET, all, "List the device policies", list)
+            .lists::<Policy>()
+            .goes_back(),
         Endpoint::new(Method::POST, all, "Add a device policy", add)
             .takes::<NewPolicy>()
             .makes::<Policy>()

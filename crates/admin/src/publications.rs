@@ -24,7 +24,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let audience = "/workspaces/{ws}/publications/{id}/audience";
     let seen = "/workspaces/{ws}/employees/{id}/publications";
     vec![
-        Endpoint::new(Method::GET, all, "List the publications", list).lists::<Publication>(),
+        Endpoint::new(Method::GET, all, "List the publications", list)
+            .lists::<Publication>()
+            .goes_back(),
         Endpoint::new(Method::POST, all, "Publish something in the Store", publish)
             .takes::<NewPublication>()
             .makes::<Publication>(),
@@ -34,9 +36,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .shows::<Publication>(),
         Endpoint::new(Method::DELETE, one, "Take a publication out of the Store", withdraw),
         Endpoint::new(Method::GET, audience, "List the employees who see a publication", who)
-            .parts::<Account>(),
+            .parts::<Account>()
+            .goes_back(),
         Endpoint::new(Method::GET, seen, "List the publications that an employee sees", what)
-            .lists::<Publication>(),
+            .lists::<Publication>()
+            .goes_back(),
     ]
 }
 

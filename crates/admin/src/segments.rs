@@ -32,7 +32,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let of_person = "/workspaces/{ws}/collaborators/{id}/segments";
     let place = "The name is taken there, or the tree would be no tree or too deep";
     vec![
-        Endpoint::new(Method::GET, all, "List the segments", list).lists::<ShownSegment>(),
+        Endpoint::new(Method::GET, all, "List the segments", list)
+            .lists::<ShownSegment>()
+            .goes_back(),
         Endpoint::new(Method::POST, all, "Add a segment", add)
             .takes::<NewSegment>()
             .makes::<ShownSegment>()
@@ -56,7 +58,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "List the segments in which a collaborator may do something",
             of_collaborator,
         )
-        .lists::<PermittedSegment>(),
+        .lists::<PermittedSegment>()
+        .goes_back(),
     ]
 }
 

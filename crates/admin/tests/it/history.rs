@@ -121,3 +121,38 @@ async fn rule_30_the_difference_between_two_moments_names_the_events_that_made_i
     let detail = world.get(&format!("{ACME}/diff?from={from}&to=1")).await.refused(400);
     assert!(detail.contains("before"), "{detail}");
 }
+
+#[actix_web::test]
+async fn rule_30_lists_are_shown_as_they_stood() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user", "brake": "off" });
+    let (world, token) = World::with_scim("store", rule).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let app = json!({ "name": "Mail", "groups": [] });
+    let app = world.post(&format!("{ACME}/publications"), app).await.field(201, "id");
+    let (people, audience) =
+        (format!("{ACME}/employees"), format!("{ACME}/publications/{app}/audience"));
+    let (then, seen) = (head(&world).await, world.items(&people).await);
+    assert_eq!(world.items(&audience).await.len(), 1);
+    world.set_active(&caller, ada, false).await;
+    world.provision(&caller, "bob@acme.example").await;
+    world.patch(&format!("{ACME}/publications/{app}"), json!({ "name": "Post" })).await.is(200);
+
+    assert_ne!(world.items(&people).await, seen);
+    assert_eq!(world.items(&format!("{people}?at={then}")).await, seen);
+    let was = world.items(&format!("{audience}?at={then}")).await;
+    assert_eq!((was.len(), &was[0]["user_name"]), (1, &json!("ada@acme.example")));
+    let named = world.items(&format!("{ACME}/publications?at={then}")).await;
+    assert_eq!(named[0]["name"], "Mail");
+    // Before there was anybody, and beyond the head.
+    assert!(world.items(&format!("{people}?at={}", then - 4)).await.is_empty());
+    let now = world.items(&people).await;
+    assert_eq!(world.items(&format!("{people}?at=1000000")).await, now);
+    // More moments than are kept at a time.
+    for at in 1..=then {
+        world.get(&format!("{people}?at={at}")).await.is(200);
+    }
+    world.get(&format!("{people}?at=0")).await.refused(404);
+    world.get(&format!("{people}?at=yesterday")).await.refused(400);
+    world.post(&format!("{people}?at=1"), json!({ "user_name": "x" })).await.refused(400);
+}

@@ -23,6 +23,7 @@ pub(super) async fn all(world: &World) {
     publications(world).await;
     segments(world).await;
     devices(world).await;
+    mdm_services(world).await;
     offboardings(world).await;
     effects(world).await;
     rule_in_force(world).await;
@@ -277,6 +278,17 @@ async fn offboardings(world: &World) {
     }
     assert_eq!(world.items(&format!("{WS}/offboardings?state=started&user={bob}")).await.len(), 1);
     assert_eq!(world.items(&format!("{WS}/effects?state=requested")).await.len(), 2);
+}
+
+async fn mdm_services(world: &World) {
+    let all = format!("{WS}/mdm/services");
+    let one = format!("{all}/ios");
+    world.get(&one).await.refused(404);
+    world.put(&one, json!({ "kind": "registry" })).await.is(200);
+    world.get(&one).await.is(200);
+    world.get(&all).await.is(200);
+    world.post(&format!("{one}/test"), json!({})).await.is(200);
+    world.delete(&one).await.is(204);
 }
 
 /// Nobody delivers here: what an MDM service would have done is noted by hand.
