@@ -115,7 +115,7 @@ pub struct App {
     role_passes: policies::RolePasses,
     requests: jobs::Requests,
     jobs_run_on: std::sync::OnceLock<tokio::runtime::Handle>,
-    set_up: std::sync::OnceLock<Arc<dyn admin::mdm_services::SetUp>>,
+    set_up: std::sync::OnceLock<std::sync::Weak<dyn admin::mdm_services::SetUp>>,
     /// Held while the services of a workspace and their credentials change together.
     mdm_settings: tokio::sync::Mutex<()>,
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use app::{App, Parts, SystemIds, policies};
+use app::{App, Parts, SystemIds, admin::mdm_services::SetUp, policies};
 use event_log::{EventLog, SqliteLog, SqliteOptions, SystemClock};
 use projections::ReadModels;
 use reactor::{
@@ -69,7 +69,8 @@ impl Node {
         let http = mdm::http::Http::new();
         let services =
             Arc::new(mdm::Configured::new(Arc::clone(&app), http, Arc::new(SystemClock)));
-        app.set_up_services_with(Arc::clone(&services) as _);
+        let set_up: Arc<dyn SetUp> = Arc::clone(&services) as _;
+        app.set_up_services_with(&set_up);
         let services: Arc<dyn Services> = services;
         let calls = settings.mdm_calls_per_second;
         let deliverer = Deliverer::new(Arc::clone(&app), Arc::clone(&services), calls);

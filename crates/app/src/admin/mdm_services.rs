@@ -52,10 +52,15 @@ pub trait SetUp: Send + Sync {
 pub type MdmServices = BTreeMap<SmolStr, MdmSetting>;
 
 impl App {
-    /// Says who knows the services. Until then there is only the registry.
-    pub fn set_up_services_with(&self, set_up: Arc<dyn SetUp>) {
+    /// Says who knows the services. Until then, and when they are gone, there is only the registry. They
+    /// are not kept: they know the app, and the two would keep each other, and their files open, for ever.
+    pub fn set_up_services_with(&self, set_up: &Arc<dyn SetUp>) {
         // Once is enough: the first one stays.
-        let _ = self.set_up.set(set_up);
+        let _ = self.set_up.set(Arc::downgrade(set_up));
+    }
+
+    fn set_up(&self) -> Option<Arc<dyn SetUp>> {
+        self.set_up.get()?.upgrade()
     }
 
     /// The services of a workspace.
@@ -135,7 +140,7 @@ impl App {
         platform: Option<&SmolStr>,
     ) -> Result<Result<(), String>, Refusal> {
         let setting = self.mdm_service(workspace, platform).await?;
-        Ok(match self.set_up.get() {
+        Ok(match self.set_up() {
             Some(set_up) => set_up.test(workspace, &setting).await,
             None => Ok(()),
         })
@@ -151,7 +156,7 @@ impl App {
         signature: &str,
         body: &[u8],
     ) -> Result<bool, Refusal> {
-        match self.set_up.get() {
+        match self.set_up() {
             Some(set_up) => set_up.reported(workspace, signature, body).await,
             None => Ok(false),
         }
@@ -190,7 +195,7 @@ impl App {
         if credentials.len() > CREDENTIALS_BYTES_MAX {
             return Err(Refusal::Malformed("the credentials are too long".to_owned()));
         }
-        match (service, self.set_up.get()) {
+        match (service, self.set_up()) {
             (MdmService::Registry {}, _) => Ok(()),
             (_, Some(set_up)) => set_up.check(service, credentials).map_err(Refusal::Malformed),
             (_, None) => Err(Refusal::State("this server has no adapters to services".to_owned())),
