@@ -10,6 +10,7 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use crate::job::{Answer, HashedClaim, SealedAppend, SealedCommit, SealedEvent};
 use crate::leaf::Leaf;
+use crate::nodes;
 use crate::rows::{find_claim, find_stream, stream_id};
 use crate::shared::{Shared, StreamName, StreamRow};
 use crate::tree::Edge;
@@ -249,7 +250,9 @@ impl<'a> Batch<'a> {
             hash,
             leaf.payload
         ])?;
-        turn.head.edge.push(hash);
+        let mut completed = Vec::new();
+        turn.head.edge.push_noting(hash, &mut completed);
+        nodes::put(self.conn, turn.head.no, &completed)?;
         turn.head.key = turn.head.key.max(event.key.unwrap_or(0));
         if event.key.is_some() && event.key == turn.append.key {
             turn.stream.key = event.key;

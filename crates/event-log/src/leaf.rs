@@ -32,27 +32,44 @@ use crate::{Hash, Meta, Micros, StreamId, WorkspaceId};
 const FORMAT: u8 = 1;
 
 /// Every field of an event, borrowed.
-pub(crate) struct Leaf<'a> {
-    pub(crate) workspace: &'a WorkspaceId,
-    pub(crate) position: u64,
-    pub(crate) stream: &'a StreamId,
-    pub(crate) version: u64,
-    pub(crate) name: &'a str,
-    pub(crate) schema_version: u16,
-    pub(crate) time: Micros,
-    pub(crate) meta: &'a Meta,
-    pub(crate) key: Option<u64>,
+#[derive(Debug)]
+pub struct Leaf<'a> {
+    /// Where it happened.
+    pub workspace: &'a WorkspaceId,
+    /// Its place in the workspace, from 1.
+    pub position: u64,
+    /// To whom it happened.
+    pub stream: &'a StreamId,
+    /// Its place in the stream, from 1.
+    pub version: u64,
+    /// Its type.
+    pub name: &'a str,
+    /// The version of the type's schema.
+    pub schema_version: u16,
+    /// When it was recorded.
+    pub time: Micros,
+    /// Who, why and in answer to what.
+    pub meta: &'a Meta,
+    /// The number of the data key that the payload is sealed with.
+    pub key: Option<u64>,
     /// As it is kept.
-    pub(crate) payload: &'a [u8],
+    pub payload: &'a [u8],
 }
 
 impl Leaf<'_> {
     /// The leaf hash.
-    pub(crate) fn hash(&self) -> Hash {
+    pub fn hash(&self) -> Hash {
         let mut hasher = Sha256::new();
         hasher.update([0]);
         self.encode(&mut |bytes| hasher.update(bytes));
         hasher.finalize().into()
+    }
+
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        self.encode(&mut |bytes| all.extend_from_slice(bytes));
+        all
     }
 
     fn encode(&self, out: &mut impl FnMut(&[u8])) {
@@ -105,12 +122,6 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    fn encoded(leaf: &Leaf<'_>) -> Vec<u8> {
-        let mut all = Vec::new();
-        leaf.encode(&mut |bytes| all.extend_from_slice(bytes));
-        all
-    }
-
     /// The stored format: this test is never to be changed, only joined by one for a new format.
     #[test]
     fn format_1_is_these_bytes() {
@@ -154,7 +165,7 @@ mod tests {
             b"\0\0\0\x06sealed",
         ]
         .concat();
-        assert_eq!(encoded(&leaf), expected);
+        assert_eq!(leaf.to_bytes(), expected);
 
         let hash: Hash = Sha256::digest([b"\0".as_slice(), &expected].concat()).into();
         assert_eq!(leaf.hash(), hash);

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     AppendError, Claim, Commands, CommitOutcome, EventFilter, Failure, Hash, Inclusion, Journal,
-    Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
+    Kept, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
 };
 
 /// A future on the heap, so that the trait can be an object.
@@ -85,6 +85,24 @@ pub trait EventLog: Send + Sync {
 
     /// Size and root of a workspace's tree.
     fn tree(&self, workspace: &WorkspaceId) -> BoxFuture<'_, Result<TreeHead, Failure>>;
+
+    /// Size and root of the tree of a workspace's first `size` events. `None` when there are not so
+    /// many.
+    fn tree_at(
+        &self,
+        workspace: &WorkspaceId,
+        size: u64,
+    ) -> BoxFuture<'_, Result<Option<TreeHead>, Failure>>;
+
+    /// The events at these positions as they are kept, in the order of the positions given.
+    ///
+    /// # Errors
+    /// [`Failure::Corrupt`] when one of them is not there.
+    fn kept(
+        &self,
+        workspace: &WorkspaceId,
+        positions: Vec<u64>,
+    ) -> BoxFuture<'_, Result<Vec<Kept>, Failure>>;
 
     /// Proof that an event is in the tree of the first `size` events: to be checked with
     /// [`crate::verify_inclusion`]. `None` when there are not so many, or it is not among them.

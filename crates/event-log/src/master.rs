@@ -1,8 +1,10 @@
-//! Wrapping what lies in `keys.db` with the master key: AES-256-GCM-SIV (RFC 8452).
+//! Wrapping what lies in `keys.db`, and signing keys, with the master key: AES-256-GCM-SIV (RFC 8452).
 //!
 //! What is wrapped has a name, and a key is never replaced under its name; the nonce is the name's
 //! hash, so that nothing needs to be stored beside it. A secret that is replaced repeats its
 //! nonce: this cipher then tells only whether it is the same as before.
+
+use std::fmt;
 
 use aes_gcm_siv::aead::AeadInOut;
 use aes_gcm_siv::{Aes256GcmSiv, KeyInit, Nonce};
@@ -11,14 +13,23 @@ use zeroize::Zeroizing;
 
 use crate::seal::TAG_BYTES;
 
-pub(crate) struct MasterKey(Aes256GcmSiv);
+/// The key that wraps keys and secrets.
+pub struct MasterKey(Aes256GcmSiv);
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey")
+    }
+}
 
 impl MasterKey {
-    pub(crate) fn new(master_key: &[u8; 32]) -> Self {
+    /// A key of these bytes.
+    pub fn new(master_key: &[u8; 32]) -> Self {
         Self(Aes256GcmSiv::new(&(*master_key).into()))
     }
 
-    pub(crate) fn wrap(&self, name: &str, bytes: &[u8]) -> Vec<u8> {
+    /// Wraps something under a name. The name must be new, unless what it names is replaced.
+    pub fn wrap(&self, name: &str, bytes: &[u8]) -> Vec<u8> {
         let mut buffer = Vec::with_capacity(bytes.len() + TAG_BYTES);
         buffer.extend_from_slice(bytes);
         match self.0.encrypt_in_place(&nonce(name), name.as_bytes(), &mut buffer) {
@@ -28,7 +39,7 @@ impl MasterKey {
     }
 
     /// `None` when it was not wrapped with this key under this name.
-    pub(crate) fn unwrap(&self, name: &str, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn unwrap(&self, name: &str, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut buffer = Zeroizing::new(bytes.to_vec());
         self.0.decrypt_in_place(&nonce(name), name.as_bytes(), &mut *buffer).ok()?;
         Some(buffer)

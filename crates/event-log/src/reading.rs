@@ -13,6 +13,7 @@ use rusqlite::{OptionalExtension, params};
 use crate::find::{self, EventFilter};
 use crate::job::Sealer;
 use crate::keys::Lookup;
+use crate::nodes;
 use crate::proof;
 use crate::readers::Readers;
 use crate::rows::{self, EventRow, Of, unsigned};
@@ -21,11 +22,9 @@ use crate::shared::{Shared, StreamRow};
 use crate::tree::Edge;
 use crate::verify::Verification;
 use crate::{
-    Claim, Failure, Hash, Inclusion, Micros, Payload, StoredEvent, StreamId, TreeHead, WorkspaceId,
+    Claim, Failure, Hash, Inclusion, Kept, Micros, Payload, StoredEvent, StreamId, TreeHead,
+    WorkspaceId,
 };
-
-/// How many leaves are read at once.
-const LEAVES_MAX: u64 = 10_000;
 
 /// Reads for everybody.
 pub(crate) struct Reading {
@@ -152,6 +151,29 @@ impl Reading {
         }
     }
 
+    pub(crate) fn tree_at(
+        &self,
+        workspace: &WorkspaceId,
+        size: u64,
+    ) -> Result<Option<TreeHead>, Failure> {
+        let Some(no) = self.workspace_of(workspace, size) else { return Ok(None) };
+        let root = self.subtree(workspace, no, 0..size)?;
+        Ok(Some(TreeHead { size, root }))
+    }
+
+    pub(crate) fn kept(
+        &self,
+        workspace: &WorkspaceId,
+        positions: &[u64],
+    ) -> Result<Vec<Kept>, Failure> {
+        let no = self.shared.workspace(workspace).map_or(0, |row| row.no);
+        let found: Vec<_> = self.readers.with("reading events as they are kept", |conn| {
+            positions.iter().map(|position| rows::kept(conn, no, *position)).collect()
+        })?;
+        let found = positions.iter().zip(found);
+        found.map(|(position, kept)| kept.ok_or_else(|| missing(workspace, *position))).collect()
+    }
+
     /// `None` when there is no such workspace.
     pub(crate) fn verification<'a>(
         &'a self,
@@ -206,22 +228,9 @@ impl Reading {
         no: i64,
         range: Range<u64>,
     ) -> Result<Hash, Failure> {
-        let mut edge = Edge::default();
-        let mut done = range.start;
-        while done < range.end {
-            let last = range.end.min(done + LEAVES_MAX);
-            let leaves = self
-                .readers
-                .with("reading leaves", |conn| rows::leaves(conn, no, done + 1, last))?;
-            if leaves.len() as u64 != last - done {
-                return Err(missing(workspace, last));
-            }
-            for leaf in leaves {
-                edge.push(leaf);
-            }
-            done = last;
-        }
-        Ok(edge.head().root)
+        let last = range.end;
+        let root = self.readers.with("reading the tree", |conn| nodes::subtree(conn, no, range))?;
+        root.ok_or_else(|| missing(workspace, last))
     }
 
     fn open_all(

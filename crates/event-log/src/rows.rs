@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 
 use crate::shared::StreamRow;
-use crate::{Hash, Meta, Micros, StreamId};
+use crate::{Hash, Kept, Meta, Micros, StreamId};
 
 /// An event with everything that its leaf covers, and the leaf.
 pub(crate) struct EventRow {
@@ -185,19 +185,17 @@ pub(crate) fn find_claim(
     .optional()
 }
 
-/// The leaf hashes from one position to another, both included.
-pub(crate) fn leaves(
+/// An event as it is kept.
+pub(crate) fn kept(
     conn: &Connection,
     workspace: i64,
-    first: u64,
-    last: u64,
-) -> rusqlite::Result<Vec<Hash>> {
-    conn.prepare_cached(
-        "SELECT leaf FROM events WHERE workspace = ?1 AND position BETWEEN ?2 AND ?3
-         ORDER BY position",
-    )?
-    .query_map(params![workspace, first.cast_signed(), last.cast_signed()], |row| row.get(0))?
-    .collect()
+    position: u64,
+) -> rusqlite::Result<Option<Kept>> {
+    conn.prepare_cached("SELECT payload, leaf FROM events WHERE workspace = ?1 AND position = ?2")?
+        .query_row(params![workspace, position.cast_signed()], |row| {
+            Ok(Kept { payload: row.get(0)?, leaf: row.get(1)? })
+        })
+        .optional()
 }
 
 /// As SQLite takes it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::{Failure, OpenError};
+use crate::{Failure, OpenError, nodes};
 
 /// The first version without a fault in which a WAL that is reset can corrupt the database
 /// (3.7.0 to 3.51.2).
@@ -31,6 +31,8 @@ pub(crate) struct Format {
     application_id: i32,
     version: i64,
     schema: &'static str,
+    /// The first makes version 2 of a file of version 1, and so on.
+    upgrades: &'static [fn(&Connection) -> rusqlite::Result<()>],
     /// Kibibytes of page cache for the connection that writes.
     cache_kib: i32,
     pragmas: &'static str,
@@ -40,6 +42,7 @@ pub(crate) struct Format {
 pub(crate) const JOURNAL: Format = Format {
     application_id: i32::from_be_bytes(*b"MsJn"),
     version: 1,
+    upgrades: &[],
     cache_kib: 2 << 10,
     pragmas: "PRAGMA synchronous = NORMAL;",
     schema: "
@@ -82,7 +85,8 @@ pub(crate) const COMMANDS: Format = Format {
 /// `log.db`. The writer decides when to checkpoint.
 pub(crate) const LOG: Format = Format {
     application_id: i32::from_be_bytes(*b"MsLg"),
-    version: 1,
+    version: 2,
+    upgrades: &[nodes::make],
     // More costs more than it saves: SQLite walks through all of it at the end of a transaction.
     cache_kib: 8 << 10,
     pragmas: "PRAGMA wal_autocheckpoint = 0;",
@@ -149,6 +153,13 @@ pub(crate) const LOG: Format = Format {
             position  INTEGER NOT NULL,
             PRIMARY KEY (workspace, name)
         ) STRICT, WITHOUT ROWID;
+        CREATE TABLE nodes (                 -- Of the Merkle trees, every eighth level.
+            workspace INTEGER NOT NULL,
+            level     INTEGER NOT NULL,      -- It spans 256 to this power events.
+            number    INTEGER NOT NULL,      -- In its level, from 0.
+            hash      BLOB NOT NULL,
+            PRIMARY KEY (workspace, level, number)
+        ) STRICT, WITHOUT ROWID;
 
         CREATE TRIGGER events_are_not_updated BEFORE UPDATE ON events
             BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
@@ -164,6 +175,7 @@ pub(crate) const LOG: Format = Format {
 pub(crate) const KEYS: Format = Format {
     application_id: i32::from_be_bytes(*b"MsKy"),
     version: 1,
+    upgrades: &[],
     cache_kib: 2 << 10,
     pragmas: "PRAGMA secure_delete = ON;",
     schema: "
@@ -211,13 +223,33 @@ impl Format {
         conn.execute_batch(self.pragmas)?;
         let found = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if found != 0 {
-            return Ok(found);
+            return self.upgrade(conn, found);
         }
         conn.execute_batch(&format!(
             "BEGIN IMMEDIATE; {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
             self.schema, self.application_id, self.version
         ))?;
         Ok(self.version)
+    }
+
+    /// Brings a file of an older version up to this one, and returns the version that it has then.
+    /// Each step is there or not, whenever it is interrupted.
+    fn upgrade(&self, conn: &Connection, found: i64) -> rusqlite::Result<i64> {
+        let older = usize::try_from(found - 1).unwrap_or_default();
+        let mut version = found;
+        for upgrade in self.upgrades.iter().skip(older) {
+            version += 1;
+            conn.execute_batch("BEGIN IMMEDIATE")?;
+            let done = upgrade(conn).and_then(|()| {
+                conn.execute_batch(&format!("PRAGMA user_version = {version}; COMMIT"))
+            });
+            if let Err(error) = done {
+                // What failed says more than what could not be undone.
+                let _ = conn.execute_batch("ROLLBACK");
+                return Err(error);
+            }
+        }
+        Ok(version)
     }
 }
 
@@ -287,7 +319,7 @@ mod tests {
     fn a_file_of_a_newer_version_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log.db");
-        LOG.open(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
-        assert!(matches!(LOG.open(&path), Err(OpenError::Newer { found: 2, known: 1, .. })));
+        LOG.open(&path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
+        assert!(matches!(LOG.open(&path), Err(OpenError::Newer { found: 3, known: 2, .. })));
     }
 }

@@ -26,7 +26,7 @@ use crate::wal::Wal;
 use crate::writer::Writer;
 use crate::{
     AppendError, BoxFuture, Claim, Clock, Commands, EventFilter, EventLog, Failure, Hash,
-    Inclusion, Journal, Micros, OpenError, Stats, StoredEvent, StreamAppend, StreamId, TreeHead,
+    Inclusion, Journal, Kept, Micros, OpenError, Stats, StoredEvent, StreamAppend, StreamId, TreeHead,
     Verdict, WorkspaceId,
 };
 
@@ -306,6 +306,24 @@ impl EventLog for SqliteLog {
     fn tree(&self, workspace: &WorkspaceId) -> BoxFuture<'_, Result<TreeHead, Failure>> {
         let workspace = workspace.clone();
         Box::pin(async move { self.reading.tree(&workspace) })
+    }
+
+    fn tree_at(
+        &self,
+        workspace: &WorkspaceId,
+        size: u64,
+    ) -> BoxFuture<'_, Result<Option<TreeHead>, Failure>> {
+        let workspace = workspace.clone();
+        Box::pin(async move { self.reading.tree_at(&workspace, size) })
+    }
+
+    fn kept(
+        &self,
+        workspace: &WorkspaceId,
+        positions: Vec<u64>,
+    ) -> BoxFuture<'_, Result<Vec<Kept>, Failure>> {
+        let workspace = workspace.clone();
+        Box::pin(async move { self.reading.kept(&workspace, &positions) })
     }
 
     fn inclusion(

@@ -59,6 +59,21 @@ impl fmt::Debug for Payload {
     }
 }
 
+/// What of an event only somebody needs who checks it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The payload as it is kept: sealed, when there is a key.
+    pub payload: Vec<u8>,
+    /// The leaf hash, as it was computed when the event was stored.
+    pub leaf: Hash,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kept({} bytes)", self.payload.len())
+    }
+}
+
 /// A workspace's Merkle tree: how many events, and the root over them (RFC 6962 §2.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TreeHead {

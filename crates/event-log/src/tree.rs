@@ -2,38 +2,81 @@
 //!
 //! An append needs only the roots of the perfect subtrees that the size's binary digits name, the
 //! largest first: at most one for each digit. The root of the whole folds them from the right.
+//!
+//! A proof needs other subtrees too. Of the perfect ones every eighth level is kept, those of 256,
+//! 65,536, … leaves: one for 256 events, and whatever lies between is a few hundred hashes away.
 
 use sha2::{Digest, Sha256};
 
 use crate::{Hash, TreeHead};
 
+/// How many levels of the tree one kept level stands above the next.
+const STEP: u32 = 8;
+
 /// The right edge of a tree: enough to extend it and to know its root.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Edge {
+pub struct Edge {
     size: u64,
     subtrees: Vec<Hash>,
 }
 
+/// The root of a perfect subtree that is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Node {
+    /// From 1: it spans 256 to this power leaves.
+    pub(crate) level: u32,
+    /// Which one of its level, from 0.
+    pub(crate) number: u64,
+    pub(crate) hash: Hash,
+}
+
+/// How many leaves a node of a kept level spans; level 0 is the leaves.
+pub(crate) fn span(level: u32) -> u64 {
+    1_u64.checked_shl(level * STEP).unwrap_or(u64::MAX)
+}
+
 impl Edge {
     /// Appends a leaf.
-    pub(crate) fn push(&mut self, leaf: Hash) {
+    pub fn push(&mut self, leaf: Hash) {
+        self.push_noting(leaf, &mut Vec::new());
+    }
+
+    /// Appends a leaf, and notes the nodes to keep that it completes.
+    pub(crate) fn push_noting(&mut self, leaf: Hash, completed: &mut Vec<Node>) {
         let mut node = leaf;
-        for _ in 0..self.size.trailing_ones() {
+        for height in 1..=self.size.trailing_ones() {
             if let Some(left) = self.subtrees.pop() {
                 node = parent(&left, &node);
+            }
+            if height.is_multiple_of(STEP) {
+                let (level, number) = (height / STEP, self.size >> height);
+                completed.push(Node { level, number, hash: node });
             }
         }
         self.subtrees.push(node);
         self.size += 1;
     }
 
+    /// Appends the leaves below a node of a kept level. Their number must divide the size.
+    pub(crate) fn push_subtree(&mut self, level: u32, hash: Hash) {
+        let leaves = span(level);
+        let mut node = hash;
+        for _ in 0..(self.size / leaves).trailing_ones() {
+            if let Some(left) = self.subtrees.pop() {
+                node = parent(&left, &node);
+            }
+        }
+        self.subtrees.push(node);
+        self.size += leaves;
+    }
+
     /// The number of leaves.
-    pub(crate) fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.size
     }
 
     /// Size and root.
-    pub(crate) fn head(&self) -> TreeHead {
+    pub fn head(&self) -> TreeHead {
         let mut subtrees = self.subtrees.iter().rev();
         let root = match subtrees.next() {
             Some(last) => subtrees.fold(*last, |right, left| parent(left, &right)),
@@ -147,6 +190,33 @@ mod tests {
         assert_eq!(Edge::from_bytes(3, &[0; 32]), None);
         assert_eq!(Edge::from_bytes(1, &[0; 33]), None);
         assert_eq!(Edge::from_bytes(0, &[]), Some(Edge::default()));
+    }
+
+    #[test]
+    fn every_eighth_level_is_noted_as_it_is_completed() {
+        let leaves: Vec<Hash> = (0..70_000_u32).map(|it| leaf(&it.to_be_bytes())).collect();
+        let (mut edge, mut noted) = (Edge::default(), Vec::new());
+        for leaf in &leaves {
+            edge.push_noting(*leaf, &mut noted);
+        }
+        let first = |level| noted.iter().filter(move |node| node.level == level);
+        assert_eq!((first(1).count(), first(2).count(), noted.len()), (273, 1, 274));
+        for (number, node) in (0..).zip(first(1)) {
+            let start = usize::try_from(number * 256).unwrap();
+            assert_eq!((node.number, node.hash), (number, naive(&leaves[start..start + 256])));
+        }
+        assert_eq!(first(2).next().unwrap().hash, naive(&leaves[..65_536]));
+
+        // The tree comes back from its nodes.
+        let mut again = Edge::default();
+        again.push_subtree(2, first(2).next().unwrap().hash);
+        for node in first(1).skip(256) {
+            again.push_subtree(1, node.hash);
+        }
+        for leaf in &leaves[273 * 256..] {
+            again.push_subtree(0, *leaf);
+        }
+        assert_eq!(again, edge);
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::leaf::Leaf;
+use crate::nodes;
 use crate::readers::Readers;
 use crate::rows::{EventRow, Of, TransactionRow, events, unsigned};
 use crate::tree::Edge;
@@ -25,6 +26,8 @@ pub(crate) struct Verification<'a> {
     claimed: Claimed,
     /// The tree of what has been read.
     edge: Edge,
+    /// Whether a node that is kept is another than what its events make.
+    node_at_fault: bool,
     /// The transaction of the last event that has been read.
     transaction: Option<Arc<TransactionRow>>,
 }
@@ -57,7 +60,8 @@ impl<'a> Verification<'a> {
         };
         let claimed = Claimed { no, time, edge };
         let (edge, transaction) = (Edge::default(), None);
-        Ok(Some(Self { readers, workspace, claimed, edge, transaction }))
+        let node_at_fault = false;
+        Ok(Some(Self { readers, workspace, claimed, edge, node_at_fault, transaction }))
     }
 
     pub(crate) fn done(&self) -> u64 {
@@ -80,6 +84,7 @@ impl<'a> Verification<'a> {
             let orders = page.iter().map(|event| follows(conn, event)).collect::<Result<_, _>>()?;
             Ok((page, orders))
         })?;
+        let mut completed = Vec::new();
         for (event, in_order) in page.iter().zip(orders) {
             if let Some(what) = self.check(event, in_order) {
                 return Ok(Some(broken(self.done() + 1, what)));
@@ -87,9 +92,12 @@ impl<'a> Verification<'a> {
             if let Some(verdict) = self.check_transaction(Some(&event.transaction)) {
                 return Ok(Some(verdict));
             }
-            self.edge.push(event.leaf);
+            self.edge.push_noting(event.leaf, &mut completed);
             self.transaction = Some(Arc::clone(&event.transaction));
         }
+        let no = self.claimed.no;
+        self.node_at_fault |=
+            !self.readers.with(DOING, |conn| nodes::are_kept(conn, no, &completed))?;
         let missing = page.len() < limit;
         Ok(missing.then(|| broken(self.done() + 1, "the event is missing")))
     }
@@ -151,6 +159,9 @@ impl<'a> Verification<'a> {
         let beside = |what| Ok(Verdict::Broken(Fault { position: None, what }));
         if self.transaction.as_ref().is_some_and(|last| last.time > self.claimed.time) {
             return beside("the workspace's time is before that of its last event");
+        }
+        if self.node_at_fault {
+            return beside("a node of the tree is not what its events make");
         }
         let no = self.claimed.no;
         if self.readers.with(DOING, |conn| exists(conn, STREAM_AT_FAULT, no))? {

@@ -105,6 +105,24 @@ async fn a_change_of_any_field_is_found_and_its_event_named() {
 }
 
 #[tokio::test]
+async fn a_node_of_the_tree_that_was_changed_is_found() {
+    let dir = dir();
+    let acme = workspace("acme");
+    let log = open(dir.path());
+    for version in 0..6 {
+        store(&*log, &acme, &user(1), version * 50, commit(&["x"; 50])).await;
+    }
+    assert!(matches!(verdict(&log, &acme).await, Verdict::Sound(_)));
+    log.close();
+    drop(log);
+    let conn = Connection::open(dir.path().join("log.db")).unwrap();
+    assert_eq!(conn.execute("UPDATE nodes SET hash = zeroblob(32)", []).unwrap(), 1);
+    let what = "a node of the tree is not what its events make";
+    let broken = Verdict::Broken(Fault { position: None, what });
+    assert_eq!(verdict(&open(dir.path()), &acme).await, broken);
+}
+
+#[tokio::test]
 async fn an_event_that_is_missing_is_noticed_by_readers_too() {
     let dir = dir();
     let acme = sound(dir.path()).await;
