@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The media type of one JSON object a line.
-const NDJSON: &str = "application/x-ndjson";
+pub(crate) const NDJSON: &str = "application/x-ndjson";
 /// How many events are read at a time where no limit is given.
 const CHUNK: usize = 1_000;
 
@@ -31,6 +31,14 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "limit",
             "How many at most: 100 unless said, 1,000 at most; as NDJSON: all unless said",
         )
+        .shows::<Events>();
+    let line = list.named::<Event>();
+    vec![filters(list).or_as(NDJSON, line)]
+}
+
+/// Says which events an endpoint can be asked for.
+pub(crate) fn filters(endpoint: Endpoint) -> Endpoint {
+    endpoint
         .param("stream", "Only of this stream, such as `user/<id>`; a user's SCIM ids will do")
         .param(
             "type",
@@ -40,9 +48,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .param("correlation", "Only with this correlation id")
         .param("from", "Not before this position or RFC 3339 time")
         .param("to", "Not after this position or RFC 3339 time")
-        .shows::<Events>();
-    let line = list.named::<Event>();
-    vec![list.or_as(NDJSON, line)]
 }
 
 /// A part of the record.
@@ -111,7 +116,7 @@ impl From<StoredEvent> for Event {
     }
 }
 
-fn query(params: &Params) -> Result<EventQuery, Refused> {
+pub(crate) fn query(params: &Params) -> Result<EventQuery, Refused> {
     let place = |name| params.get(name).map(|text| moment::moment(name, text)).transpose();
     Ok(EventQuery {
         stream: params.text("stream"),

@@ -33,6 +33,7 @@ mod effects;
 mod endpoint;
 mod envelope;
 mod events;
+mod export;
 mod extensions;
 mod groups;
 mod history;
@@ -46,6 +47,7 @@ mod policies;
 mod probes;
 mod problem;
 mod projections;
+mod proofs;
 mod provisioning;
 mod publications;
 mod role_mapping;
@@ -98,6 +100,8 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     devices::endpoints,
     mdm_services::endpoints,
     events::endpoints,
+    export::endpoints,
+    proofs::endpoints,
     offboardings::endpoints,
     holds::endpoints,
     history::endpoints,

@@ -52,6 +52,7 @@ pub use ids::{CountedIds, Ids, SystemIds};
 pub use in_force::{Reached, WouldDo};
 pub use jobs::{Job, JobState};
 pub use lists::{List, View};
+pub use record::Notary;
 pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
 pub use remap::Remapped;
 pub use request_ids::RequestIds;
@@ -74,6 +75,8 @@ pub struct Parts {
     pub public_url: String,
     /// SHA-256 of the owner's token for `/api/v1`.
     pub admin_digest: TokenDigest,
+    /// What signs checkpoints.
+    pub notary: Arc<Notary>,
 }
 
 /// How many bytes of states each kind of aggregate may keep in memory.
@@ -97,6 +100,7 @@ pub struct App {
     ids: Arc<dyn Ids>,
     public_url: String,
     admin_digest: TokenDigest,
+    notary: Arc<Notary>,
     workspaces: Arc<Lanes<Workspace>>,
     users: Arc<Lanes<User>>,
     groups: Arc<Lanes<Group>>,
@@ -123,7 +127,7 @@ pub struct App {
 impl App {
     /// Puts the parts together. Policies run once [`policies::run`] is started.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { log, read_models, clock, ids, public_url, admin_digest } = parts;
+        let Parts { log, read_models, clock, ids, public_url, admin_digest, notary } = parts;
         let lanes = (Arc::clone(&log), Arc::clone(&clock));
         Arc::new(Self {
             workspaces: Lanes::new(lanes.0.clone(), lanes.1.clone(), cache_bytes::WORKSPACES),
@@ -138,6 +142,7 @@ impl App {
             ids,
             public_url,
             admin_digest,
+            notary,
             progress: policies::Progress::default(),
             pace: pace::Pace::default(),
             turns: policies::Turns::default(),

@@ -72,6 +72,9 @@ pub enum Refusal {
     /// Our fault, in a read model.
     #[error("the server failed")]
     Reading(#[source] projections::Failure),
+    /// Our fault, in signing.
+    #[error("the server failed")]
+    Signing(#[from] record::NotaryError),
     /// Our fault.
     #[error("an event cannot be read")]
     Unreadable,
@@ -104,7 +107,7 @@ impl Refusal {
             Self::Taken(_) | Self::State(_) => 409,
             Self::Malformed(_) => 400,
             Self::TooFast(_) => 429,
-            Self::Failed(_) | Self::Reading(_) | Self::Unreadable => 500,
+            Self::Failed(_) | Self::Reading(_) | Self::Signing(_) | Self::Unreadable => 500,
         }
     }
 

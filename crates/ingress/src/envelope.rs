@@ -181,6 +181,7 @@ mod tests {
             ids: Arc::new(CountedIds::default()),
             public_url: String::new(),
             admin_digest: app::admin_digest("owner"),
+            notary: Arc::new(app::Notary::temporary().unwrap()),
         })
     }
 

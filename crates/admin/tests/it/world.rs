@@ -263,6 +263,7 @@ fn app(log: &Arc<SqliteLog>, clock: &Arc<ManualClock>, read_models: Arc<ReadMode
         ids: Arc::new(CountedIds::default()),
         public_url: "https://muster.example".to_owned(),
         admin_digest: app::admin_digest(TOKEN),
+        notary: Arc::new(app::Notary::temporary().unwrap()),
     })
 }
 

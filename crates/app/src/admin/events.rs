@@ -56,6 +56,13 @@ pub struct EventPart {
 }
 
 impl EventQuery {
+    /// Whether it asks for less than everything that happened after a position.
+    pub fn is_filtered(&self) -> bool {
+        let Self { stream, name, actor, correlation, from, to, .. } = self;
+        let texts = [stream, name, actor, correlation];
+        texts.iter().any(|it| it.is_some()) || from.is_some() || to.is_some()
+    }
+
     /// The end of a type that stands for any.
     const ANY: char = '*';
 

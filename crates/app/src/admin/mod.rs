@@ -9,6 +9,7 @@
 //!   what they are about
 //! - [`events`], [`offboardings`], [`effects`], [`holds`], [`projections`]: what happened, what follows,
 //!   what waits, what is shown
+//! - [`proofs`]: what proves that nobody has changed what happened
 
 pub mod access;
 pub mod accounts;
@@ -23,6 +24,7 @@ pub mod mdm_services;
 pub mod offboardings;
 pub mod page;
 pub mod projections;
+pub mod proofs;
 pub mod publications;
 pub mod roles;
 pub mod saml;

@@ -78,6 +78,7 @@ impl Server {
             ids: Arc::new(CountedIds::default()),
             public_url: PUBLIC_URL.to_owned(),
             admin_digest: app::admin_digest("owner"),
+            notary: Arc::new(app::Notary::temporary().unwrap()),
         });
         let (workspace, _) =
             app.create_workspace(&person(), "acme", "Acme", Plan::Enterprise).await.unwrap();

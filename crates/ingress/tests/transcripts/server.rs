@@ -52,6 +52,7 @@ impl Server {
             ids: Arc::new(CountedIds::default()),
             public_url: PUBLIC_URL.to_owned(),
             admin_digest: app::admin_digest("owner"),
+            notary: Arc::new(app::Notary::temporary().unwrap()),
         });
         let (workspace, base, token) = connect(&app, idp).await;
         let mounted = actix_web::App::new().configure(ingress::configure(Arc::clone(&app)));

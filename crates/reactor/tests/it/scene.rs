@@ -50,6 +50,7 @@ pub(crate) fn app(dir: &TempDir, clock: &Arc<ManualClock>) -> Arc<App> {
         ids: Arc::new(CountedIds::default()),
         public_url: "http://muster.example".into(),
         admin_digest: app::admin_digest("token"),
+        notary: Arc::new(app::Notary::temporary().unwrap()),
     })
 }
 
