@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use app::{App, Parts, SystemIds, admin::mdm_services::SetUp, policies};
-use event_log::{EventLog, SqliteLog, SqliteOptions, SystemClock};
+use app::{App, Notary, Parts, SystemIds, admin::mdm_services::SetUp, policies};
+use event_log::{Clock, EventLog, SqliteLog, SqliteOptions, SystemClock};
 use projections::ReadModels;
 use reactor::{
     deliverer::{self, Deliverer},
@@ -37,6 +37,17 @@ pub(crate) fn open_log(
         .with_context(|| format!("opening the log in {}", data_dir.display()))
 }
 
+/// Opens the keys that sign checkpoints, in their own file or in that of the data directory. The log
+/// must be open: it keeps others away.
+pub(crate) fn open_notary(
+    data_dir: &Path,
+    path: Option<&Path>,
+    master_key: Option<[u8; 32]>,
+) -> anyhow::Result<Notary> {
+    let path = path.map_or_else(|| data_dir.join("signing.keys"), Path::to_owned);
+    Notary::open(&path, master_key.as_ref(), SystemClock.now()).context("opening the signing keys")
+}
+
 /// Opens the read models of a data directory.
 pub(crate) fn open_read_models(
     data_dir: &Path,
@@ -50,6 +61,14 @@ impl Node {
     /// Opens everything and starts what runs in the background.
     pub(crate) fn start(settings: &Settings, public_url: String) -> anyhow::Result<Self> {
         let log = open_log(&settings.data_dir, settings.master_key)?;
+        let signing_keys = settings.signing_keys.as_deref();
+        let notary = open_notary(&settings.data_dir, signing_keys, settings.master_key)?;
+        if notary.is_made_now() && !log.heads().is_empty() {
+            tracing::warn!(
+                "a signing key was made, though there are events: whoever keeps checkpoints needs \
+                 the new public key"
+            );
+        }
         let read_models = open_read_models(&settings.data_dir, &log)?;
         let (admin_digest, new_token) = admin(&log, settings.admin_token.as_deref())?;
         let app = App::new(Parts {
@@ -59,6 +78,7 @@ impl Node {
             ids: Arc::new(SystemIds),
             public_url,
             admin_digest,
+            notary: Arc::new(notary),
         });
         if let Some(per_second) = settings.requests_per_second {
             app.limit_requests(per_second);

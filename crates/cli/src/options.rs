@@ -44,6 +44,10 @@ pub(crate) struct ServerOptions {
     /// 32 bytes in base64 that wrap every key of the data directory.
     #[arg(long, env = "MUSTER_MASTER_KEY", hide_env_values = true)]
     master_key: Option<String>,
+    /// The file of the keys that sign checkpoints; made when it is missing. [default: signing.keys in
+    /// the data directory]
+    #[arg(long, env = "MUSTER_SIGNING_KEYS")]
+    signing_keys: Option<PathBuf>,
     /// A TOML file with these settings, names with underscores.
     #[arg(long, env = "MUSTER_CONFIG")]
     #[serde(skip)]
@@ -67,6 +71,7 @@ pub(crate) struct Settings {
     pub(crate) log_json: bool,
     pub(crate) admin_token: Option<String>,
     pub(crate) master_key: Option<[u8; 32]>,
+    pub(crate) signing_keys: Option<PathBuf>,
 }
 
 impl ServerOptions {
@@ -106,6 +111,7 @@ impl ServerOptions {
             log_json: self.log_json || file.log_json,
             admin_token,
             master_key: self.master_key.or(file.master_key).as_deref().map(key).transpose()?,
+            signing_keys: self.signing_keys.or(file.signing_keys),
         })
     }
 }

@@ -62,13 +62,29 @@ impl Client {
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
         let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let answer = self.send(method, path, body).await?;
+        Ok(serde_json::from_slice(&answer).unwrap_or_default())
+    }
+
+    /// Reads something that is no JSON object.
+    pub(crate) async fn text(&mut self, path: &str) -> anyhow::Result<String> {
+        let answer = self.send(&Method::GET, path, Vec::new()).await?;
+        String::from_utf8(answer).context("the server did not answer with a text")
+    }
+
+    async fn send(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> anyhow::Result<Vec<u8>> {
         let answer = self.connection.send(method, path, &self.headers, body.into()).await;
         let answer = answer.with_context(|| format!("asking the server at {}", self.url))?;
-        let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if !answer.status.is_success() {
+            let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
             let detail = json.get("detail").and_then(Value::as_str).unwrap_or("no detail");
             bail!("the server answers {}: {detail}", answer.status);
         }
-        Ok(json)
+        Ok(answer.body.into())
     }
 }

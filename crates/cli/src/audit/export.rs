@@ -1,0 +1,201 @@
+//! `muster audit export`: events in a file, with everything that proves them.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{BufRead, BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
+use event_log::WorkspaceId;
+use record::{
+    Checkpoint, Note,
+    export::{Header, Line, Trailer},
+};
+
+use super::{
+    Offline, bar, csv,
+    source::{Source, Wanted},
+};
+use crate::{output::complain, remote::Remote};
+
+/// Which events, and where they go.
+#[derive(Args)]
+pub(crate) struct ExportOptions {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    offline: Offline,
+    /// The workspace's slug.
+    #[arg(long, env = "MUSTER_WORKSPACE")]
+    workspace: String,
+    /// The file to write.
+    #[arg(long)]
+    out: PathBuf,
+    /// What is written.
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    format: Format,
+    /// Goes on where an export that was cut off has ended.
+    #[arg(long)]
+    resume: bool,
+    /// Only of this stream, such as `user/<id>`.
+    #[arg(long)]
+    stream: Option<String>,
+    /// Only of this type, or of all that begin so: `user.*`.
+    #[arg(long = "type")]
+    kind: Option<String>,
+    /// Only by this actor, such as `connector:okta`.
+    #[arg(long)]
+    actor: Option<String>,
+    /// Only with this correlation id.
+    #[arg(long)]
+    correlation: Option<String>,
+    /// Not before this position or RFC 3339 time.
+    #[arg(long)]
+    from: Option<String>,
+    /// Not after this position or RFC 3339 time.
+    #[arg(long)]
+    to: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One JSON object a line: what `muster audit verify` checks.
+    Ndjson,
+    /// For spreadsheets; the checkpoint goes into a file beside it.
+    Csv,
+}
+
+/// What there is of an export that was cut off.
+struct Begun {
+    header: Header,
+    size: u64,
+    /// The last position, and how many events there are.
+    after: u64,
+    events: u64,
+    /// Where the last whole line ends.
+    bytes: u64,
+}
+
+pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
+    let workspace = WorkspaceId::parse(&options.workspace)?;
+    let filters = options.filters();
+    let mut wanted = Wanted { prove: !filters.is_empty(), filters, size: None };
+    let begun = if options.resume { Begun::read(&options.out)? } else { None };
+    if let Some(begun) = &begun {
+        ensure!(options.format == Format::Ndjson, "only ndjson can be resumed");
+        ensure!(
+            begun.header.workspace == options.workspace && begun.header.filtered == wanted.prove,
+            "{} is an export of something else",
+            options.out.display()
+        );
+        wanted.size = Some(begun.size);
+    }
+    let mut source = Source::open(&options.offline, &options.remote, &workspace, wanted).await?;
+    let mut file = match &begun {
+        None => File::create(&options.out),
+        Some(begun) => OpenOptions::new().append(true).open(&options.out).and_then(|file| {
+            file.set_len(begun.bytes)?;
+            Ok(file)
+        }),
+    }
+    .map(BufWriter::new)
+    .with_context(|| format!("writing {}", options.out.display()))?;
+    if begun.is_none() {
+        begin(&mut file, &source, &options)?;
+    }
+    let (mut after, mut events) = begun.map_or((Some(0), 0), |it| (Some(it.after), it.events));
+    let bar = bar(workspace.as_str());
+    bar.set_length(source.size);
+    while let Some(position) = after {
+        let part = source.part(position).await?;
+        events += part.lines.len() as u64;
+        for line in &part.lines {
+            write(&mut file, line, options.format)?;
+        }
+        after = part.next;
+        bar.set_position(after.unwrap_or(source.size));
+    }
+    bar.finish_and_clear();
+    if options.format == Format::Ndjson {
+        writeln!(file, "{}", serde_json::to_string(&Trailer::new(events, None))?)?;
+    }
+    file.into_inner()?.sync_all()?;
+    let out = options.out.display();
+    complain(&format!("{events} events of {workspace} in {out}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+impl ExportOptions {
+    fn filters(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("stream", &self.stream),
+            ("type", &self.kind),
+            ("actor", &self.actor),
+            ("correlation", &self.correlation),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        all.into_iter().filter_map(|(name, it)| it.clone().map(|it| (name, it))).collect()
+    }
+}
+
+fn begin(file: &mut impl Write, source: &Source, options: &ExportOptions) -> anyhow::Result<()> {
+    match options.format {
+        Format::Ndjson => writeln!(file, "{}", source.header)?,
+        Format::Csv => {
+            let mut beside = options.out.clone().into_os_string();
+            beside.push(".checkpoint");
+            std::fs::write(&beside, Header::parse(&source.header)?.checkpoint)
+                .with_context(|| format!("writing {}", Path::new(&beside).display()))?;
+            file.write_all(csv::HEAD.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn write(file: &mut impl Write, line: &str, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Ndjson => writeln!(file, "{line}")?,
+        Format::Csv => {
+            let line: Line = serde_json::from_str(line).context("reading an event")?;
+            file.write_all(csv::row(&line).as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+impl Begun {
+    /// `None` when there is no file, or nothing whole in it.
+    fn read(path: &Path) -> anyhow::Result<Option<Self>> {
+        let Ok(file) = File::open(path) else { return Ok(None) };
+        let mut file = BufReader::new(file);
+        let mut line = String::new();
+        if file.read_line(&mut line)? == 0 || !line.ends_with('\n') {
+            return Ok(None);
+        }
+        let header = Header::parse(&line)?;
+        let size = Checkpoint::parse(Note::parse(&header.checkpoint)?.text_as_kept())?.head.size;
+        let mut begun = Self { header, size, after: 0, events: 0, bytes: line.len() as u64 };
+        let mut last = String::new();
+        loop {
+            line.clear();
+            if file.read_line(&mut line)? == 0 || !line.ends_with('\n') {
+                break;
+            }
+            if Trailer::parse(&line).is_some() {
+                bail!("{} is whole already", path.display());
+            }
+            begun.bytes += line.len() as u64;
+            begun.events += 1;
+            std::mem::swap(&mut last, &mut line);
+        }
+        if begun.events > 0 {
+            let line: Line = serde_json::from_str(&last).context("reading the last event")?;
+            begun.after = line.position;
+        }
+        Ok(Some(begun))
+    }
+}

@@ -1,0 +1,88 @@
+//! `muster audit`: the record of a workspace, from a running server, from a data directory, or from
+//! an export.
+
+mod checkpoint;
+mod csv;
+mod export;
+mod keys;
+mod log;
+mod source;
+mod verify;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use app::Notary;
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{node, options};
+
+/// What to do with the record.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List events, oldest first.
+    Log(log::LogOptions),
+    /// Check that no event was changed, and name the first that was: in an export, in a data
+    /// directory, or as a server shows them.
+    Verify(verify::VerifyOptions),
+    /// Write events to a file with everything that proves them.
+    Export(export::ExportOptions),
+    /// Get size and root of the record, signed: keep it where nobody of this installation can change
+    /// it.
+    Checkpoint(checkpoint::CheckpointOptions),
+    /// The key that signs checkpoints.
+    #[command(subcommand)]
+    Key(checkpoint::KeyCommand),
+}
+
+/// A data directory that no server is using.
+#[derive(Args, Clone)]
+pub(crate) struct Offline {
+    /// Read this data directory instead of asking a server.
+    #[arg(long)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The master key of the data directory.
+    #[arg(long, env = "MUSTER_MASTER_KEY", hide_env_values = true)]
+    master_key: Option<String>,
+    /// The file of the signing keys. [default: signing.keys in the data directory]
+    #[arg(long, env = "MUSTER_SIGNING_KEYS")]
+    signing_keys: Option<PathBuf>,
+}
+
+impl Offline {
+    pub(crate) fn open(&self) -> anyhow::Result<Option<Arc<event_log::SqliteLog>>> {
+        let Some(data_dir) = &self.data_dir else { return Ok(None) };
+        anyhow::ensure!(data_dir.exists(), "there is no directory {}", data_dir.display());
+        node::open_log(data_dir, self.master_key()?).map(Some)
+    }
+
+    /// What signs checkpoints, once the log is open: only then nobody else has the keys.
+    fn notary(&self) -> anyhow::Result<Notary> {
+        let data_dir = self.data_dir.clone().unwrap_or_default();
+        node::open_notary(&data_dir, self.signing_keys.as_deref(), self.master_key()?)
+    }
+
+    fn master_key(&self) -> anyhow::Result<Option<[u8; 32]>> {
+        self.master_key.as_deref().map(options::key).transpose()
+    }
+}
+
+pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Log(options) => log::log(options).await,
+        Command::Verify(options) => verify::verify(options).await,
+        Command::Export(options) => export::export(options).await,
+        Command::Checkpoint(options) => checkpoint::checkpoint(options).await,
+        Command::Key(command) => checkpoint::key(command).await,
+    }
+}
+
+/// A bar on standard error, with rate and time left; nothing where that is no terminal.
+pub(crate) fn bar(what: &str) -> ProgressBar {
+    let template = "{prefix:16} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}";
+    let bar = ProgressBar::no_length().with_prefix(what.to_owned());
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
