@@ -104,6 +104,7 @@ struct Keys {
 
 /// A key.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "read as `items[].key`, where it says what it is")]
 struct Key {
     /// What verifies checkpoints: a C2SP verifier key.
     key: String,

@@ -79,11 +79,13 @@ impl<'a> Verification<'a> {
             return self.finish().map(Some);
         }
         let limit = usize::try_from(total - done).unwrap_or(PAGE).min(PAGE);
-        let (page, orders): (Vec<_>, Vec<bool>) = self.readers.with(DOING, |conn| {
-            let page = events(conn, Of::Workspace(self.claimed.no), done, limit)?;
-            let orders = page.iter().map(|event| follows(conn, event)).collect::<Result<_, _>>()?;
-            Ok((page, orders))
-        })?;
+        let (page, orders, unreadable): (Vec<_>, Vec<bool>, _) =
+            self.readers.with(DOING, |conn| {
+                let (page, unreadable) = readable(conn, self.claimed.no, done, limit)?;
+                let orders =
+                    page.iter().map(|event| follows(conn, event)).collect::<Result<_, _>>()?;
+                Ok((page, orders, unreadable))
+            })?;
         let mut completed = Vec::new();
         for (event, in_order) in page.iter().zip(orders) {
             if let Some(what) = self.check(event, in_order) {
@@ -98,6 +100,9 @@ impl<'a> Verification<'a> {
         let no = self.claimed.no;
         self.node_at_fault |=
             !self.readers.with(DOING, |conn| nodes::are_kept(conn, no, &completed))?;
+        if unreadable {
+            return Ok(Some(broken(self.done() + 1, "the event does not read")));
+        }
         let missing = page.len() < limit;
         Ok(missing.then(|| broken(self.done() + 1, "the event is missing")))
     }
@@ -185,6 +190,43 @@ const CLAIM_AT_FAULT: &str = "
 
 fn exists(conn: &Connection, sql: &str, workspace: i64) -> rusqlite::Result<bool> {
     conn.prepare_cached(sql)?.exists([workspace])
+}
+
+/// The events after a position, up to one that does not read, if there is such a one.
+fn readable(
+    conn: &Connection,
+    workspace: i64,
+    after: u64,
+    limit: usize,
+) -> rusqlite::Result<(Vec<EventRow>, bool)> {
+    let of = Of::Workspace(workspace);
+    match events(conn, of, after, limit) {
+        Ok(page) => return Ok((page, false)),
+        Err(error) if !is_of_what_stands_there(&error) => return Err(error),
+        Err(_) => {}
+    }
+    let mut page = Vec::new();
+    while page.len() < limit {
+        match events(conn, of, after + page.len() as u64, 1) {
+            Ok(one) if one.is_empty() => return Ok((page, false)),
+            Ok(one) => page.extend(one),
+            Err(_) => break,
+        }
+    }
+    Ok((page, true))
+}
+
+/// Whether an error comes from what stands in the file, such as bytes that are no text.
+fn is_of_what_stands_there(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error as E;
+    let kind = matches!(
+        error,
+        E::FromSqlConversionFailure(..)
+            | E::InvalidColumnType(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::Utf8Error(..)
+    );
+    kind || error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt)
 }
 
 /// Whether the version before this one is there, and earlier.

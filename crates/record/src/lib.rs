@@ -23,4 +23,6 @@ pub use notary::{KeyState, Notary, NotaryError, PublicKey, Rotated};
 pub use note::{Note, Verifier};
 
 #[cfg(test)]
+mod example;
+#[cfg(test)]
 mod tests;

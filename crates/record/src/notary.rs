@@ -276,7 +276,7 @@ mod tests {
         for key in &keys {
             last.verify(std::slice::from_ref(&key.verifier)).unwrap();
         }
-        let text = last.verify(&[old.clone()]).unwrap();
+        let text = last.verify(std::slice::from_ref(&old)).unwrap();
         let next = Checkpoint::parse(text).unwrap().next_key.unwrap();
         let note = notary.sign(&acme(), head(6));
         assert!(note.verify(&[old]).is_err() && note.verify(&[next]).is_ok());

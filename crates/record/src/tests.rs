@@ -248,9 +248,9 @@ fn with_another_letter(text: &str, at: prop::sample::Index) -> String {
     let at = places[at.index(places.len())];
     bytes[at] = match bytes[at] {
         b'1' => b'2',
-        b'0'..=b'9' => b'1',
+        b'0' | b'2'..=b'9' => b'1',
         b'a' => b'b',
-        b'a'..=b'z' => b'a',
+        b'b'..=b'z' => b'a',
         b'A' => b'B',
         _ => b'A',
     };

@@ -15,6 +15,7 @@ mod offboardings;
 mod probes;
 mod problems;
 mod projections;
+mod proofs;
 mod publications;
 mod removal;
 mod roles;

@@ -78,18 +78,18 @@ impl Source {
     }
 
     async fn ask(remote: &Remote, workspace: &WorkspaceId, wanted: Wanted) -> anyhow::Result<Self> {
-        let mut query = format!("proofs={}", wanted.prove);
-        for (name, value) in &wanted.filters {
-            query.push_str(&format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
-        }
+        let mut query = vec![format!("proofs={}", wanted.prove)];
+        query.extend(wanted.filters.iter().map(|(name, value)| {
+            format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
+        }));
         let mut client = remote.client()?;
         let size = wanted.size.map(|size| format!("?size={size}")).unwrap_or_default();
         let note = client.text(&format!("/workspaces/{workspace}/checkpoint{size}")).await?;
         let read = Note::parse(&note)?;
         let size = Checkpoint::parse(read.text_as_kept())?.head.size;
-        query.push_str(&format!("&size={size}"));
+        query.push(format!("size={size}"));
         let header = serde_json::to_string(&Header::new(workspace, note, wanted.prove))?;
-        let from = From::Server { client: Box::new(client), query };
+        let from = From::Server { client: Box::new(client), query: query.join("&") };
         Ok(Self { from, workspace: workspace.clone(), header, size })
     }
 

@@ -248,17 +248,20 @@ fn in_words(name: &str, found: Result<&Findings, &Bad>) -> String {
         Ok(Findings { head, events, whole, trusted, unproved_data }) => {
             let root = BASE64.encode(&head.root);
             let which = if *whole { "" } else { " of an export with gaps" };
-            let mut text = format!("{name}: {events} events{which}, all as written; root {root}");
-            text.push_str(&match trusted {
-                0 => "; nothing that was kept elsewhere vouches for it: --checkpoint".to_owned(),
-                size if *size == head.size => "; the checkpoint fits".to_owned(),
-                size => format!("; a checkpoint vouches for the first {size}"),
+            let mut said = vec![
+                format!("{name}: {events} events{which}, all as written"),
+                format!("root {root}"),
+            ];
+            said.push(match trusted {
+                0 => "nothing that was kept elsewhere vouches for it: --checkpoint".to_owned(),
+                size if *size == head.size => "the checkpoint fits".to_owned(),
+                size => format!("a checkpoint vouches for the first {size}"),
             });
             if *unproved_data > 0 {
                 let note = "are sealed: what their data says is the exporter's word";
-                text.push_str(&format!("; {unproved_data} events {note}"));
+                said.push(format!("{unproved_data} events {note}"));
             }
-            text
+            said.join("; ")
         }
     }
 }

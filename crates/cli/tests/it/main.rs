@@ -19,6 +19,7 @@ mod lifecycle;
 mod mdm_services;
 mod needle;
 mod operation;
+mod proofs;
 mod races;
 mod raw;
 mod rules_matrix;
