@@ -11,6 +11,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import record
 import server
 import suites
 import tables
@@ -26,7 +27,7 @@ def main():
         parser.add_argument(name, type=lambda path: Path(path).resolve(), required=True)
     arguments = parser.parse_args()
     report = {"versions": versions(arguments.libraries), "suites": [], "tables": []}
-    run_suites(arguments, report["suites"])
+    run_suites(arguments, report["suites"], report["tables"])
     for name, (counts, wrong) in tables.compare(arguments.engines, arguments.libraries).items():
         report["tables"].append({"engine": name, "counts": counts, "wrong": wrong})
     (arguments.out / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
@@ -34,7 +35,7 @@ def main():
     return 1 if any(row["wrong"] for row in [*report["suites"], *report["tables"]]) else 0
 
 
-def run_suites(arguments, rows):
+def run_suites(arguments, rows, tables):
     listed = suites.exceptions()
     with server.serve(arguments.binary, arguments.out / "server.log") as url:
         for idp in CONNECTORS:
@@ -45,11 +46,13 @@ def run_suites(arguments, rows):
                 rows.append({"suite": suite, "connector": idp, "counts": counts, "wrong": wrong})
         counts, wrong = webhooks.run(url)
         rows.append({"suite": webhooks.SUITE, "connector": "-", "counts": counts, "wrong": wrong})
+        counts, wrong = record.check(url, CONNECTORS, arguments.libraries)
+        tables.append({"engine": record.LIBRARY, "counts": counts, "wrong": wrong})
 
 
 def versions(libraries):
     python = ("scim2-cli", "scim2-tester", "scim-sanity", "scim2-filter-parser", "standardwebhooks")
-    node = ("scim-patch", "scim2-parse-filter")
+    node = ("scim-patch", "scim2-parse-filter", record.LIBRARY)
     manifest = lambda name: libraries / "node_modules" / name / "package.json"
     packages = {name: json.loads(manifest(name).read_text())["version"] for name in node}
     return {name: version(name) for name in python} | packages

@@ -75,13 +75,17 @@ def connect(url, idp):
 
 
 def call(url, method, path, body):
+    return json.loads(text(url, path, method, json.dumps(body).encode()))
+
+
+def text(url, path, method="GET", data=None):
     request = urllib.request.Request(
         f"{url}/api/v1{path}",
-        data=json.dumps(body).encode(),
+        data=data,
         method=method,
         headers={"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": "application/json"},
     )
     # Not through a proxy that the environment may name: the server is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request) as response:
-        return json.load(response)
+        return response.read().decode()
