@@ -16,22 +16,22 @@ use hdrhistogram::Histogram;
 use uuid::Uuid;
 
 /// How many events one append has.
-const APPEND: u64 = 1_000;
+const APPEND: usize = 1_000;
 /// How many proofs of each kind are timed.
 const PROOFS: u64 = 1_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let events = std::env::args().nth(1).map_or(Ok(1_000_000), |number| number.parse::<u64>())?;
+    let events = std::env::args().nth(1).map_or(Ok(1_000_000), |number| number.parse::<usize>())?;
     let log = SqliteLog::temporary(Arc::new(SystemClock))?;
     let acme = WorkspaceId::parse("acme")?;
     let started = Instant::now();
-    for number in 0..events.div_ceil(APPEND) {
+    for number in (0..).take(events.div_ceil(APPEND)) {
         log.append(append(&acme, number)).await?;
     }
     let head = log.head(&acme);
-    let rate = head as f64 / started.elapsed().as_secs_f64();
-    println!("{head} events appended, {APPEND} at a time: {rate:.0}/s");
+    let seconds = started.elapsed().as_secs_f64();
+    println!("{head} events appended, {APPEND} at a time: {seconds:.1} s");
 
     let mut inclusion = Histogram::<u64>::new(3)?;
     let mut consistency = Histogram::<u64>::new(3)?;
@@ -68,13 +68,13 @@ fn append(workspace: &WorkspaceId, number: u64) -> StreamAppend {
     };
     let commit = Commit {
         meta: Meta { actor: "connector:okta/t1".into(), ..Meta::default() },
-        events: vec![event; APPEND as usize],
+        events: vec![event; APPEND],
         claims: Vec::new(),
         checkpoint: None,
     };
     StreamAppend {
         workspace: workspace.clone(),
-        stream: StreamId::new("user", Uuid::from_u128(u128::from(number))),
+        stream: StreamId::new("user", Uuid::from_u64_pair(0, number)),
         expected_version: 0,
         commits: vec![commit],
     }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     AppendError, BoxFuture, Claim, Commands, CommitOutcome, EventFilter, EventLog, Failure, Hash,
-    Inclusion, Journal, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict,
+    Inclusion, Journal, Kept, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict,
     WorkspaceId,
 };
 
@@ -118,6 +118,24 @@ impl EventLog for AsOf {
 
     fn tree(&self, workspace: &WorkspaceId) -> BoxFuture<'_, Result<TreeHead, Failure>> {
         self.log.tree(workspace)
+    }
+
+    fn tree_at(
+        &self,
+        workspace: &WorkspaceId,
+        size: u64,
+    ) -> BoxFuture<'_, Result<Option<TreeHead>, Failure>> {
+        let known = size <= self.head(workspace);
+        let found = self.log.tree_at(workspace, size);
+        Box::pin(async move { Ok(found.await?.filter(|_| known)) })
+    }
+
+    fn kept(
+        &self,
+        workspace: &WorkspaceId,
+        positions: Vec<u64>,
+    ) -> BoxFuture<'_, Result<Vec<Kept>, Failure>> {
+        self.log.kept(workspace, positions)
     }
 
     fn inclusion(

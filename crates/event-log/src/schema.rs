@@ -67,6 +67,7 @@ pub(crate) const JOURNAL: Format = Format {
 pub(crate) const COMMANDS: Format = Format {
     application_id: i32::from_be_bytes(*b"MsCm"),
     version: 1,
+    upgrades: &[],
     cache_kib: 512,
     pragmas: "",
     schema: "

@@ -79,6 +79,7 @@ impl App {
             ids: Arc::clone(&self.ids),
             public_url: self.public_url.clone(),
             admin_digest: self.admin_digest,
+            notary: Arc::clone(&self.notary),
         });
         // What policies made of it is in the log, or came later.
         app.progress.reach(workspace, position);
