@@ -31,7 +31,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     checkpoint.answer.status = 200;
     checkpoint.answer.says = "The signed note";
     vec![
-        checkpoint.or_as("text/plain", words::text()),
+        checkpoint.or_as(NOTE, words::text()),
         Endpoint::new(
             Method::GET,
             "/workspaces/{ws}/proof",

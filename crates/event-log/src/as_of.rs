@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use crate::{
     AppendError, BoxFuture, Claim, Commands, CommitOutcome, EventFilter, EventLog, Failure, Hash,
-    Inclusion, Journal, Kept, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict,
-    WorkspaceId,
+    Inclusion, Journal, Kept, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead,
+    Verdict, WorkspaceId,
 };
 
 /// See the module.

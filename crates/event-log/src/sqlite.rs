@@ -26,8 +26,8 @@ use crate::wal::Wal;
 use crate::writer::Writer;
 use crate::{
     AppendError, BoxFuture, Claim, Clock, Commands, EventFilter, EventLog, Failure, Hash,
-    Inclusion, Journal, Kept, Micros, OpenError, Stats, StoredEvent, StreamAppend, StreamId, TreeHead,
-    Verdict, WorkspaceId,
+    Inclusion, Journal, Kept, Micros, OpenError, Stats, StoredEvent, StreamAppend, StreamId,
+    TreeHead, Verdict, WorkspaceId,
 };
 
 /// How a log is opened.

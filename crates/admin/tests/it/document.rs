@@ -107,6 +107,8 @@ impl Document {
             format!("/paths/{path}/{method}/responses/{status}/content/{media_type}/schema");
         if media == NDJSON {
             text.lines().for_each(|line| self.valid(&schema, &parsed(line), &what));
+        } else if media.starts_with("text/plain") {
+            self.valid(&schema, &Value::String(text.to_owned()), &what);
         } else {
             self.valid(&schema, &parsed(text), &what);
         }

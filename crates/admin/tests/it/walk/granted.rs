@@ -1,6 +1,9 @@
 //! What is granted, and what only some routes refuse: a function for each kind of thing.
 
-use actix_web::{http::header::ACCEPT, test::TestRequest};
+use actix_web::{
+    http::{Method, header::ACCEPT},
+    test::TestRequest,
+};
 use app::Order;
 use domain::{device::DeviceCommand, ids::ActionId};
 use event_log::{Meta, WorkspaceId};
@@ -362,6 +365,24 @@ async fn record(world: &World) {
         .insert_header((ACCEPT, "application/x-ndjson"));
     let lines = world.send(lines).await;
     assert!(lines.text.lines().count() > 50, "{}", lines.text);
+    proofs(world).await;
+}
+
+async fn proofs(world: &World) {
+    for (path, refused) in [
+        ("checkpoint?size=3", "checkpoint?size=9999999"),
+        ("proof?position=2&size=3", "proof?position=4&size=3"),
+        ("consistency?from=2&to=3", "consistency?from=4&to=3"),
+        ("export?after=1&limit=2&size=5&proofs=true&type=workspace.*", "export?size=9999999"),
+        ("keys", ""),
+    ] {
+        world.get(&format!("{WS}/{path}")).await.is(200);
+        if !refused.is_empty() {
+            world.get(&format!("{WS}/{refused}")).await.refused(400);
+        }
+    }
+    world.call(Method::POST, "/keys/rotate", None).await.is(204);
+    world.get(&format!("{WS}/keys")).await.is(200);
 }
 
 async fn history(world: &World) {
