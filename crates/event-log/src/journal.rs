@@ -1,29 +1,64 @@
 //! The journal: facts about requests, not about the domain. How often an attribute was seen and when
-//! last, and when a token was last used.
+//! last, when a token was last used, and the provisioning log: every authenticated request, what it
+//! asked for and what came of it.
 //!
 //! It lies in `journal.db` beside the log, is copied with it, and is neither hashed nor a ground for
 //! any decision. Whoever records does not wait for the disk: what is recorded is added up in memory
 //! and written by a thread of its own, once a second while there is anything. A process that is
 //! killed loses that second; one that is closed loses nothing. A read writes first, so that it sees
 //! all that was recorded before it.
+//!
+//! Nobody's name is in the provisioning log, only keyed hashes of names ([`Journal::name_digest`]) and
+//! ids. Bodies of requests are there where somebody has asked for it, sealed with keys of their own.
+//!
+//! - `entry`: what is said of a request
+//! - `requests`: writing it; `search`: reading it
+//! - `bodies`, `retention`: keeping and forgetting
+
+mod bodies;
+mod counts;
+mod entry;
+mod requests;
+mod retention;
+mod search;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
+use crate::job::Sealer;
 use crate::sync::lock;
-use crate::{Failure, Micros, OpenError, WorkspaceId, schema};
+use crate::{Claim, Clock, Failure, Micros, OpenError, WorkspaceId, schema};
+
+use bodies::BodyKeys;
+use requests::Places;
+
+pub use bodies::BODIES_DAYS;
+pub use entry::{
+    Action, Attempt, Body, Cycle, Entry, NameDigest, NewEntry, Outcome, Rejections, Resource,
+};
+pub(crate) use requests::SCHEMA;
+pub use requests::{CYCLE_GAP_MICROS, CYCLE_MICROS_MAX, SAMPLES_MAX};
+pub use retention::KEPT_DAYS;
+pub use search::{Part, Search, Spot};
 
 /// How long the thread lets what is recorded add up before it writes.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// How many attributes and tokens may wait to be written; more are dropped until they are.
 const WAITING_MAX: usize = 100_000;
+/// How often is looked for what has been kept long enough.
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
+/// How long one step of its deletion waits for the one before, so that others get at the file.
+const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often an attribute was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +75,7 @@ pub type AttributeHistory = HashMap<(SmolStr, SmolStr), Sightings>;
 /// The journal of a log.
 pub struct Journal {
     inner: Arc<Inner>,
+    was_cut_off: AtomicBool,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -47,7 +83,16 @@ struct Inner {
     waiting: Mutex<Waiting>,
     /// Wakes the thread: something waits, or it shall end.
     wake: Condvar,
-    conn: Mutex<Connection>,
+    file: Mutex<File>,
+    sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The file, and what is known of it.
+struct File {
+    conn: Connection,
+    places: Places,
+    keys: BodyKeys,
 }
 
 /// What is recorded and not written.
@@ -57,6 +102,7 @@ struct Waiting {
     tokens: HashMap<WorkspaceId, HashMap<Uuid, Micros>>,
     /// How many attributes and tokens that is.
     size: usize,
+    requests: requests::Waiting,
     closed: bool,
 }
 
@@ -64,16 +110,23 @@ struct Waiting {
 type Names = HashMap<SmolStr, HashMap<SmolStr, Sightings>>;
 
 impl Journal {
-    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        let conn = Mutex::new(schema::JOURNAL.open(path)?);
+    pub(crate) fn open(
+        path: &Path,
+        sealer: Arc<Sealer>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let (conn, places) = (schema::JOURNAL.open(path)?, Places::default());
+        let was_cut_off = mark_running(&conn).map_err(Failure::storage("opening the journal"))?;
+        let file = Mutex::new(File { conn, places, keys: BodyKeys::new(Arc::clone(&sealer)) });
         let (waiting, wake) = Default::default();
-        let inner = Arc::new(Inner { waiting, wake, conn });
+        let inner = Arc::new(Inner { waiting, wake, file, sealer, clock });
         let writer = Arc::clone(&inner);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run())
             .map_err(Failure::storage("starting the writer of the journal"))?;
-        Ok(Self { inner, writer: Mutex::new(Some(thread)) })
+        let was_cut_off = AtomicBool::new(was_cut_off);
+        Ok(Self { inner, was_cut_off, writer: Mutex::new(Some(thread)) })
     }
 
     /// Records that a request of a connector carried attributes: namespaces with keys. Never waits
@@ -95,6 +148,110 @@ impl Journal {
     /// Records that a token was used. Never waits for the disk.
     pub fn token_used(&self, workspace: &WorkspaceId, token: Uuid, at: Micros) {
         self.inner.add(|waiting| waiting.token(workspace, token, at));
+    }
+
+    /// Records a request. Never waits for the disk. Where too many wait, it is dropped, and the log
+    /// line of the next writing says how many were.
+    pub fn answered(&self, entry: NewEntry) {
+        self.inner.add(|waiting| waiting.requests.add(entry));
+    }
+
+    /// Counts a request that was not authenticated, to a Base URL of a connector or of none that
+    /// there is. Never waits for the disk. A `reason` is one of a few words.
+    pub fn rejected(
+        &self,
+        workspace: &WorkspaceId,
+        connector: Option<&str>,
+        reason: &'static str,
+        attempt: Attempt,
+    ) {
+        self.inner.add(|waiting| waiting.requests.reject(workspace, connector, reason, attempt));
+    }
+
+    /// The keyed hash of a name, which is to be folded first.
+    pub fn name_digest(&self, workspace: &WorkspaceId, name: &str) -> NameDigest {
+        // What a claim of the name would be is another hash: the two tables tell nothing together.
+        let claim = Claim { scope: "journal".into(), key: format!("journal\0{name}") };
+        let hash = self.inner.sealer.claims.hash(workspace, &claim);
+        let (digest, _) = hash.split_at(size_of::<NameDigest>());
+        digest.try_into().unwrap_or_default()
+    }
+
+    /// The entries of a workspace that match, newest first.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn search(&self, workspace: &WorkspaceId, search: &Search) -> Result<Part<Entry>, Failure> {
+        self.inner
+            .read("searching the provisioning log", |conn| search::search(conn, workspace, search))
+    }
+
+    /// The entry of a connector with that time, and its body if that was kept.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn entry(
+        &self,
+        workspace: &WorkspaceId,
+        connector: &str,
+        time: Micros,
+    ) -> Result<Option<(Entry, Option<Body>)>, Failure> {
+        let doing = "reading the provisioning log";
+        let file = self.inner.written()?;
+        let found = search::get(&file.conn, workspace, connector, time);
+        let Some((place, entry)) = found.map_err(Failure::storage(doing))? else { return Ok(None) };
+        let body = file.keys.read(&file.conn, workspace, (place, time))?;
+        Ok(Some((entry, body)))
+    }
+
+    /// The cycles of a workspace, newest first. Of a [`Search`], connector, times, place and limit
+    /// count.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn cycles(&self, workspace: &WorkspaceId, search: &Search) -> Result<Part<Cycle>, Failure> {
+        self.inner.read("listing cycles", |conn| search::cycles(conn, workspace, search))
+    }
+
+    /// How often requests to a workspace's Base URLs were not authenticated.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn rejections(&self, workspace: &WorkspaceId) -> Result<Vec<Rejections>, Failure> {
+        self.inner.read("listing rejections", |conn| search::rejections(conn, workspace))
+    }
+
+    /// Keeps the provisioning log of a workspace for so many days from now on.
+    ///
+    /// # Errors
+    /// When the journal can not be written.
+    pub fn keep(&self, workspace: &WorkspaceId, days: u32) -> Result<(), Failure> {
+        self.inner.read("setting how long the provisioning log is kept", |conn| {
+            retention::keep(conn, workspace, days)
+        })
+    }
+
+    /// Deletes some of what was kept long enough; tells whether there may be more. A thread does so by
+    /// itself, every hour.
+    ///
+    /// # Errors
+    /// When the journal can not be written.
+    pub fn sweep(&self) -> Result<bool, Failure> {
+        self.inner.sweep()
+    }
+
+    /// Forgets what the provisioning log holds of persons, by the ids of their entries: the hashes of
+    /// their names in every entry, and all bodies of the workspace, since any of them may be about
+    /// anybody. Ids stay. When it returns, no file holds either.
+    ///
+    /// # Errors
+    /// When a file can not be written: forget again.
+    pub fn forget(&self, workspace: &WorkspaceId, subjects: &[Uuid]) -> Result<(), Failure> {
+        let mut file = self.inner.written()?;
+        let File { conn, keys, .. } = &mut *file;
+        keys.forget(conn, workspace)?;
+        retention::forget_names(conn, workspace, subjects)
+            .map_err(Failure::storage("forgetting names"))
     }
 
     /// How often each attribute of a connector was seen, and when last.
@@ -134,6 +291,17 @@ impl Journal {
         })
     }
 
+    /// Whether a process before this one was killed, so that its last second may be missing. It stays
+    /// so, over further starts, until somebody has seen to it.
+    pub fn was_cut_off(&self) -> bool {
+        self.was_cut_off.load(Ordering::Relaxed)
+    }
+
+    /// Whatever was missing has been recorded.
+    pub fn recovered(&self) {
+        self.was_cut_off.store(false, Ordering::Relaxed);
+    }
+
     /// Writes what waits, then stops. What is recorded later is lost.
     pub(crate) fn close(&self) {
         lock(&self.inner.waiting).closed = true;
@@ -141,6 +309,13 @@ impl Journal {
         if let Some(writer) = lock(&self.writer).take() {
             // A writer that panicked has said so.
             let _ = writer.join();
+            if self.was_cut_off() {
+                return;
+            }
+            let ended = lock(&self.inner.file).conn.execute("DELETE FROM running", []);
+            if let Err(error) = ended {
+                tracing::warn!(%error, "the journal looks as if it were in use");
+            }
         }
     }
 }
@@ -152,37 +327,57 @@ impl Drop for Journal {
 }
 
 impl Inner {
-    /// Adds to what waits. Only the first thing wakes the thread: it then lets the others add up.
+    /// Adds to what waits. Only the first thing wakes the thread, which then lets others add up, and
+    /// one that is too much.
     fn add(&self, add: impl FnOnce(&mut Waiting)) {
         let mut waiting = lock(&self.waiting);
-        let was_empty = waiting.size == 0;
+        let before = waiting.len();
         add(&mut waiting);
-        if was_empty && waiting.size > 0 {
+        let is_first = before == 0 && waiting.len() > 0;
+        if is_first || waiting.len() == requests::WAITING_MANY {
             self.wake.notify_one();
         }
     }
 
-    /// Writes once in a while, until the journal is closed.
+    /// Writes once in a while and deletes what is old, until the journal is closed.
     fn run(&self) {
+        let mut sweep_at = Instant::now();
         loop {
-            let mut waiting = lock(&self.waiting);
-            while waiting.size == 0 && !waiting.closed {
-                waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-            }
-            let (waiting, _) = self
-                .wake
-                .wait_timeout_while(waiting, WRITE_EVERY, |waiting| !waiting.closed)
-                .unwrap_or_else(PoisonError::into_inner);
-            let closed = waiting.closed;
-            drop(waiting);
-            if let Err(failure) = self.write() {
+            let closed = self.wait(sweep_at);
+            if let Err(failure) = self.written().map(drop) {
                 // Nobody waits for it, and nothing is decided by it.
                 tracing::warn!(%failure, "what the journal was to record is lost");
             }
             if closed {
                 return;
             }
+            if Instant::now() >= sweep_at {
+                let more = self.sweep().unwrap_or_else(|failure| {
+                    tracing::warn!(%failure, "the provisioning log is kept for longer");
+                    false
+                });
+                sweep_at = Instant::now() + if more { SWEEP_PAUSE } else { SWEEP_EVERY };
+            }
         }
+    }
+
+    /// Waits for something to write, and then for more of it; at most until a time. Tells whether the
+    /// journal is closed.
+    fn wait(&self, until: Instant) -> bool {
+        let left = || until.saturating_duration_since(Instant::now());
+        let waiting = lock(&self.waiting);
+        let (waiting, _) = self
+            .wake
+            .wait_timeout_while(waiting, left(), |it| it.len() == 0 && !it.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        let adding_up = if waiting.len() == 0 { Duration::ZERO } else { WRITE_EVERY };
+        let (waiting, _) = self
+            .wake
+            .wait_timeout_while(waiting, adding_up, |it| {
+                it.len() < requests::WAITING_MANY && !it.closed
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.closed
     }
 
     fn read<T>(
@@ -190,27 +385,42 @@ impl Inner {
         doing: &'static str,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Failure> {
-        self.write()?;
-        read(&lock(&self.conn)).map_err(Failure::storage(doing))
+        let file = self.written()?;
+        read(&file.conn).map_err(Failure::storage(doing))
     }
 
     /// Writes what waits.
-    fn write(&self) -> Result<(), Failure> {
-        // Taken while the connection is held, so that a read after it sees what another one writes.
-        let mut conn = lock(&self.conn);
-        let (attributes, tokens) = {
+    fn written(&self) -> Result<MutexGuard<'_, File>, Failure> {
+        // Taken while the file is held, so that a read after it sees what another one writes.
+        let mut file = lock(&self.file);
+        let Waiting { attributes, tokens, requests, .. } = {
             let mut waiting = lock(&self.waiting);
-            waiting.size = 0;
-            (std::mem::take(&mut waiting.attributes), std::mem::take(&mut waiting.tokens))
+            let closed = waiting.closed;
+            std::mem::replace(&mut *waiting, Waiting { closed, ..Waiting::default() })
         };
-        if attributes.is_empty() && tokens.is_empty() {
-            return Ok(());
+        let File { conn, places, keys } = &mut *file;
+        if !attributes.is_empty() || !tokens.is_empty() {
+            counts::store(conn, &attributes, &tokens)
+                .map_err(Failure::storage("writing the journal"))?;
         }
-        store(&mut conn, &attributes, &tokens).map_err(Failure::storage("writing the journal"))
+        if requests.len() > 0 {
+            requests::store(conn, places, keys, requests)?;
+        }
+        Ok(file)
+    }
+
+    fn sweep(&self) -> Result<bool, Failure> {
+        let mut file = lock(&self.file);
+        let File { conn, keys, .. } = &mut *file;
+        retention::sweep(conn, keys, self.clock.now())
     }
 }
 
 impl Waiting {
+    fn len(&self) -> usize {
+        self.size + self.requests.len()
+    }
+
     fn has_room(&self) -> bool {
         self.size < WAITING_MAX && !self.closed
     }
@@ -248,100 +458,13 @@ impl Waiting {
     }
 }
 
-fn store(
-    conn: &mut Connection,
-    attributes: &HashMap<WorkspaceId, HashMap<SmolStr, Names>>,
-    tokens: &HashMap<WorkspaceId, HashMap<Uuid, Micros>>,
-) -> rusqlite::Result<()> {
-    let tx = conn.transaction()?;
-    for (workspace, connectors) in attributes {
-        for (connector, names) in connectors {
-            for (namespace, keys) in names {
-                for (key, Sightings { last_seen, count }) in keys {
-                    tx.prepare_cached(
-                        "INSERT INTO attributes VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                         ON CONFLICT DO UPDATE SET count = count + excluded.count,
-                             last_seen = max(last_seen, excluded.last_seen)",
-                    )?
-                    .execute(params![
-                        workspace.as_str(),
-                        connector.as_str(),
-                        namespace.as_str(),
-                        key.as_str(),
-                        last_seen,
-                        i64::try_from(*count).unwrap_or(i64::MAX),
-                    ])?;
-                }
-            }
-        }
-    }
-    for (workspace, tokens) in tokens {
-        for (token, last_used) in tokens {
-            tx.prepare_cached(
-                "INSERT INTO tokens VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET last_used = max(last_used, excluded.last_used)",
-            )?
-            .execute(params![workspace.as_str(), token.as_bytes(), last_used])?;
-        }
-    }
-    tx.commit()
+/// Notes that a process has the file; tells whether one has had it and not closed it.
+fn mark_running(conn: &Connection) -> rusqlite::Result<bool> {
+    let already = conn.query_row("SELECT count(*) FROM running", [], |row| row.get::<_, i64>(0))?;
+    conn.execute("INSERT INTO running VALUES (1) ON CONFLICT DO NOTHING", [])?;
+    Ok(already > 0)
 }
 
 fn text(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<SmolStr> {
     Ok(row.get_ref(index)?.as_str()?.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn acme() -> WorkspaceId {
-        WorkspaceId::parse("acme").unwrap()
-    }
-
-    fn seen(journal: &Journal, namespace: &str, key: &str) -> Option<(Micros, u64)> {
-        let history = journal.attribute_history(&acme(), "store").unwrap();
-        let found = history.get(&(namespace.into(), key.into()))?;
-        Some((found.last_seen, found.count))
-    }
-
-    #[test]
-    fn what_was_recorded_is_read_and_is_there_after_the_next_start() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("journal.db");
-        let token = Uuid::from_u128(7);
-        let journal = Journal::open(&path).unwrap();
-        journal.attributes_seen(&acme(), "store", [("core", "title"), ("core", "userName")], 10);
-        journal.attributes_seen(&acme(), "store", [("core", "title")], 20);
-        journal.attributes_seen(&acme(), "okta", [("core", "nickName")], 20);
-        journal.token_used(&acme(), token, 20);
-        journal.token_used(&acme(), token, 15);
-        assert_eq!(seen(&journal, "core", "title"), Some((20, 2)));
-        assert_eq!(seen(&journal, "core", "nickName"), None);
-        assert_eq!(journal.token_uses(&acme()).unwrap(), HashMap::from([(token, 20)]));
-
-        // What nobody has read is written when it is closed.
-        journal.attributes_seen(&acme(), "store", [("core", "title")], 30);
-        drop(journal);
-        let journal = Journal::open(&path).unwrap();
-        journal.attributes_seen(&acme(), "store", [("core", "title")], 25);
-        assert_eq!(seen(&journal, "core", "title"), Some((30, 4)));
-        assert_eq!(seen(&journal, "core", "userName"), Some((10, 1)));
-        assert_eq!(journal.token_uses(&acme()).unwrap(), HashMap::from([(token, 20)]));
-        let other = WorkspaceId::parse("beta").unwrap();
-        assert!(journal.attribute_history(&other, "store").unwrap().is_empty());
-        assert!(journal.token_uses(&other).unwrap().is_empty());
-    }
-
-    #[test]
-    fn what_waits_is_bounded_and_what_waits_already_still_counts() {
-        let mut waiting = Waiting::default();
-        for number in 0..WAITING_MAX + 5 {
-            waiting.attribute(&acme(), "store", "core", &number.to_string(), 1);
-        }
-        waiting.attribute(&acme(), "store", "core", "0", 2);
-        let names = &waiting.attributes[&acme()]["store"]["core"];
-        assert_eq!((waiting.size, names.len()), (WAITING_MAX, WAITING_MAX));
-        assert_eq!(names["0"], Sightings { last_seen: 2, count: 2 });
-    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::{Failure, OpenError, nodes};
+use crate::{Failure, OpenError, journal, nodes};
 
 /// The first version without a fault in which a WAL that is reset can corrupt the database
 /// (3.7.0 to 3.51.2).
@@ -30,7 +30,8 @@ pub(crate) struct Format {
     /// Says in the file's header whose it is.
     application_id: i32,
     version: i64,
-    schema: &'static str,
+    /// What a new file gets, one after the other.
+    schema: &'static [&'static str],
     /// The first makes version 2 of a file of version 1, and so on.
     upgrades: &'static [fn(&Connection) -> rusqlite::Result<()>],
     /// Kibibytes of page cache for the connection that writes.
@@ -41,11 +42,12 @@ pub(crate) struct Format {
 /// `journal.db`. Nothing is decided by what is in it, so that a power loss may cost its last second.
 pub(crate) const JOURNAL: Format = Format {
     application_id: i32::from_be_bytes(*b"MsJn"),
-    version: 1,
-    upgrades: &[],
-    cache_kib: 2 << 10,
-    pragmas: "PRAGMA synchronous = NORMAL;",
-    schema: "
+    version: 2,
+    upgrades: &[|conn| conn.execute_batch(journal::SCHEMA)],
+    cache_kib: 4 << 10,
+    // What is forgotten on somebody's wish has to be gone from the file.
+    pragmas: "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;",
+    schema: &["
         CREATE TABLE attributes (
             workspace TEXT NOT NULL,
             connector TEXT NOT NULL,
@@ -60,7 +62,7 @@ pub(crate) const JOURNAL: Format = Format {
             token     BLOB NOT NULL,
             last_used INTEGER NOT NULL,
             PRIMARY KEY (workspace, token)
-        ) STRICT, WITHOUT ROWID;",
+        ) STRICT, WITHOUT ROWID;", journal::SCHEMA],
 };
 
 /// `commands.db`. What is in it decides whether a device is told something again.
@@ -70,7 +72,7 @@ pub(crate) const COMMANDS: Format = Format {
     upgrades: &[],
     cache_kib: 512,
     pragmas: "",
-    schema: "
+    schema: &["
         CREATE TABLE commands (
             workspace TEXT NOT NULL,
             command   BLOB NOT NULL,         -- Its id at the service.
@@ -80,7 +82,7 @@ pub(crate) const COMMANDS: Format = Format {
             ended     INTEGER NOT NULL,      -- 1: nothing that it says later counts.
             PRIMARY KEY (workspace, command)
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX commands_by_action ON commands (workspace, action, number);",
+        CREATE INDEX commands_by_action ON commands (workspace, action, number);"],
 };
 
 /// `log.db`. The writer decides when to checkpoint.
@@ -91,7 +93,7 @@ pub(crate) const LOG: Format = Format {
     // More costs more than it saves: SQLite walks through all of it at the end of a transaction.
     cache_kib: 8 << 10,
     pragmas: "PRAGMA wal_autocheckpoint = 0;",
-    schema: "
+    schema: &["
         CREATE TABLE installation (
             claims BLOB NOT NULL             -- What the key of the claims makes of nothing.
         ) STRICT;
@@ -169,7 +171,7 @@ pub(crate) const LOG: Format = Format {
         CREATE TRIGGER transactions_are_not_updated BEFORE UPDATE ON transactions
             BEGIN SELECT RAISE(ABORT, 'transactions are never changed'); END;
         CREATE TRIGGER transactions_are_not_deleted BEFORE DELETE ON transactions
-            BEGIN SELECT RAISE(ABORT, 'transactions are never changed'); END;",
+            BEGIN SELECT RAISE(ABORT, 'transactions are never changed'); END;"],
 };
 
 /// `keys.db`. What is deleted is overwritten.
@@ -179,7 +181,7 @@ pub(crate) const KEYS: Format = Format {
     upgrades: &[],
     cache_kib: 2 << 10,
     pragmas: "PRAGMA secure_delete = ON;",
-    schema: "
+    schema: &["
         CREATE TABLE workspaces (no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
         CREATE TABLE keys (
             workspace INTEGER NOT NULL,
@@ -192,7 +194,7 @@ pub(crate) const KEYS: Format = Format {
             name    TEXT PRIMARY KEY,
             wrapped INTEGER NOT NULL,
             secret  BLOB NOT NULL
-        ) STRICT, WITHOUT ROWID;",
+        ) STRICT, WITHOUT ROWID;"],
 };
 
 impl Format {
@@ -228,7 +230,9 @@ impl Format {
         }
         conn.execute_batch(&format!(
             "BEGIN IMMEDIATE; {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
-            self.schema, self.application_id, self.version
+            self.schema.concat(),
+            self.application_id,
+            self.version
         ))?;
         Ok(self.version)
     }
@@ -314,6 +318,21 @@ mod tests {
                 assert_eq!(refused, format!("{table} are never changed"));
             }
         }
+    }
+
+    #[test]
+    fn a_journal_of_the_first_version_gets_what_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.db");
+        let schema = &JOURNAL.schema[..1];
+        let first = Format { version: 1, upgrades: &[], schema, ..JOURNAL };
+        let conn = first.open(&path).unwrap();
+        conn.execute_batch("INSERT INTO tokens VALUES ('acme', x'00', 7)").unwrap();
+        drop(conn);
+        let conn = JOURNAL.open(&path).unwrap();
+        let tokens = "SELECT last_used FROM tokens";
+        assert_eq!(conn.query_row(tokens, [], |row| row.get(0)), Ok(7));
+        assert!(conn.prepare("SELECT * FROM requests").is_ok());
     }
 
     #[test]

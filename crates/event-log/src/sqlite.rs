@@ -109,7 +109,7 @@ impl SqliteLog {
         let conn = schema::LOG.open(&path)?;
         let shared = Arc::new(Shared::new(Queue::new(queue_appends_max, queue_bytes_max)));
         let wal = Wal::new(&path, Arc::clone(&shared.counters))?;
-        let writer = Writer::new(conn, Arc::clone(&shared), clock, wal)
+        let writer = Writer::new(conn, Arc::clone(&shared), Arc::clone(&clock), wal)
             .map_err(Failure::storage("reading what the log holds"))?;
         let keys = data_dir.join("keys.db");
         let keyring = Keyring::open(&keys, master_key.as_ref(), writer.keys_in_use())?;
@@ -118,8 +118,9 @@ impl SqliteLog {
         if !belongs.map_err(Failure::storage("comparing the log with the keys"))? {
             return Err(OpenError::OtherKeys);
         }
+        let sealer = Arc::new(Sealer { keyring, claims });
         let commands = Commands::open(&data_dir.join("commands.db"))?;
-        let journal = Journal::open(&data_dir.join("journal.db"))?;
+        let journal = Journal::open(&data_dir.join("journal.db"), Arc::clone(&sealer), clock)?;
         // The files' names are durable only once their directory is.
         File::open(&data_dir)
             .and_then(|dir| dir.sync_all())
@@ -128,7 +129,6 @@ impl SqliteLog {
             .name("log".to_owned())
             .spawn(move || writer.run())
             .map_err(Failure::storage("starting the writer"))?;
-        let sealer = Arc::new(Sealer { keyring, claims });
         let reading = Reading::new(path, Arc::clone(&shared), Arc::clone(&sealer));
         Ok(Arc::new(Self {
             data_dir,

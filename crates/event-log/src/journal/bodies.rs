@@ -1,0 +1,154 @@
+//! Bodies of requests, where an administrator has them kept: sealed, and forgotten by their key.
+//!
+//! Each workspace has a data key for each day. To forget what its bodies say, before its time or
+//! because a person is erased, the keys are destroyed: then no copy of the file says it either.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use uuid::Uuid;
+
+use super::entry::Body;
+use crate::job::Sealer;
+use crate::keys::Lookup;
+use crate::seal::{Key, Place};
+use crate::{Failure, Micros, StreamId, WorkspaceId};
+
+/// How long bodies are kept, in days; less where the log itself is kept for less.
+pub const BODIES_DAYS: u32 = 7;
+/// One day, in microseconds.
+pub(super) const DAY_MICROS: Micros = 24 * 3_600 * 1_000_000;
+
+/// The keys that bodies are sealed with now.
+pub(super) struct BodyKeys {
+    sealer: Arc<Sealer>,
+    current: HashMap<WorkspaceId, (Micros, u64, Key)>,
+}
+
+impl BodyKeys {
+    pub(super) fn new(sealer: Arc<Sealer>) -> Self {
+        Self { sealer, current: HashMap::new() }
+    }
+
+    fn key(&mut self, workspace: &WorkspaceId, time: Micros) -> Result<(u64, Key), Failure> {
+        let day = time.div_euclid(DAY_MICROS);
+        match self.current.get(workspace) {
+            Some((since, number, key)) if *since == day => Ok((*number, key.clone())),
+            _ => {
+                let (number, key) = self.sealer.keyring.allocate(workspace)?;
+                self.current.insert(workspace.clone(), (day, number, key.clone()));
+                Ok((number, key))
+            }
+        }
+    }
+
+    /// Stores the body of an entry.
+    pub(super) fn store(
+        &mut self,
+        tx: &Transaction<'_>,
+        workspace: &WorkspaceId,
+        (place, time): (i64, Micros),
+        Body { bytes, cut }: Body,
+    ) -> Result<(), Failure> {
+        let (number, key) = self.key(workspace, time)?;
+        let sealed = with_place(workspace, place, time, |it| it.seal(&key, bytes));
+        tx.prepare_cached("INSERT INTO bodies VALUES (?1, ?2, ?3, ?4, ?5)")
+            .and_then(|mut insert| {
+                insert.execute(params![place, time, number.cast_signed(), cut, sealed])
+            })
+            .map(drop)
+            .map_err(Failure::storage("keeping the body of a request"))
+    }
+
+    /// The body of an entry, if it was kept and is not forgotten.
+    pub(super) fn read(
+        &self,
+        conn: &Connection,
+        workspace: &WorkspaceId,
+        (place, time): (i64, Micros),
+    ) -> Result<Option<Body>, Failure> {
+        let found = conn
+            .query_row(
+                "SELECT key, cut, sealed FROM bodies WHERE place = ?1 AND time = ?2",
+                params![place, time],
+                |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .optional()
+            .map_err(Failure::storage("reading the body of a request"))?;
+        let Some((number, cut, sealed)) = found else { return Ok(None) };
+        match self.sealer.keyring.lookup(workspace, number.cast_unsigned())? {
+            Lookup::Found(key) => {
+                let bytes = with_place(workspace, place, time, |it| it.open(&key, sealed));
+                Ok(bytes.map(|bytes| Body { bytes, cut }))
+            }
+            Lookup::Erased | Lookup::Missing => Ok(None),
+        }
+    }
+
+    /// Makes all bodies of a workspace unreadable for ever.
+    pub(super) fn forget(
+        &mut self,
+        conn: &Connection,
+        workspace: &WorkspaceId,
+    ) -> Result<(), Failure> {
+        let mut numbers: BTreeSet<_> =
+            self.current.remove(workspace).map(|(_, number, _)| number).into_iter().collect();
+        let doing = "forgetting the bodies of requests";
+        let stored = || {
+            let sql = "SELECT DISTINCT key FROM bodies
+                       WHERE place IN (SELECT no FROM places WHERE workspace = ?1)";
+            conn.prepare(sql)?
+                .query_map([workspace.as_str()], |row| row.get::<_, i64>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let stored = stored().map_err(Failure::storage(doing))?;
+        numbers.extend(stored.into_iter().map(i64::cast_unsigned));
+        for number in numbers {
+            self.sealer.keyring.erase(workspace, number)?;
+        }
+        conn.execute(
+            "DELETE FROM bodies WHERE place IN (SELECT no FROM places WHERE workspace = ?1)",
+            [workspace.as_str()],
+        )
+        .map(drop)
+        .map_err(Failure::storage(doing))
+    }
+
+    /// Destroys keys that seal nothing any more.
+    pub(super) fn destroy_unused(
+        &self,
+        conn: &Connection,
+        workspace: &WorkspaceId,
+        numbers: BTreeSet<u64>,
+    ) -> Result<(), Failure> {
+        let current = self.current.get(workspace).map(|(_, number, _)| *number);
+        for number in numbers.into_iter().filter(|it| Some(*it) != current) {
+            let used = conn
+                .query_row(
+                    "SELECT 1 FROM bodies WHERE key = ?1
+                         AND place IN (SELECT no FROM places WHERE workspace = ?2)",
+                    params![number.cast_signed(), workspace.as_str()],
+                    |_| Ok(()),
+                )
+                .optional()
+                .map_err(Failure::storage("looking for bodies under a key"))?;
+            if used.is_none() {
+                self.sealer.keyring.erase(workspace, number)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A body is bound to its entry.
+fn with_place<T>(
+    workspace: &WorkspaceId,
+    place: i64,
+    time: Micros,
+    then: impl FnOnce(Place<'_>) -> T,
+) -> T {
+    let stream = StreamId::new("requests", Uuid::from_u128(u128::from(place.cast_unsigned())));
+    let version = time.cast_unsigned();
+    then(Place { workspace, stream: &stream, version, name: "body" })
+}

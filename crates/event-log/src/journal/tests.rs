@@ -1,0 +1,386 @@
+//! What the journal keeps, and what it forgets.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::ManualClock;
+use crate::claims::ClaimHasher;
+use crate::keys::Keyring;
+
+/// A directory with a journal, and the keys beside it.
+struct Dir {
+    dir: TempDir,
+    clock: Arc<ManualClock>,
+}
+
+impl Dir {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), clock: Arc::default() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn open(&self) -> Journal {
+        let keyring = Keyring::open(&self.path("keys.db"), None, HashMap::new()).unwrap();
+        let claims = ClaimHasher::new(&keyring.claim_key().unwrap());
+        let sealer = Arc::new(Sealer { keyring, claims });
+        Journal::open(&self.path("journal.db"), sealer, self.clock.clone()).unwrap()
+    }
+
+    /// Whether any file of the directory has these bytes in it.
+    fn holds(&self, bytes: &[u8]) -> bool {
+        std::fs::read_dir(self.dir.path()).unwrap().any(|file| {
+            let found = std::fs::read(file.unwrap().path()).unwrap();
+            found.windows(bytes.len()).any(|window| window == bytes)
+        })
+    }
+}
+
+fn acme() -> WorkspaceId {
+    WorkspaceId::parse("acme").unwrap()
+}
+
+fn seen(journal: &Journal, namespace: &str, key: &str) -> Option<(Micros, u64)> {
+    let history = journal.attribute_history(&acme(), "store").unwrap();
+    let found = history.get(&(namespace.into(), key.into()))?;
+    Some((found.last_seen, found.count))
+}
+
+fn entry(connector: &str, time: Micros) -> NewEntry {
+    let entry = Entry {
+        time,
+        connector: connector.into(),
+        token: Uuid::from_u128(1),
+        action: Action::Patch,
+        outcome: Outcome::Changed,
+        resource: Some(Resource::User),
+        subject: Some(Uuid::from_u128(2)),
+        name: None,
+        status: Some(200),
+        scim_type: None,
+        detail: None,
+        duration_micros: 700,
+        request: "0190f5e0-0000-7000-8000-00000000abcd".to_owned(),
+        correlation: "theirs".to_owned(),
+        operation: None,
+        positions: Some((7, 8)),
+    };
+    NewEntry { workspace: acme(), entry, body: None }
+}
+
+/// The times of the entries that match.
+fn times(journal: &Journal, search: &Search) -> Vec<Micros> {
+    let (mut search, mut times) = (search.clone(), Vec::new());
+    loop {
+        let part = journal.search(&acme(), &search).unwrap();
+        times.extend(part.items.iter().map(|it| it.time));
+        search.before = part.next;
+        if search.before.is_none() {
+            return times;
+        }
+    }
+}
+
+fn all() -> Search {
+    Search { limit: 3, ..Search::default() }
+}
+
+#[test]
+fn what_was_recorded_is_read_and_is_there_after_the_next_start() {
+    let dir = Dir::new();
+    let token = Uuid::from_u128(7);
+    let journal = dir.open();
+    journal.attributes_seen(&acme(), "store", [("core", "title"), ("core", "userName")], 10);
+    journal.attributes_seen(&acme(), "store", [("core", "title")], 20);
+    journal.attributes_seen(&acme(), "okta", [("core", "nickName")], 20);
+    journal.token_used(&acme(), token, 20);
+    journal.token_used(&acme(), token, 15);
+    assert_eq!(seen(&journal, "core", "title"), Some((20, 2)));
+    assert_eq!(seen(&journal, "core", "nickName"), None);
+    assert_eq!(journal.token_uses(&acme()).unwrap(), HashMap::from([(token, 20)]));
+
+    // What nobody has read is written when it is closed.
+    journal.attributes_seen(&acme(), "store", [("core", "title")], 30);
+    drop(journal);
+    let journal = dir.open();
+    journal.attributes_seen(&acme(), "store", [("core", "title")], 25);
+    assert_eq!(seen(&journal, "core", "title"), Some((30, 4)));
+    assert_eq!(seen(&journal, "core", "userName"), Some((10, 1)));
+    assert_eq!(journal.token_uses(&acme()).unwrap(), HashMap::from([(token, 20)]));
+    let other = WorkspaceId::parse("beta").unwrap();
+    assert!(journal.attribute_history(&other, "store").unwrap().is_empty());
+    assert!(journal.token_uses(&other).unwrap().is_empty());
+}
+
+#[test]
+fn what_waits_is_bounded_and_what_waits_already_still_counts() {
+    let mut waiting = Waiting::default();
+    for number in 0..WAITING_MAX + 5 {
+        waiting.attribute(&acme(), "store", "core", &number.to_string(), 1);
+    }
+    waiting.attribute(&acme(), "store", "core", "0", 2);
+    let names = &waiting.attributes[&acme()]["store"]["core"];
+    assert_eq!((waiting.size, names.len()), (WAITING_MAX, WAITING_MAX));
+    assert_eq!(names["0"], Sightings { last_seen: 2, count: 2 });
+}
+
+#[test]
+fn an_entry_is_read_as_it_was_recorded_and_times_are_one_each() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let new = entry("store", 50);
+    journal.answered(new.clone());
+    journal.answered(entry("store", 50));
+    journal.answered(entry("store", 20));
+    assert_eq!(times(&journal, &all()), [52, 51, 50]);
+    let (found, body) = journal.entry(&acme(), "store", 50).unwrap().unwrap();
+    assert_eq!((found, body), (new.entry, None));
+    assert_eq!(journal.entry(&acme(), "store", 49).unwrap(), None);
+    assert_eq!(journal.entry(&acme(), "mdm", 50).unwrap(), None);
+    drop(journal);
+    let journal = dir.open();
+    journal.answered(entry("store", 1));
+    assert_eq!(times(&journal, &all()), [53, 52, 51, 50], "a restart goes on behind the last one");
+}
+
+#[test]
+fn parts_follow_each_other_over_all_connectors() {
+    let journal = Dir::new().open();
+    for time in 1..=10 {
+        journal.answered(entry(["store", "mdm", "okta"][usize::try_from(time % 3).unwrap()], time));
+        journal.answered(entry("okta-2", time));
+    }
+    let expected: Vec<_> = (1..=10).rev().flat_map(|time| [time, time]).collect();
+    for limit in [1, 2, 3, 20, 1_000] {
+        assert_eq!(times(&journal, &Search { limit, ..all() }), expected, "{limit}");
+    }
+    let okta = Search { connector: Some("okta".into()), ..all() };
+    assert_eq!(times(&journal, &okta), [8, 5, 2]);
+    let between = Search { from: Some(3), to: Some(6), connector: Some("okta-2".into()), ..all() };
+    assert_eq!(times(&journal, &between), [6, 5, 4, 3]);
+    let other = WorkspaceId::parse("beta").unwrap();
+    assert!(journal.search(&other, &all()).unwrap().items.is_empty());
+}
+
+#[test]
+fn entries_are_found_by_each_thing_that_is_known_of_them() {
+    let journal = Dir::new().open();
+    let ada = journal.name_digest(&acme(), "ada");
+    let with = |time, change: fn(&mut Entry)| {
+        let mut new = entry("store", time);
+        change(&mut new.entry);
+        journal.answered(new);
+    };
+    with(1, |it| it.outcome = Outcome::Read);
+    with(2, |it| (it.outcome, it.status) = (Outcome::Refused, Some(412)));
+    with(3, |it| (it.outcome, it.status) = (Outcome::Refused, Some(404)));
+    with(4, |it| it.subject = Some(Uuid::from_u128(9)));
+    with(5, |it| it.correlation.clone_from(&it.request));
+    with(6, |it| (it.action, it.status) = (Action::Delete, None));
+    let mut named = entry("store", 7);
+    named.entry.name = Some(ada);
+    journal.answered(named);
+    let request = entry("store", 1).entry.request;
+    for (search, expected) in [
+        (Search { outcome: Some(Outcome::Read), ..all() }, vec![1]),
+        (Search { outcome: Some(Outcome::Refused), ..all() }, vec![3, 2]),
+        (Search { status: Some((412, 412)), ..all() }, vec![2]),
+        (Search { status: Some((400, 499)), ..all() }, vec![3, 2]),
+        (Search { subject: Some(Uuid::from_u128(9)), ..all() }, vec![4]),
+        (Search { correlation: Some(request), ..all() }, vec![5]),
+        (Search { correlation: Some("theirs".into()), ..all() }, vec![7, 6, 4, 3, 2, 1]),
+        (Search { action: Some(Action::Delete), ..all() }, vec![6]),
+        (Search { name: Some(ada), ..all() }, vec![7]),
+        (Search { name: Some(ada), outcome: Some(Outcome::Read), ..all() }, vec![]),
+    ] {
+        assert_eq!(times(&journal, &search), expected, "{search:?}");
+    }
+}
+
+#[test]
+fn a_cycle_ends_with_a_pause_and_counts_what_came_of_it() {
+    let dir = Dir::new();
+    let record = |journal: &Journal, time, outcome, operation| {
+        let mut new = entry("store", time);
+        (new.entry.outcome, new.entry.operation) = (outcome, operation);
+        journal.answered(new);
+    };
+    let cycles = |journal: &Journal| journal.cycles(&acme(), &all()).unwrap().items;
+    let journal = dir.open();
+    record(&journal, 1, Outcome::Created, None);
+    record(&journal, 1 + CYCLE_GAP_MICROS, Outcome::Refused, Some(0));
+    drop(journal);
+    let journal = dir.open();
+    record(&journal, 1 + 2 * CYCLE_GAP_MICROS, Outcome::InParts, None);
+    let [cycle] = &cycles(&journal)[..] else { panic!("a restart ends no cycle") };
+    assert_eq!((cycle.begun, cycle.ended, cycle.requests), (1, 1 + 2 * CYCLE_GAP_MICROS, 2));
+    assert_eq!((cycle.count(Outcome::Created), cycle.count(Outcome::Refused)), (1, 1));
+    record(&journal, 2 + 3 * CYCLE_GAP_MICROS, Outcome::Read, None);
+    let found = cycles(&journal);
+    assert_eq!(found.len(), 2);
+    assert_eq!((found[0].begun, found[0].requests), (2 + 3 * CYCLE_GAP_MICROS, 1));
+    let search = Search { limit: 1, ..all() };
+    let first = journal.cycles(&acme(), &search).unwrap();
+    let second = journal.cycles(&acme(), &Search { before: first.next, ..search }).unwrap();
+    assert_eq!(
+        (first.items, second.items, second.next),
+        (found[..1].into(), found[1..].into(), None)
+    );
+}
+
+#[test]
+fn somebody_who_never_pauses_has_cycles_too() {
+    let journal = Dir::new().open();
+    let step = CYCLE_GAP_MICROS;
+    for number in 0..=2 * CYCLE_MICROS_MAX / step {
+        journal.answered(entry("store", 1 + number * step));
+    }
+    assert_eq!(journal.cycles(&acme(), &all()).unwrap().items.len(), 2);
+}
+
+#[test]
+fn what_was_kept_long_enough_is_deleted_in_steps() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let day = bodies::DAY_MICROS;
+    let steps = i64::try_from(retention::STEP).unwrap();
+    for time in 1..=steps {
+        journal.answered(entry("store", time));
+    }
+    let mut with_body = entry("store", day);
+    with_body.body = Some(Body { bytes: b"hedwig".to_vec(), cut: false });
+    journal.answered(with_body);
+    journal.answered(entry("store", 4 * day));
+    let count = || times(&journal, &Search { limit: 1_000, ..all() }).len();
+    assert_eq!(count(), retention::STEP + 2);
+    dir.clock.set(4 * day);
+    assert!(!journal.sweep().unwrap());
+    journal.keep(&acme(), 2).unwrap();
+    assert!(journal.sweep().unwrap(), "a step is bounded");
+    assert!(!journal.sweep().unwrap());
+    assert_eq!(times(&journal, &all()), [4 * day]);
+    assert_eq!(journal.cycles(&acme(), &all()).unwrap().items.len(), 1);
+    // The key of that day went with the last body under it.
+    assert_eq!(journal.inner.sealer.keyring.erased(&acme()).unwrap().len(), 0);
+    let mut another_day = entry("store", 5 * day);
+    another_day.body = Some(Body { bytes: b"errol".to_vec(), cut: false });
+    journal.answered(another_day);
+    dir.clock.set(20 * day);
+    journal.keep(&acme(), 3_650).unwrap();
+    journal.sweep().unwrap();
+    assert_eq!(times(&journal, &all()), [5 * day, 4 * day], "bodies go before their entries");
+    assert_eq!(journal.entry(&acme(), "store", 5 * day).unwrap().unwrap().1, None);
+}
+
+#[test]
+fn a_body_is_sealed_bound_to_its_entry_and_forgotten_with_names() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let name = journal.name_digest(&acme(), "hedwig");
+    let record = |time, subject: u128| {
+        let mut new = entry("store", time);
+        new.entry.subject = Some(Uuid::from_u128(subject)).filter(|it| !it.is_nil());
+        new.entry.name = Some(name);
+        new.body = Some(Body { bytes: b"{\"userName\": \"hedwig\"}".to_vec(), cut: true });
+        journal.answered(new);
+    };
+    record(1, 2);
+    record(2, 0);
+    let body = |time| journal.entry(&acme(), "store", time).unwrap().unwrap().1;
+    assert_eq!(body(2).unwrap(), Body { bytes: b"{\"userName\": \"hedwig\"}".to_vec(), cut: true });
+    assert!(!dir.holds(b"hedwig") && dir.holds(&name));
+    let moved = "UPDATE bodies SET time = 3 - time WHERE time = 2";
+    lock(&journal.inner.file)
+        .conn
+        .execute_batch(&format!("DELETE FROM bodies WHERE time = 1; {moved}"))
+        .unwrap();
+    assert_eq!(body(1), None, "it does not open elsewhere");
+
+    record(3, 2);
+    journal.forget(&acme(), &[Uuid::from_u128(2)]).unwrap();
+    assert_eq!(body(3), None);
+    assert!(!dir.holds(&name), "the entry without a subject had the same name");
+    assert_eq!(times(&journal, &all()), [3, 2, 1], "that there were requests stays");
+    assert_eq!(times(&journal, &Search { name: Some(name), ..all() }), []);
+    assert_eq!(journal.inner.sealer.keyring.erased(&acme()).unwrap().len(), 1);
+    record(4, 2);
+    assert!(body(4).is_some(), "the next one has another key");
+}
+
+#[test]
+fn rejections_are_counted_and_a_few_are_kept() {
+    let dir = Dir::new();
+    let reject = |journal: &Journal, connector, time| {
+        let attempt = Attempt { time, request: time.to_string(), token: None };
+        journal.rejected(&acme(), connector, "unknown", attempt);
+    };
+    let many = 3 * i64::try_from(SAMPLES_MAX).unwrap();
+    let journal = dir.open();
+    (1..=many).for_each(|time| reject(&journal, Some("store"), time));
+    reject(&journal, None, 5);
+    drop(journal);
+    let journal = dir.open();
+    reject(&journal, Some("store"), many + 1);
+    let found = journal.rejections(&acme()).unwrap();
+    let [nobody, store] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((nobody.connector.clone(), nobody.count, nobody.samples.len()), (None, 1, 1));
+    assert_eq!((store.count, store.last), (many.unsigned_abs() + 1, many + 1));
+    let times: Vec<_> = store.samples.iter().map(|it| it.time).collect();
+    let newest: Vec<_> = (0..).map(|back| many + 1 - back).take(SAMPLES_MAX).collect();
+    assert_eq!(times, newest);
+}
+
+#[test]
+fn what_waits_of_requests_is_bounded() {
+    let mut waiting = requests::Waiting::default();
+    for _ in 0..WAITING_MAX + 5 {
+        waiting.add(entry("store", 1));
+    }
+    assert_eq!(waiting.len(), WAITING_MAX);
+}
+
+/// The stored format: this test is never to be changed.
+#[test]
+fn words_keep_their_numbers() {
+    let actions: Vec<_> = Action::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(actions.join(" "), "create replace patch delete read list bulk discover other");
+    let outcomes: Vec<_> = Outcome::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(
+        outcomes.join(" "),
+        "read unchanged created changed removed in_parts refused deferred failed unanswered recovered"
+    );
+    for (number, outcome) in (0..).zip(Outcome::ALL) {
+        assert_eq!(Outcome::of_number(number), Some(*outcome));
+    }
+    for (number, action) in (0..).zip(Action::ALL) {
+        assert_eq!((action.number(), Action::of_number(number)), (number, Some(*action)));
+    }
+}
+
+#[test]
+fn a_journal_that_was_not_closed_says_so() {
+    let dir = Dir::new();
+    assert!(!dir.open().was_cut_off());
+    let journal = dir.open();
+    assert!(!journal.was_cut_off());
+    std::fs::create_dir(dir.path("copy")).unwrap();
+    for name in ["journal.db", "journal.db-wal", "keys.db", "keys.db-wal"] {
+        std::fs::copy(dir.path(name), dir.path("copy").join(name)).unwrap();
+    }
+    let copy = || {
+        let keyring = Keyring::open(&dir.path("copy/keys.db"), None, HashMap::new()).unwrap();
+        let claims = ClaimHasher::new(&keyring.claim_key().unwrap());
+        let sealer = Arc::new(Sealer { keyring, claims });
+        Journal::open(&dir.path("copy/journal.db"), sealer, dir.clock.clone()).unwrap()
+    };
+    assert!(copy().was_cut_off());
+    let again = copy();
+    assert!(again.was_cut_off(), "nobody has seen to it");
+    again.recovered();
+    drop(again);
+    assert!(!copy().was_cut_off());
+}
