@@ -210,6 +210,8 @@ fn attribute_events() -> Vec<WorkspaceEvent> {
                 key: "costCode".into(),
             }],
         },
+        WorkspaceEvent::ProvisioningLogKept { days: 365 },
+        WorkspaceEvent::BodiesKept { connector: connector(), until: Some(1_700_000_000_000_000) },
         WorkspaceEvent::AttributeMappingSet {
             connector: connector(),
             mapping: AttributeMapping {

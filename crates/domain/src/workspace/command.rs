@@ -166,6 +166,20 @@ pub enum WorkspaceCommand {
         /// Which platform; `None` is for all others.
         platform: Option<SmolStr>,
     },
+    /// Say how long the provisioning log is kept.
+    KeepProvisioningLog {
+        /// How many days: 1 to [`super::LOG_DAYS_MAX`].
+        days: u32,
+    },
+    /// Say until when bodies of requests are kept.
+    KeepBodies {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// Of requests before then: at most [`super::BODIES_HOURS_MAX`] ahead.
+        until: Option<Micros>,
+        /// Now.
+        now: Micros,
+    },
     /// Add a token.
     IssueToken {
         /// Of which connector.
@@ -262,6 +276,12 @@ pub enum WorkspaceRefusal {
     /// The setting does not fit its portal.
     #[error(transparent)]
     BadProvisioning(#[from] BadProvisioning),
+    /// Out of range.
+    #[error("days: must be a number from 1 to {}", super::LOG_DAYS_MAX)]
+    BadLogDays,
+    /// Too far ahead.
+    #[error("bodies_until: must be at most {} hours ahead", super::BODIES_HOURS_MAX)]
+    BodiesTooLong,
     /// The name is taken.
     #[error("there is a device policy named {0:?} already")]
     PolicyExists(String),

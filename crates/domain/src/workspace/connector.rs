@@ -138,6 +138,8 @@ pub struct Connector {
     pub attribute_mapping: Arc<AttributeMapping>,
     /// The attributes that its requests have carried.
     pub seen: SeenAttributes,
+    /// Until when the provisioning log keeps the bodies of its requests.
+    pub bodies_until: Option<Micros>,
 }
 
 impl Connector {
@@ -293,6 +295,7 @@ impl Workspace {
                 extensions: Extensions::default(),
                 attribute_mapping: Arc::default(),
                 seen: SeenAttributes::default(),
+                bodies_until: None,
             };
             self.connectors.insert(connector.clone(), added);
         }
@@ -319,6 +322,7 @@ impl Workspace {
             WorkspaceEvent::AttributesSeen { attributes, .. } => {
                 known.seen.see(attributes, stamp.at);
             }
+            WorkspaceEvent::BodiesKept { until, .. } => known.bodies_until = *until,
             WorkspaceEvent::TokenIssued { token, digest, expires, .. } => {
                 let issued =
                     Token { digest: *digest, created: stamp.at, expires: *expires, revoked: None };
@@ -341,7 +345,8 @@ impl Workspace {
             | WorkspaceEvent::PolicyAdded { .. }
             | WorkspaceEvent::PolicyRemoved { .. }
             | WorkspaceEvent::MdmServiceSet { .. }
-            | WorkspaceEvent::MdmServiceRemoved { .. } => {}
+            | WorkspaceEvent::MdmServiceRemoved { .. }
+            | WorkspaceEvent::ProvisioningLogKept { .. } => {}
         }
     }
 }

@@ -148,6 +148,20 @@ pub enum WorkspaceEvent {
         /// Which.
         attributes: Vec<SeenAttribute>,
     },
+    /// The provisioning log is kept for so long from now on.
+    #[serde(rename = "workspace.provisioning_log_kept")]
+    ProvisioningLogKept {
+        /// How many days.
+        days: u32,
+    },
+    /// Bodies of requests are kept, sealed, for a while; or not any more.
+    #[serde(rename = "workspace.bodies_kept")]
+    BodiesKept {
+        /// Of which connector.
+        connector: ConnectorName,
+        /// Of requests before then; null: of none.
+        until: Option<Micros>,
+    },
     /// A connector has one more token.
     #[serde(rename = "workspace.token_issued")]
     TokenIssued {
@@ -227,6 +241,7 @@ impl WorkspaceEvent {
             | Self::ExtensionsDeclared { connector, .. }
             | Self::AttributeMappingSet { connector, .. }
             | Self::AttributesSeen { connector, .. }
+            | Self::BodiesKept { connector, .. }
             | Self::TokenIssued { connector, .. }
             | Self::TokenRevoked { connector, .. } => Some(connector),
             Self::Created { .. }
@@ -241,7 +256,8 @@ impl WorkspaceEvent {
             | Self::PolicyAdded { .. }
             | Self::PolicyRemoved { .. }
             | Self::MdmServiceSet { .. }
-            | Self::MdmServiceRemoved { .. } => None,
+            | Self::MdmServiceRemoved { .. }
+            | Self::ProvisioningLogKept { .. } => None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod connector;
 mod event;
 mod extensions;
 mod mdm_service;
+mod provisioning_log;
 mod removal;
 mod seen;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use connector::{Connector, ConnectorState, Idp, Paused, Token};
 pub use event::{Saml, WorkspaceEvent};
 pub use extensions::{Extension, Extensions};
 pub use mdm_service::{MdmService, MdmSetting, OTHER_PLATFORMS};
+pub use provisioning_log::{BODIES_HOURS_MAX, LOG_DAYS, LOG_DAYS_MAX};
 pub use removal::{People, Removed};
 pub use seen::{SEEN_MAX, SeenAttribute, SeenAttributes};
 
@@ -81,6 +83,8 @@ pub struct Workspace {
     pub policies: BTreeMap<PolicyId, SmolStr>,
     /// Its MDM services by platform, in lower case; [`OTHER_PLATFORMS`] stands for all others.
     pub mdm_services: BTreeMap<SmolStr, MdmSetting>,
+    /// How long the provisioning log is kept, in days, where that was said.
+    pub provisioning_log_days: Option<u32>,
 }
 
 impl Workspace {
@@ -156,6 +160,9 @@ impl Decider for Workspace {
             WorkspaceEvent::MdmServiceRemoved { platform } => {
                 self.mdm_services.remove(&mdm_service::key(platform.as_ref()));
             }
+            WorkspaceEvent::ProvisioningLogKept { days } => {
+                self.provisioning_log_days = Some(*days);
+            }
             WorkspaceEvent::ConnectorAdded { .. }
             | WorkspaceEvent::ConnectorPaused { .. }
             | WorkspaceEvent::ConnectorResumed { .. }
@@ -165,6 +172,7 @@ impl Decider for Workspace {
             | WorkspaceEvent::ExtensionsDeclared { .. }
             | WorkspaceEvent::AttributeMappingSet { .. }
             | WorkspaceEvent::AttributesSeen { .. }
+            | WorkspaceEvent::BodiesKept { .. }
             | WorkspaceEvent::TokenIssued { .. }
             | WorkspaceEvent::TokenRevoked { .. } => self.evolve_connector(event, stamp),
         }
@@ -266,6 +274,10 @@ impl Workspace {
             }
             WorkspaceCommand::SeeAttributes { connector, attributes } => {
                 self.see_attributes(connector, attributes)
+            }
+            WorkspaceCommand::KeepProvisioningLog { days } => self.keep_provisioning_log(*days),
+            WorkspaceCommand::KeepBodies { connector, until, now } => {
+                self.keep_bodies(connector, *until, *now)
             }
             WorkspaceCommand::IssueToken { connector, token } => self.issue_token(connector, token),
             WorkspaceCommand::RevokeToken { connector, token } => {

@@ -291,3 +291,28 @@ fn a_removed_connector_leaves_its_rule_and_its_place() {
     assert_eq!((known.portal, known.people, known.position), (Portal::Store, people, 15));
     assert_eq!(known.rule.provisioning, provisioning);
 }
+
+#[test]
+fn the_provisioning_log_is_kept_for_days_and_bodies_for_hours() {
+    let keep = |days| when(enabled(), WorkspaceCommand::KeepProvisioningLog { days });
+    assert_eq!(keep(365), Ok(vec![WorkspaceEvent::ProvisioningLogKept { days: 365 }]));
+    assert_eq!(keep(90), Ok(vec![]), "that is what it is");
+    for bad in [0, 3_651] {
+        assert_eq!(keep(bad), Err("days: must be a number from 1 to 3650".to_owned()));
+    }
+
+    let (hour, now) = (3_600_000_000, 1_000);
+    let kept = |until| WorkspaceEvent::BodiesKept { connector: store(), until };
+    let bodies = |given: Option<WorkspaceEvent>, until| {
+        let command = WorkspaceCommand::KeepBodies { connector: store(), until, now };
+        when(enabled().into_iter().chain(given), command)
+    };
+    let day = Some(now + 24 * hour);
+    assert_eq!(bodies(None, day), Ok(vec![kept(day)]));
+    assert_eq!(bodies(Some(kept(day)), day), Ok(vec![]));
+    assert_eq!(bodies(Some(kept(day)), None), Ok(vec![kept(None)]));
+    assert_eq!(bodies(Some(kept(Some(now))), None), Ok(vec![]), "it has passed");
+    assert_eq!(bodies(None, Some(now)), Ok(vec![]), "it has passed");
+    let refused = Err("bodies_until: must be at most 24 hours ahead".to_owned());
+    assert_eq!(bodies(None, day.map(|it| it + 1)), refused);
+}
