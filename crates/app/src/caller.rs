@@ -16,7 +16,7 @@ use event_log::{Meta, Micros, WorkspaceId};
 use scim::Catalogue;
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::{Budget, RequestIds, Sightings, bearer};
+use crate::{Budget, RequestIds, Sightings, Trace, bearer};
 
 /// A connector that has proven itself with a live token.
 #[derive(Clone, Debug)]
@@ -45,6 +45,12 @@ pub struct Caller {
     pub sightings: Sightings,
     /// What its filters have cost.
     pub budget: Budget,
+    /// What it has done.
+    pub trace: Trace,
+    /// Whether the connector is paused.
+    pub paused: bool,
+    /// Whether the provisioning log keeps the bodies of its requests.
+    pub keeps_bodies: bool,
 }
 
 impl Caller {
@@ -111,6 +117,20 @@ pub enum Unauthorized {
     /// It was good once.
     #[error("that token has been revoked: make a new one")]
     Revoked,
+}
+
+impl Unauthorized {
+    /// One word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::OtherConnector => "other_connector",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
 }
 
 /// The token in an `Authorization` header: the scheme in any case, one or more spaces.

@@ -89,6 +89,7 @@ impl App {
         id: GroupId,
         parsed: Parsed,
     ) -> Result<GroupView, Refusal> {
+        self.note_name(caller, parsed.resource.display_name());
         let values = parsed.members.unwrap_or_default().into_iter().map(|it| it.value).collect();
         let command = GroupCommand::Create {
             portal: caller.portal,
@@ -97,6 +98,7 @@ impl App {
             members: self.resolve(caller, values).await?,
         };
         let done = self.on_group(caller, id, command).await?;
+        caller.trace.about(id.0);
         view(caller, id, &done)
     }
 
@@ -112,6 +114,8 @@ impl App {
         parsed: Parsed,
         if_match: Option<EntityTags>,
     ) -> Result<GroupView, Refusal> {
+        caller.trace.about(id.0);
+        self.note_name(caller, parsed.resource.display_name());
         let members = match parsed.members {
             Some(members) => {
                 let values = members.into_iter().map(|it| it.value).collect();
@@ -138,6 +142,7 @@ impl App {
         options: patch::Options,
         if_match: Option<EntityTags>,
     ) -> Result<GroupView, Refusal> {
+        caller.trace.about(id.0);
         let group = self.groups.load(&caller.workspace, id.0).await?;
         let living = group.state.living(&caller.connector);
         let mut operations = Vec::with_capacity(request.changes.len());
@@ -166,6 +171,7 @@ impl App {
         id: GroupId,
         if_match: Option<EntityTags>,
     ) -> Result<(), Refusal> {
+        caller.trace.about(id.0);
         self.on_group(caller, id, GroupCommand::Delete { via: via(caller, if_match) }).await?;
         Ok(())
     }
@@ -180,6 +186,7 @@ impl App {
         id: GroupId,
         with_members: bool,
     ) -> Result<GroupView, Refusal> {
+        caller.trace.about(id.0);
         let directory = self.directory(&caller.workspace).await?;
         let row = directory.group(&caller.workspace, &caller.connector, id, with_members)?;
         Ok(row.ok_or_else(|| Refusal::NotFound("group".into()))?.into())
@@ -302,7 +309,9 @@ impl App {
     ) -> Result<Done<Group>, DispatchError<GroupRefusal>> {
         let (workspace, meta) = (caller.workspace.clone(), caller.meta());
         let order = Order { workspace, id: id.0, command, meta };
-        self.groups.dispatch(order).await
+        let done = self.groups.dispatch(order).await?;
+        caller.trace.recorded(done.receipt.as_ref());
+        Ok(done)
     }
 }
 

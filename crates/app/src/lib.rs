@@ -25,21 +25,29 @@ mod jobs;
 mod lists;
 mod pace;
 pub mod policies;
+mod recovery;
+mod redact;
 mod refusal;
 mod remap;
 mod request_ids;
 mod sightings;
 mod token_watch;
+mod trace;
 mod users;
 mod write;
 
 use std::{path::PathBuf, sync::Arc};
 
 use domain::{
-    device::Device, group::Group, ids::ConnectorName, publication::Publication, segments::Segments,
-    user::User, workspace::Workspace,
+    device::Device,
+    group::Group,
+    ids::ConnectorName,
+    publication::Publication,
+    segments::Segments,
+    user::User,
+    workspace::{Connector, Workspace},
 };
-use event_log::{Clock, EventLog, Meta, Micros, WorkspaceId};
+use event_log::{Clock, EventLog, Meta, Micros, WorkspaceId, journal::Attempt};
 use projections::ReadModels;
 use uuid::Uuid;
 
@@ -58,6 +66,7 @@ pub use remap::Remapped;
 pub use request_ids::RequestIds;
 pub use sightings::Sightings;
 pub use token_watch::watch_tokens;
+pub use trace::{Answered, Trace};
 pub use users::UserView;
 pub use write::{DispatchError, Done, Lanes, Order};
 
@@ -206,10 +215,10 @@ impl App {
         format!("{}/scim/v2/{workspace}/{connector}", self.public_url)
     }
 
-    /// Finds out whose token a SCIM request carries, and whether it may do anything now.
+    /// Finds out whose token a SCIM request carries. One whose token opens nothing is counted.
     ///
     /// # Errors
-    /// [`Refusal::Unauthorized`], [`Refusal::Paused`] and [`Refusal::TooFast`], or a failure.
+    /// [`Refusal::Unauthorized`], or a failure.
     pub async fn authenticate(
         &self,
         workspace: &str,
@@ -218,25 +227,26 @@ impl App {
         ids: RequestIds,
     ) -> Result<Caller, Refusal> {
         self.requests.count();
-        let token = bearer_token(authorization)?;
         // An unknown workspace and an unknown connector say no more than an unknown token.
-        let workspace = WorkspaceId::parse(workspace).map_err(|_| Unauthorized::Unknown)?;
-        let name = ConnectorName::parse(connector).map_err(|_| Unauthorized::Unknown)?;
+        let workspace = WorkspaceId::parse(workspace).ok().filter(|it| self.log.head(it) > 0);
+        let Some(workspace) = workspace else {
+            bearer_token(authorization)?;
+            return Err(Unauthorized::Unknown.into());
+        };
         let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
         let connectors = &known.state.connectors;
-        let connector = connectors.get(&name).ok_or(Unauthorized::Unknown)?;
+        let name = ConnectorName::parse(connector).ok();
+        let connector = name.and_then(|name| connectors.get_key_value(&name));
         let now = self.now();
-        let token = match caller::check(connector, token, now) {
-            Err(Unauthorized::Unknown) if elsewhere(connectors, &name, token, now) => {
-                return Err(Unauthorized::OtherConnector.into());
+        let token = match identify(connectors, connector, authorization, now) {
+            Ok(token) => token,
+            Err(unauthorized) => {
+                self.note_rejection(&workspace, connector, (unauthorized, authorization), ids);
+                return Err(unauthorized.into());
             }
-            checked => checked?,
         };
+        let (name, connector) = connector.ok_or(Unauthorized::Unknown)?;
         self.note_use(&workspace, token, now);
-        if connector.paused.is_some() {
-            return Err(Refusal::Paused);
-        }
-        self.pace.check(&workspace, &name)?;
         let (log, seen) = (Arc::clone(&self.log), connector.seen.clone());
         let sightings = Sightings::new(log, workspace.clone(), name.clone(), seen, now);
         Ok(Caller {
@@ -247,12 +257,42 @@ impl App {
             gone: known.state.gone(),
             catalogue: connector.extensions.catalogue().clone(),
             mapping: Arc::clone(&connector.attribute_mapping),
-            connector: name,
+            connector: name.clone(),
             token,
             ids,
             sightings,
             budget: Budget::default(),
+            trace: Trace::default(),
+            paused: connector.paused.is_some(),
+            keeps_bodies: connector.bodies_until.is_some_and(|until| now < until),
         })
+    }
+
+    /// Whether a caller may do anything now.
+    ///
+    /// # Errors
+    /// [`Refusal::Paused`] and [`Refusal::TooFast`].
+    pub fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
+        if caller.paused {
+            return Err(Refusal::Paused);
+        }
+        self.pace.check(&caller.workspace, &caller.connector)
+    }
+
+    fn note_rejection(
+        &self,
+        workspace: &WorkspaceId,
+        connector: Option<(&ConnectorName, &Connector)>,
+        (unauthorized, authorization): (Unauthorized, Option<&str>),
+        ids: RequestIds,
+    ) {
+        // Only what is ours already is noted of a token, lest anybody fills the journal.
+        let id = bearer_token(authorization).ok().and_then(bearer::id_of);
+        let token = id.filter(|id| connector.is_some_and(|it| it.1.tokens.contains_key(id)));
+        let token = token.map(|id| id.0);
+        let attempt = Attempt { time: self.now(), request: ids.request, token };
+        let name = connector.map(|(name, _)| name.as_str());
+        self.log.journal().rejected(workspace, name, unauthorized.word(), attempt);
     }
 
     /// Checks a token for `/api/v1`.
@@ -304,9 +344,26 @@ impl App {
     }
 }
 
+/// Whose token of a connector it is.
+fn identify(
+    connectors: &std::collections::BTreeMap<ConnectorName, Connector>,
+    connector: Option<(&ConnectorName, &Connector)>,
+    authorization: Option<&str>,
+    now: Micros,
+) -> Result<domain::ids::TokenId, Unauthorized> {
+    let token = bearer_token(authorization)?;
+    let (name, connector) = connector.ok_or(Unauthorized::Unknown)?;
+    match caller::check(connector, token, now) {
+        Err(Unauthorized::Unknown) if elsewhere(connectors, name, token, now) => {
+            Err(Unauthorized::OtherConnector)
+        }
+        checked => checked,
+    }
+}
+
 /// Whether a token belongs to another connector of the same workspace.
 fn elsewhere(
-    connectors: &std::collections::BTreeMap<ConnectorName, domain::workspace::Connector>,
+    connectors: &std::collections::BTreeMap<ConnectorName, Connector>,
     name: &ConnectorName,
     token: &str,
     now: Micros,

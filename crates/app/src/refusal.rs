@@ -317,7 +317,9 @@ impl From<WorkspaceRefusal> for Refusal {
             | WorkspaceRefusal::UnknownInRule(..)
             | WorkspaceRefusal::TooManyExtensions(_)
             | WorkspaceRefusal::TooManyMdmServices(_)
-            | WorkspaceRefusal::ExtensionTwice(_) => Self::Malformed(text),
+            | WorkspaceRefusal::ExtensionTwice(_)
+            | WorkspaceRefusal::BadLogDays
+            | WorkspaceRefusal::BodiesTooLong => Self::Malformed(text),
             WorkspaceRefusal::NoSaml(_) => Self::NotFound(text),
             WorkspaceRefusal::Exists
             | WorkspaceRefusal::NotEntitled

@@ -64,6 +64,7 @@ impl App {
         entry: EntryId,
         parsed: Parsed,
     ) -> Result<UserView, Refusal> {
+        self.note_name(caller, parsed.resource.user_name());
         let mut user = UserId(entry.0);
         for _ in 0..FOLLOW_MAX {
             let command = UserCommand::Provision {
@@ -76,6 +77,7 @@ impl App {
                 Ok(done) => {
                     let known = done.es.state.entry(&caller.connector, entry);
                     let known = known.ok_or(UserRefusal::NoEntry)?;
+                    caller.trace.about(entry.0);
                     return Ok(UserView::of(known, Vec::new()));
                 }
                 Err(DispatchError::ClaimTaken { claim, holder })
@@ -107,6 +109,7 @@ impl App {
         parsed: Parsed,
         if_match: Option<EntityTags>,
     ) -> Result<UserView, Refusal> {
+        self.note_name(caller, parsed.resource.user_name());
         let via = self.via(caller, if_match);
         let command = UserCommand::Replace { via, entry, resource: parsed.resource };
         self.change_user(caller, entry, command).await
@@ -139,6 +142,7 @@ impl App {
         entry: EntryId,
         if_match: Option<EntityTags>,
     ) -> Result<(), Refusal> {
+        caller.trace.about(entry.0);
         let user = self.user_of(caller, entry).await?;
         let command = UserCommand::RemoveEntry { via: self.via(caller, if_match), entry };
         self.on_user(caller, user, command).await?;
@@ -150,6 +154,7 @@ impl App {
     /// # Errors
     /// [`Refusal::NotFound`].
     pub async fn user(&self, caller: &Caller, entry: EntryId) -> Result<UserView, Refusal> {
+        caller.trace.about(entry.0);
         let directory = self.directory(&caller.workspace).await?;
         let row = directory.user(&caller.workspace, &caller.connector, entry)?;
         Ok(row.ok_or_else(|| Refusal::NotFound("user".into()))?.into())
@@ -170,9 +175,11 @@ impl App {
         entry: EntryId,
         command: UserCommand,
     ) -> Result<UserView, Refusal> {
+        caller.trace.about(entry.0);
         let user = self.user_of(caller, entry).await?;
         let done = self.on_user(caller, user, command).await?;
         let known = done.es.state.entry(&caller.connector, entry).ok_or(UserRefusal::NoEntry)?;
+        self.note_name(caller, known.resource.user_name());
         let directory = self.directory(&caller.workspace).await?;
         let groups = directory.groups_of(&caller.workspace, entry.into())?;
         Ok(UserView::of(known, groups))
@@ -199,7 +206,9 @@ impl App {
     ) -> Result<Done<User>, DispatchError<UserRefusal>> {
         let (workspace, meta) = (caller.workspace.clone(), caller.meta_with_rule());
         let order = Order { workspace, id: user.0, command, meta };
-        self.users.dispatch(order).await
+        let done = self.users.dispatch(order).await?;
+        caller.trace.recorded(done.receipt.as_ref());
+        Ok(done)
     }
 
     fn via(&self, caller: &Caller, if_match: Option<EntityTags>) -> Via {

@@ -48,14 +48,18 @@ impl<T: Message> FromRequest for ScimJson<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let reader = Caller::of(request).map(|caller| Reader::of(&caller));
+        let caller = Caller::of(request);
         let length = check_head::<T>(request.headers());
         let payload = payload.take();
         Box::pin(async move {
-            let (reader, length) = (reader?, length?);
+            let (caller, length) = (caller?, length?);
+            let reader = Reader::of(&caller);
             let body =
                 timeout(Duration::from_secs(BODY_SECONDS_MAX), collect::<T>(payload, length));
             let body = body.await.map_err(|_elapsed| too_slow())??;
+            if caller.keeps_bodies {
+                caller.trace.keep_body(&body);
+            }
             if body.len() < ASIDE_BYTES_MIN {
                 return Ok(Self(reader.read(parse(&body)?)?));
             }

@@ -27,7 +27,7 @@ use crate::{
     error::Refused,
     id,
     messages::{BulkBody, GroupBody, GroupPatch, Message, Reader, UserBody, UserPatch},
-    quirks,
+    quirks, record,
     respond::ok,
 };
 
@@ -89,17 +89,21 @@ impl Run {
             let Some(operation) = operations.get_mut(index).and_then(Option::take) else {
                 continue;
             };
-            let (outcome, creation) = match operation {
+            let (record, outcome, creation) = match operation {
                 Ok(operation) => {
+                    let (method, kind) = (operation.method, operation.kind);
+                    let record = record::Operation::begin(method, Some(kind), index);
                     let creation = operation.bulk_id.clone();
                     let creation = creation.filter(|_| operation.method == Method::Post);
-                    (self.operation(index, operation).await, creation)
+                    (record, self.operation(index, operation).await, creation)
                 }
                 Err(bad) => {
+                    let record = record::Operation::unclear(bad.kind, index);
                     let location = bad.kind.zip(bad.id.as_deref()).map(|it| self.location(it));
-                    (bad.into_outcome(location), None)
+                    (record, bad.into_outcome(location), None)
                 }
             };
+            record.end(&self.app, &self.caller, outcome.status, outcome.error.as_ref());
             errors += u64::from(outcome.error.is_some());
             outcomes[index] = Some(outcome);
             if let Some(name) = creation {
@@ -133,7 +137,12 @@ impl Run {
                 self.postponed.push(waiting);
             } else {
                 let Postponed { index, addition, created, .. } = waiting;
-                match self.add(addition, &created).await {
+                let record = record::Operation::begin(Method::Patch, Some(created.kind), index);
+                let added = self.add(addition, &created).await;
+                let error = added.as_ref().err();
+                let status = error.map_or(200, |error| error.status);
+                record.end(&self.app, &self.caller, status, error);
+                match added {
                     Ok(done) => {
                         if let Some(outcome) = &mut outcomes[index] {
                             outcome.version = done.version.map(etag::of);

@@ -5,6 +5,7 @@ use std::{
     ops::Deref,
     rc::Rc,
     sync::Arc,
+    time::Instant,
 };
 
 use actix_web::{
@@ -16,7 +17,10 @@ use actix_web::{
 };
 use app::{App, RequestIds};
 
-use crate::error::Refused;
+use crate::{
+    error::Refused,
+    record::{self, Record},
+};
 
 /// The connector that has proven itself. Handlers that take one are reached with a live token only.
 #[derive(Clone)]
@@ -49,12 +53,14 @@ impl FromRequest for Caller {
     }
 }
 
-/// Lets a request pass whose token is one of the connector's that its path names.
+/// Lets a request pass whose token is one of the connector's that its path names, and enters into the
+/// provisioning log what came of it.
 pub(crate) async fn authenticate(
     app: Arc<App>,
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let begun = Instant::now();
     let ids = request.extensions().get::<RequestIds>().cloned().unwrap_or_default();
     let path = request.match_info();
     let (workspace, connector) = (path.query("workspace"), path.query("connector"));
@@ -62,9 +68,14 @@ pub(crate) async fn authenticate(
         Ok(caller) => {
             let caller = Caller(Rc::new(caller));
             request.extensions_mut().insert(caller.clone());
-            let answer = next.call(request).await;
+            let record = Record::begin(Arc::clone(&app), caller.clone(), &request, begun);
+            let answer = match app.admit(&caller) {
+                Ok(()) => next.call(request).await,
+                Err(refusal) => Ok(record::refuse(request, refusal)),
+            };
             // Of a request that was refused, too.
             app.keep_sightings(&caller).await;
+            record.end(&answer);
             answer
         }
         Err(refusal) => Ok(request.into_response(Refused::from(refusal).error_response())),

@@ -26,6 +26,11 @@ impl Refused {
         scim::Error::internal("the server failed").into()
     }
 
+    /// What the client is told.
+    pub(crate) fn error(&self) -> &scim::Error {
+        &self.error
+    }
+
     /// What somebody else has refused with no more than a status.
     pub(crate) fn from_status(status: StatusCode) -> Self {
         let reason = status.canonical_reason().unwrap_or("the request was refused");

@@ -1,7 +1,7 @@
 //! What is not there: unknown endpoints, other methods, parts of SCIM that this server does not have.
 
 use actix_web::{
-    HttpResponse, ResponseError, Route,
+    HttpResponse, Route,
     http::{
         Method,
         header::{ALLOW, HeaderValue},
@@ -43,7 +43,7 @@ pub(crate) async fn unknown_base() -> Result<HttpResponse, Refused> {
 /// 405, with the methods that there are.
 fn method_not_allowed(allow: &str) -> HttpResponse {
     let error = scim::Error::method_not_allowed(format!("possible here: {allow}"));
-    let mut response = Refused::from(error).error_response();
+    let mut response = HttpResponse::from_error(Refused::from(error));
     if let Ok(allow) = HeaderValue::from_str(allow) {
         response.headers_mut().insert(ALLOW, allow);
     }

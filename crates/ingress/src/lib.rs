@@ -34,6 +34,7 @@ mod messages;
 mod pieces;
 mod query;
 mod quirks;
+mod record;
 mod respond;
 mod search;
 mod slashes;

@@ -7,8 +7,8 @@
 //! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`], [`attributes`]: the settings
 //! - [`accounts`], [`groups`], [`publications`], [`segments`], [`devices`], [`mdm_services`]: whom and
 //!   what they are about
-//! - [`events`], [`offboardings`], [`effects`], [`holds`], [`projections`]: what happened, what follows,
-//!   what waits, what is shown
+//! - [`events`], [`provisioning_log`], [`offboardings`], [`effects`], [`holds`], [`projections`]: what happened,
+//!   what was asked, what follows, what waits, what is shown
 //! - [`proofs`]: what proves that nobody has changed what happened
 
 pub mod access;
@@ -25,6 +25,7 @@ pub mod offboardings;
 pub mod page;
 pub mod projections;
 pub mod proofs;
+pub mod provisioning_log;
 pub mod publications;
 pub mod roles;
 pub mod saml;

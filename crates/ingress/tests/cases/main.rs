@@ -16,6 +16,7 @@ mod isolation;
 mod lists;
 mod log;
 mod patches;
+mod provisioning_log;
 mod reads;
 mod refusals;
 mod support;

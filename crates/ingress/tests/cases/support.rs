@@ -39,7 +39,7 @@ pub(crate) struct Server {
     pub(crate) workspace: WorkspaceId,
     pub(crate) clock: Arc<ManualClock>,
     send: Box<dyn Fn(test::TestRequest) -> Answer>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// Somebody who has a Base URL and perhaps a token for it.
@@ -88,7 +88,7 @@ impl Server {
             let service = Rc::clone(&service);
             Box::pin(async move { service.call(request.to_request()).await })
         });
-        Self { app, workspace, clock, send, _dir: dir }
+        Self { app, workspace, clock, send, dir }
     }
 
     /// A client with a connector of its own in a portal.
@@ -125,6 +125,15 @@ impl Server {
     /// A connector of that name in the Store.
     pub(crate) async fn client_of(&self, name: &str, idp: Idp) -> Client<'_> {
         self.connect(Portal::Store, name, idp).await
+    }
+
+    /// Whether any file of the log's directory has this text in it.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let files = std::fs::read_dir(self.dir.path()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.is_file()).any(|path| {
+            let bytes = std::fs::read(path).unwrap();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
     }
 
     /// Says which attributes the connector `store` turns into metadata.

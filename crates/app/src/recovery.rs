@@ -1,0 +1,131 @@
+//! After a kill: entries of the provisioning log for changes that had none yet.
+//!
+//! The journal is written once a second, the event log at once. What a request recorded names its
+//! connector, token and ids there, so that an accepted change is in the provisioning log whatever
+//! happens, if without status and duration. Of what was refused or only read, the last second is lost.
+
+use std::collections::BTreeMap;
+
+use event_log::{
+    Micros, StoredEvent, StreamId, WorkspaceId,
+    journal::{Action, Entry, NewEntry, Outcome, Resource, Search},
+};
+use uuid::Uuid;
+
+use crate::{App, Refusal, WORKSPACE_STREAM};
+
+/// How long before the last entry is looked for changes without one, in microseconds: 1 minute. A
+/// request that took longer to be answered is not found.
+const BACK_MICROS: Micros = 60 * 1_000_000;
+/// How many events are read at a time.
+const CHUNK: usize = 1_000;
+/// How many entries of one correlation are looked at.
+const ENTRIES_MAX: usize = 1_000;
+
+impl App {
+    /// Adds the entries that a kill has cost; nothing after an end in order. To be called before
+    /// requests are taken.
+    ///
+    /// # Errors
+    /// When the log or the journal cannot be read.
+    pub async fn recover_provisioning_log(&self) -> Result<(), Refusal> {
+        if !self.log.journal().was_cut_off() {
+            return Ok(());
+        }
+        for (workspace, head) in self.log.heads() {
+            let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
+            // The setting may have been recorded and not told to the journal.
+            self.log.journal().keep(&workspace, known.state.provisioning_log_days())?;
+            let added = self.recover(&workspace, head).await?;
+            if added > 0 {
+                tracing::info!(%workspace, added, "entries of the provisioning log were recovered");
+            }
+        }
+        self.log.journal().recovered();
+        Ok(())
+    }
+
+    async fn recover(&self, workspace: &WorkspaceId, head: u64) -> Result<usize, Refusal> {
+        let newest = Search { limit: 1, ..Search::default() };
+        let newest = self.log.journal().search(workspace, &newest)?.items.pop();
+        let since = match newest {
+            Some(entry) => entry.time,
+            None => match self.log.read(workspace, head.saturating_sub(1), 1).await?.pop() {
+                Some(last) => last.time,
+                None => return Ok(0),
+            },
+        };
+        let mut after = self.log.position_at(workspace, since - BACK_MICROS).await?;
+        let mut lost: BTreeMap<(String, StreamId), Entry> = BTreeMap::new();
+        while after < head {
+            let events = self.log.read(workspace, after, CHUNK).await?;
+            let Some(last) = events.last() else { break };
+            after = last.position;
+            for event in &events {
+                let Some(entry) = entry_of(event) else { continue };
+                let key = (entry.request.clone(), event.stream.clone());
+                if let Some(known) = lost.get_mut(&key) {
+                    known.time = event.time;
+                    known.positions = known.positions.map(|(first, _)| (first, event.position));
+                } else if !self.is_known(workspace, &entry)? {
+                    lost.insert(key, entry);
+                }
+            }
+        }
+        let added = lost.len();
+        let mut lost: Vec<_> = lost.into_values().collect();
+        lost.sort_by_key(|entry| entry.positions);
+        for entry in lost {
+            let workspace = workspace.clone();
+            self.log.journal().answered(NewEntry { workspace, entry, body: None });
+        }
+        Ok(added)
+    }
+
+    /// Whether an entry speaks of these positions.
+    fn is_known(&self, workspace: &WorkspaceId, entry: &Entry) -> Result<bool, Refusal> {
+        let search = Search {
+            correlation: Some(entry.correlation.clone()),
+            connector: Some(entry.connector.clone()),
+            limit: ENTRIES_MAX,
+            ..Search::default()
+        };
+        let found = self.log.journal().search(workspace, &search)?.items;
+        let position = entry.positions.map(|(first, _)| first);
+        Ok(found.iter().any(|known| {
+            let spans = |(first, last): (u64, u64)| {
+                position.is_some_and(|position| (first..=last).contains(&position))
+            };
+            known.request == entry.request && known.positions.is_some_and(spans)
+        }))
+    }
+}
+
+/// What an event tells of the request that recorded it; `None` for what no request of a connector did,
+/// and for the first sight of an attribute.
+fn entry_of(event: &StoredEvent) -> Option<Entry> {
+    let (connector, token) = event.meta.actor.strip_prefix("connector:")?.split_once('/')?;
+    let resource = match event.stream.kind.as_str() {
+        "user" => Resource::User,
+        "group" => Resource::Group,
+        _ => return None,
+    };
+    Some(Entry {
+        time: event.time,
+        connector: connector.into(),
+        token: Uuid::try_parse(token).ok()?,
+        action: Action::Other,
+        outcome: Outcome::Recovered,
+        resource: Some(resource),
+        subject: Some(event.stream.id),
+        name: None,
+        status: None,
+        scim_type: None,
+        detail: None,
+        duration_micros: 0,
+        request: event.meta.request.clone()?,
+        correlation: event.meta.correlation.clone(),
+        operation: None,
+        positions: Some((event.position, event.position)),
+    })
+}
