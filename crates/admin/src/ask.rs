@@ -90,6 +90,18 @@ impl<T: FromStr> FromRequest for Id<T> {
     }
 }
 
+/// The id of an entry of the provisioning log in a path. Whether it is one is told by the log.
+pub(crate) struct OfEntry(pub(crate) String);
+
+impl FromRequest for OfEntry {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Ok(Self(segment(request, "entry"))))
+    }
+}
+
 /// The connector in a path.
 pub(crate) struct OfConnector(pub(crate) ConnectorName);
 

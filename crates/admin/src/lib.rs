@@ -49,6 +49,7 @@ mod problem;
 mod projections;
 mod proofs;
 mod provisioning;
+mod provisioning_log;
 mod publications;
 mod role_mapping;
 mod rule_in_force;
@@ -102,6 +103,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     events::endpoints,
     export::endpoints,
     proofs::endpoints,
+    provisioning_log::endpoints,
     offboardings::endpoints,
     holds::endpoints,
     history::endpoints,

@@ -1,6 +1,7 @@
 //! The words of the API for its document: what may stand in a path or in a field.
 
 use domain::{portal::Portal, segments::Permission, workspace::Idp};
+use event_log::journal::{Action, Outcome};
 use utoipa::openapi::{
     ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
     path::{Parameter, ParameterBuilder, ParameterIn},
@@ -39,6 +40,16 @@ pub(crate) fn plan() -> RefOr<Schema> {
 /// A portal.
 pub(crate) fn portal() -> RefOr<Schema> {
     one_of(Portal::ALL.map(Portal::as_str))
+}
+
+/// What a request asks for.
+pub(crate) fn log_action() -> RefOr<Schema> {
+    one_of(Action::ALL.iter().map(|it| it.as_str()))
+}
+
+/// What came of it.
+pub(crate) fn log_outcome() -> RefOr<Schema> {
+    one_of(Outcome::ALL.iter().map(|it| it.as_str()))
 }
 
 /// Whose dialect a connector speaks.
@@ -156,6 +167,7 @@ pub(crate) fn path_params(path: &str) -> Vec<Parameter> {
                 "portal" => ("The portal", portal()),
                 "platform" => ("The platform in lower case, or default for all others", text()),
                 "connector" => ("The connector's slug", text()),
+                "entry" => ("The entry's id", text()),
                 _ => ("The id", id()),
             };
             ParameterBuilder::new()

@@ -65,6 +65,8 @@ impl Server {
     /// Answers requests until the process is asked to stop.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let app = Arc::clone(&self.node.app);
+        let recovered = app.recover_provisioning_log().await;
+        recovered.context("bringing the provisioning log up to date")?;
         let log = Arc::clone(&self.node.log);
         let services = Arc::clone(&self.node.services);
         let probes =

@@ -13,6 +13,7 @@ mod lines;
 mod mdm;
 pub(crate) mod offboarding;
 pub(crate) mod people;
+pub(crate) mod provisioning_log;
 pub(crate) mod publication;
 pub(crate) mod roles;
 pub(crate) mod rule;

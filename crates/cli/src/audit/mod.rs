@@ -15,13 +15,16 @@ use app::Notary;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{node, options};
+use crate::{api::provisioning_log, node, options};
 
 /// What to do with the record.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// List events, oldest first.
     Log(log::LogOptions),
+    /// What identity providers asked for, and what came of it.
+    #[command(subcommand)]
+    Provisioning(provisioning_log::Command),
     /// Check that no event was changed, and name the first that was: in an export, in a data
     /// directory, or as a server shows them.
     Verify(verify::VerifyOptions),
@@ -70,6 +73,7 @@ impl Offline {
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Log(options) => log::log(options).await,
+        Command::Provisioning(command) => provisioning_log::run(command).await,
         Command::Verify(options) => verify::verify(options).await,
         Command::Export(options) => export::export(options).await,
         Command::Checkpoint(options) => checkpoint::checkpoint(options).await,

@@ -20,6 +20,7 @@ mod mdm_services;
 mod needle;
 mod operation;
 mod proofs;
+mod provisioning_log;
 mod races;
 mod raw;
 mod rules_matrix;
