@@ -54,7 +54,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .takes::<LogSettings>()
             .shows::<LogSettings>(),
         Endpoint::new(Method::GET, format!("{all}/{{entry}}"), "Get a request of the log", get)
-            .shows::<LogDetail>(),
+            .shows::<LogEntry>(),
         Endpoint::new(
             Method::GET,
             of_connector,
@@ -119,6 +119,16 @@ struct LogEntry {
     operation: Option<u32>,
     /// The first and the last position of what it recorded; other requests may have recorded between.
     positions: Option<Positions>,
+    /// What happened under its correlation id from its first event on, down to what devices did: where
+    /// one entry is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    followed: Option<Vec<Followed>>,
+    /// The request's body, as text: where one entry is asked for and it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// Whether only the beginning of the body was kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    body_cut: bool,
 }
 
 /// A span of the record.
@@ -126,19 +136,6 @@ struct LogEntry {
 struct Positions {
     first: u64,
     last: u64,
-}
-
-/// A request, and what followed.
-#[derive(Debug, Serialize, ToSchema)]
-struct LogDetail {
-    #[serde(flatten)]
-    entry: LogEntry,
-    /// What happened under its correlation id from its first event on, down to what devices did.
-    followed: Vec<Followed>,
-    /// The request's body, as text; null when it was not kept.
-    body: Option<String>,
-    /// Whether only the beginning of the body was kept.
-    body_cut: bool,
 }
 
 /// An event that followed.
@@ -233,6 +230,9 @@ impl From<Logged> for LogEntry {
             correlation: entry.correlation,
             operation: entry.operation,
             positions: entry.positions.map(|(first, last)| Positions { first, last }),
+            followed: None,
+            body: None,
+            body_cut: false,
         }
     }
 }
@@ -248,13 +248,13 @@ impl From<StoredEvent> for Followed {
     }
 }
 
-impl From<Detailed> for LogDetail {
+impl From<Detailed> for LogEntry {
     fn from(Detailed { logged, body, followed }: Detailed) -> Self {
         Self {
-            entry: logged.into(),
-            followed: followed.into_iter().map(Followed::from).collect(),
+            followed: Some(followed.into_iter().map(Followed::from).collect()),
             body_cut: body.as_ref().is_some_and(|it| it.cut),
             body: body.map(|it| String::from_utf8_lossy(&it.bytes).into_owned()),
+            ..logged.into()
         }
     }
 }
@@ -336,7 +336,7 @@ async fn list_cycles(inside: Inside, params: Params) -> Part<LogCycle> {
     Ok(page(listed, LogCycle::from))
 }
 
-async fn get(inside: Inside, of: OfEntry) -> Answer<LogDetail> {
+async fn get(inside: Inside, of: OfEntry) -> Answer<LogEntry> {
     Ok(Json(inside.app.provisioning_log_entry(&inside.workspace, &of.0).await?.into()))
 }
 

@@ -1,12 +1,17 @@
 //! What is granted, and what only some routes refuse: a function for each kind of thing.
 
+use std::time::Duration;
+
 use actix_web::{
     http::{Method, header::ACCEPT},
     test::TestRequest,
 };
-use app::Order;
+use app::{Answered, Order};
 use domain::{device::DeviceCommand, ids::ActionId};
-use event_log::{Meta, WorkspaceId};
+use event_log::{
+    Meta, WorkspaceId,
+    journal::{Action, Resource},
+};
 use serde_json::json;
 
 use super::WS;
@@ -131,6 +136,9 @@ async fn settings(world: &World) {
         let mapping = json!([{ "name": "title", "attributes": [{ "key": "title" }, { "namespace": "urn:acme:User", "key": "badge" }] }]);
         world.put(&format!("{path}/attribute-mapping"), mapping).await.is(200);
         world.get(&format!("{path}/attribute-mapping")).await.is(200);
+        let bodies = json!({ "bodies_until": "2026-01-01T12:00:00Z" });
+        world.put(&format!("{path}/provisioning-log"), bodies).await.is(200);
+        world.get(&format!("{path}/provisioning-log")).await.is(200);
         world.get(&format!("{path}/attribute-mapping/apply")).await.is(200);
         world.post(&format!("{path}/attribute-mapping/apply"), json!({})).await.is(200);
         world.get(&format!("{path}/attribute-mapping/apply")).await.is(200);
@@ -366,6 +374,7 @@ async fn record(world: &World) {
     let lines = world.send(lines).await;
     assert!(lines.text.lines().count() > 50, "{}", lines.text);
     proofs(world).await;
+    provisioning_log(world).await;
 }
 
 async fn proofs(world: &World) {
@@ -383,6 +392,32 @@ async fn proofs(world: &World) {
     }
     world.call(Method::POST, "/keys/rotate", None).await.is(204);
     world.get(&format!("{WS}/keys")).await.is(200);
+}
+
+async fn provisioning_log(world: &World) {
+    let token = token(world, "store").await;
+    let caller = world.caller("store", &token).await;
+    let answered = Answered {
+        action: Action::Create,
+        resource: Some(Resource::User),
+        operation: None,
+        status: Some(409),
+        error: Some(scim::Error::uniqueness("taken")),
+        duration: Duration::ZERO,
+    };
+    world.app.answered(&caller, answered);
+    let log = format!("{WS}/provisioning-log");
+    let query = "q=ada&connector=store&action=create&outcome=refused&status=4xx&correlation=c";
+    world
+        .get(&format!("{log}?{query}&from=2026-01-01T00:00:00Z&to=2027-01-01T00:00:00Z"))
+        .await
+        .is(200);
+    let id = world.items(&log).await[0]["id"].as_str().unwrap().to_owned();
+    world.get(&format!("{log}/{id}")).await.is(200);
+    world.get(&format!("{log}/cycles?connector=store&limit=1")).await.is(200);
+    world.get(&format!("{log}/rejections")).await.is(200);
+    world.put(&format!("{log}/settings"), json!({ "days": 365 })).await.is(200);
+    world.get(&format!("{log}/settings")).await.is(200);
 }
 
 async fn history(world: &World) {

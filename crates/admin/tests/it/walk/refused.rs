@@ -124,6 +124,7 @@ fn named(path: &str, workspace: &str) -> String {
         .replace("{portal}", "store")
         .replace("{connector}", "store")
         .replace("{id}", NOBODY)
+        .replace("{entry}", "store-1")
 }
 
 async fn ask(
