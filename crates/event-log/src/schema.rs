@@ -47,7 +47,8 @@ pub(crate) const JOURNAL: Format = Format {
     cache_kib: 4 << 10,
     // What is forgotten on somebody's wish has to be gone from the file.
     pragmas: "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;",
-    schema: &["
+    schema: &[
+        "
         CREATE TABLE attributes (
             workspace TEXT NOT NULL,
             connector TEXT NOT NULL,
@@ -62,7 +63,9 @@ pub(crate) const JOURNAL: Format = Format {
             token     BLOB NOT NULL,
             last_used INTEGER NOT NULL,
             PRIMARY KEY (workspace, token)
-        ) STRICT, WITHOUT ROWID;", journal::SCHEMA],
+        ) STRICT, WITHOUT ROWID;",
+        journal::SCHEMA,
+    ],
 };
 
 /// `commands.db`. What is in it decides whether a device is told something again.
