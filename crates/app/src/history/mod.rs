@@ -1,8 +1,8 @@
 //! Time travel (rule 30): what stood at a moment of the past, and what changed between two.
 //!
 //! Two ways, for two kinds of questions. One person, group or device is folded from its own stream,
-//! which takes milliseconds however long the record is ([`states`]); so is what changed of each between
-//! two moments ([`diff`]). Lists and audiences are asked of a *past* ([`pasts`]): an app over the log up to a
+//! which takes milliseconds however long the record is (`states`); so is what changed of each between
+//! two moments (`diff`). Lists and audiences are asked of a *past* (`pasts`): an app over the log up to a
 //! position, with read models of its own. What it answers, it answers with the same code as today's.
 
 mod changes;
