@@ -28,6 +28,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Count what the rule in force would do to the people who are there, in the background",
             start_preview,
         )
+        .may_take::<Nothing>()
         .shows::<RuleReached>(),
         Endpoint::new(Method::GET, preview, "Get how far that is, and what was found", previewed)
             .shows::<RuleReached>(),
@@ -52,6 +53,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .shows::<RuleReached>(),
     ]
 }
+
+/// What a preview is told: nothing, since it is about the rule in force.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
 /// What is to be applied.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -143,7 +149,7 @@ impl From<WouldDo> for PersonReached {
     }
 }
 
-async fn start_preview(inside: Inside, of: OfConnector) -> Answer<RuleReached> {
+async fn start_preview(inside: Inside, of: OfConnector, _: Body<Nothing>) -> Answer<RuleReached> {
     let Inside { app, workspace, .. } = inside;
     Ok(Json(RuleReached::preview(Some(app.preview_rule(&workspace, &of.0).await?))))
 }

@@ -241,7 +241,9 @@ impl From<UserRefusal> for Refusal {
             }
             UserRefusal::EntryExists => Self::Taken(taken("entry")),
             UserRefusal::Scim(error) => Self::Scim(error),
-            UserRefusal::AccountExists | UserRefusal::NoAccount => Self::State(refusal.to_string()),
+            UserRefusal::AccountExists | UserRefusal::NoAccount | UserRefusal::NotHeld => {
+                Self::State(refusal.to_string())
+            }
             UserRefusal::NoRoles(_) => Self::Malformed(refusal.to_string()),
         }
     }

@@ -95,6 +95,13 @@ impl ActionId {
     pub fn derive(offboarding: OffboardingId, device: DeviceId) -> Self {
         Self(Uuid::new_v5(&offboarding.0, device.0.as_bytes()))
     }
+
+    /// The action for the same device when the person is given it back, by the event at a position,
+    /// after this one has ended.
+    #[must_use]
+    pub fn again(self, position: u64) -> Self {
+        Self(Uuid::new_v5(&self.0, &position.to_be_bytes()))
+    }
 }
 
 /// A connector's name in its workspace: 1 to 63 of `[a-z0-9-]`. The first connector of a portal is

@@ -147,7 +147,16 @@ impl At<'_> {
         {
             return Ok(vec![hold(id, recorded.id, held)]);
         }
-        Ok(carry_out(recorded, id, vec![planned(recorded, device)]))
+        let mut planned = planned(recorded, device);
+        let known = self.app.devices().load(self.workspace, device.0).await?;
+        if known.state.user != Some(id) {
+            return Ok(Vec::new());
+        }
+        // They had it before, and were given it back.
+        if known.state.actions.get(&planned.action).is_some_and(|action| action.state.ended()) {
+            planned.action = planned.action.again(position);
+        }
+        Ok(carry_out(recorded, id, vec![planned]))
     }
 
     /// An action on a device ended, or the device did: offboardings may be complete now.

@@ -2,7 +2,7 @@
 
 use domain::{
     ids::{HoldId, UserId},
-    user::UserCommand,
+    user::{UserCommand, UserRefusal},
 };
 use event_log::{Meta, WorkspaceId};
 use futures_util::{StreamExt, stream};
@@ -10,7 +10,7 @@ use projections::effects::{Decided, HoldRow, NAME, OffboardingRow, OffboardingSt
 use uuid::Uuid;
 
 use super::page::{Listed, Listing};
-use crate::{App, Order, Person, Refusal};
+use crate::{App, DispatchError, Order, Person, Refusal};
 
 /// How many offboardings are read at a time.
 const CHUNK: usize = 500;
@@ -124,7 +124,13 @@ impl App {
                 for user in users {
                     rows.push(self.decidable(workspace, id, user, decision).await?);
                 }
-                self.decide_all(workspace, rows, decision, &meta).await?;
+                let late = self.decide_all(workspace, rows, decision, &meta).await?;
+                if let Some(user) = late.first() {
+                    return Err(Refusal::State(format!(
+                        "the offboarding of user {user} was decided, or has ended, meanwhile; look \
+                         at the hold again"
+                    )));
+                }
             }
             None => self.decide_everybody(workspace, id, decision, &meta).await?,
         }
@@ -151,26 +157,32 @@ impl App {
         }
     }
 
+    /// Returns for whom it came too late: somebody else has decided meanwhile.
     async fn decide_all(
         &self,
         workspace: &WorkspaceId,
         rows: Vec<OffboardingRow>,
         decision: Decision,
         meta: &Meta,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<UserId>, Refusal> {
         let decide = |row: OffboardingRow| {
             let command = match decision {
                 Decision::Approve => UserCommand::ApproveOffboarding { offboarding: row.id },
                 Decision::Undo => UserCommand::UndoOffboarding { offboarding: row.id },
             };
             let (workspace, meta) = (workspace.clone(), meta.clone());
-            self.users.dispatch(Order { workspace, id: row.user.0, command, meta })
+            let order = Order { workspace, id: row.user.0, command, meta };
+            async move { (row.user, self.users.dispatch(order).await) }
         };
         let mut done = stream::iter(rows).map(decide).buffer_unordered(AT_ONCE);
-        while let Some(done) = done.next().await {
-            done?;
+        let mut late = Vec::new();
+        while let Some((user, done)) = done.next().await {
+            match done {
+                Err(DispatchError::Refused(UserRefusal::NotHeld)) => late.push(user),
+                done => drop(done?),
+            }
         }
-        Ok(())
+        Ok(late)
     }
 
     /// The offboarding of somebody in a hold, if it is not too late for a decision.

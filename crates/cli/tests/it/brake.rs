@@ -388,3 +388,31 @@ async fn a_brake_is_set_from_the_command_line() {
         assert!(code == Some(2) || code == Some(1), "{bad}: {text}");
     }
 }
+
+/// Of two decisions at the same time the one that is answered 200 has been carried out.
+#[tokio::test]
+async fn rule_27_of_two_decisions_at_once_none_is_granted_that_was_not_made() {
+    let mut scene = Scene::of(12, "store", "remove_user", &at_most(0)).await;
+    scene.deactivate_all().await;
+    let hold = scene.hold().await;
+    assert_eq!(scene.held(&hold, "held").await.len(), 12);
+    let users = scene.users.clone();
+    let asked = users.iter().flat_map(|user| ["approve", "undo"].map(|it| (user.clone(), it)));
+    let path = path_of(&hold);
+    let requests = asked.map(|(user, decision)| {
+        let (mut api, path) = (scene.server.api().unwrap(), format!("{path}/{decision}"));
+        async move {
+            let answer = api.post(&path, json!({ "users": [user] })).await?;
+            Ok((user, decision, answer.status))
+        }
+    });
+    let answers = together(requests.collect::<Vec<_>>()).await.unwrap();
+    testkit::all_ended(&mut scene.api, WORKSPACE).await.unwrap();
+    for (user, state) in users.iter().zip(scene.accounts().await) {
+        let granted = |decision| answers.contains(&(user.clone(), decision, 200));
+        // Whoever is approved may be undone after it, not the other way round.
+        assert_eq!(state == "active", granted("undo"), "{user}: {answers:?}");
+        assert!(granted("approve") || granted("undo"), "{user}: {answers:?}");
+    }
+    assert!(answers.iter().all(|(.., status)| [200, 409].contains(status)), "{answers:?}");
+}

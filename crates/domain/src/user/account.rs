@@ -199,6 +199,8 @@ impl User {
         let (to, why) = match (mapped, mapping.no_match) {
             (Some(Mapped { role, group }), _) => (role, RoleReason::Group { group }),
             (None, Some(NoMatch::Unassigned)) => (Role::Unassigned, RoleReason::Default),
+            // An account that SCIM has adopted keeps its role until a group says something (rule 10).
+            (None, None) if standing.provisioned.is_none() => return vec![],
             (None, None) => {
                 (standing.default_role.unwrap_or(Role::Unassigned), RoleReason::Default)
             }

@@ -179,6 +179,9 @@ pub enum UserRefusal {
     /// There is no account to act on.
     #[error("that person has no account in this portal")]
     NoAccount,
+    /// It was decided, or has ended, meanwhile.
+    #[error("the offboarding of that person is not held any more")]
+    NotHeld,
     /// Roles belong to the Dashboard.
     #[error("{0} has no roles; only collaborators of the dashboard do")]
     NoRoles(Portal),

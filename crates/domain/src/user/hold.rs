@@ -3,7 +3,7 @@
 //! Each of these may be asked twice, by a policy or by a person whose request was cut off: the second
 //! time adds no fact.
 
-use super::{AccountState, User, UserEvent};
+use super::{AccountState, User, UserEvent, UserRefusal};
 use crate::{
     ids::{HoldId, OffboardingId},
     offboarding::{CancelledBecause, HeldBecause, Limit, Offboarding},
@@ -23,20 +23,32 @@ impl User {
             .collect()
     }
 
-    pub(super) fn approve_offboarding(&self, offboarding: OffboardingId) -> Vec<UserEvent> {
-        let open = self.open(offboarding).filter(|open| open.held);
-        open.map(|_| UserEvent::OffboardingApproved { offboarding }).into_iter().collect()
+    /// Refused when it was undone meanwhile, or the person is active again: nothing would go on.
+    pub(super) fn approve_offboarding(
+        &self,
+        offboarding: OffboardingId,
+    ) -> Result<Vec<UserEvent>, UserRefusal> {
+        match self.offboarding.as_ref().filter(|known| known.id == offboarding) {
+            Some(known) if known.held => Ok(vec![UserEvent::OffboardingApproved { offboarding }]),
+            Some(known) if known.approved => Ok(vec![]),
+            _ => Err(UserRefusal::NotHeld),
+        }
     }
 
-    pub(super) fn undo_offboarding(&self, offboarding: OffboardingId) -> Vec<UserEvent> {
+    /// Refused when it is complete: there is nothing to go back to.
+    pub(super) fn undo_offboarding(
+        &self,
+        offboarding: OffboardingId,
+    ) -> Result<Vec<UserEvent>, UserRefusal> {
         if self.open(offboarding).is_none() {
-            return vec![];
+            let is_over = self.offboarding.as_ref().is_some_and(|known| known.id == offboarding);
+            return if is_over { Err(UserRefusal::NotHeld) } else { Ok(vec![]) };
         }
         let because = CancelledBecause::Undone;
         let cancelled = UserEvent::OffboardingCancelled { offboarding, because };
         let is_suspended = self.account.state == AccountState::Suspended;
         let restored = is_suspended.then_some(UserEvent::AccountRestored {});
-        [cancelled].into_iter().chain(restored).collect()
+        Ok([cancelled].into_iter().chain(restored).collect())
     }
 
     fn open(&self, offboarding: OffboardingId) -> Option<&Offboarding> {

@@ -113,9 +113,9 @@ impl Decider for User {
                 Ok(self.hold_offboarding(*offboarding, *hold, *limit))
             }
             UserCommand::ApproveOffboarding { offboarding } => {
-                Ok(self.approve_offboarding(*offboarding))
+                self.approve_offboarding(*offboarding)
             }
-            UserCommand::UndoOffboarding { offboarding } => Ok(self.undo_offboarding(*offboarding)),
+            UserCommand::UndoOffboarding { offboarding } => self.undo_offboarding(*offboarding),
         }
     }
 

@@ -73,3 +73,26 @@ async fn what_was_requested_is_not_sent_once_the_person_is_active_again() {
     let device = scene.app.devices().load(&scene.workspace, id.0).await.unwrap();
     assert_eq!(device.state.actions.values().next().unwrap().state, ActionState::Cancelled);
 }
+
+#[tokio::test]
+async fn whoever_is_given_a_device_back_gets_the_rule_again() {
+    let scene = Scene::set(OnDeactivate::Unassign).await;
+    let device = scene.give("first").await;
+    scene.set_active(false).await;
+    assert_eq!(scene.hears("user.offboarding_started").await, ["plan 1", "request"]);
+    scene.deliver(device).await;
+    assert_eq!(scene.hears("device.action_confirmed").await, ["complete"]);
+    for _ in 0..2 {
+        scene.give_back(device).await;
+        // The offboarding is over: what is requested is a fact of the device alone.
+        assert_eq!(scene.hears("device.assigned").await, ["plan 1", "request"]);
+        let known = scene.app.devices().load(&scene.workspace, device.0).await.unwrap();
+        let open = known.state.actions.values().filter(|it| !it.state.ended());
+        assert_eq!(open.count(), 1);
+        scene.deliver(device).await;
+        let known = scene.app.devices().load(&scene.workspace, device.0).await.unwrap();
+        assert_eq!(known.state.user, None);
+        // Heard again after a crash, when it is nobody's any more.
+        assert_eq!(scene.hears("device.assigned").await, [""; 0]);
+    }
+}

@@ -8,7 +8,7 @@ use app::{
     policies::{Consequence, Policy},
 };
 use domain::{
-    device::DeviceCommand,
+    device::{Changes, DeviceCommand},
     ids::{DeviceId, EntryId, HoldId},
     portal::Portal,
     rule::{Brake, OnCreate, OnDeactivate, Provisioning},
@@ -114,6 +114,13 @@ impl Scene {
             policy: None,
         };
         self.app.enrol_device(&person(), &self.workspace, enrolment).await.unwrap().id
+    }
+
+    /// What an administrator does to give the first person a device that they had.
+    pub(crate) async fn give_back(&self, device: DeviceId) {
+        let user = Some(Some(domain::ids::UserId(self.user.0)));
+        let changes = Changes { user, ..Changes::default() };
+        self.on_device(device, DeviceCommand::Change(changes)).await;
     }
 
     pub(crate) async fn set_active(&self, active: bool) {
