@@ -5,7 +5,7 @@ use domain::{
     ids::ActionId,
 };
 use event_log::WorkspaceId;
-use projections::effects::{ActionRow, NAME};
+use projections::effects::{ActionRow, NAME, OffboardingState};
 
 use super::{
     page::{Listed, Listing},
@@ -66,7 +66,8 @@ impl App {
         self.steer(person, workspace, id, Steering::Retry { reason }).await
     }
 
-    /// Takes an action back that the service cannot have. Asked twice, it is cancelled once.
+    /// Takes an action back that the service cannot have. Asked twice, it is cancelled once. Where the
+    /// account is to be removed, the device belongs to nobody from then on.
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::Malformed`] for a reason that is none; [`Refusal::State`] when
@@ -79,7 +80,11 @@ impl App {
         reason: Option<&str>,
     ) -> Result<ActionRow, Refusal> {
         let reason = reason.map(said).transpose()?;
-        self.steer(person, workspace, id, Steering::Cancel { reason }).await
+        let row = self.effect(workspace, id).await?;
+        let offboarding = self.read_models.effects().offboarding(workspace, row.offboarding)?;
+        let leaves = offboarding
+            .is_some_and(|it| it.rule.removes_account() && it.state != OffboardingState::Cancelled);
+        self.steer(person, workspace, id, Steering::Cancel { reason, leaves }).await
     }
 
     /// Ends an action that does not end by itself: nobody waits for it any more, whatever the service

@@ -142,7 +142,7 @@ impl Device {
     pub(super) fn end_all(&self) -> impl Iterator<Item = DeviceEvent> {
         self.actions.iter().filter_map(|(&action, known)| match known.state {
             _ if known.unsent() => Some(DeviceEvent::ActionCancelled { action, reason: None }),
-            ActionState::Failed | ActionState::Parked => {
+            ActionState::Failed | ActionState::Parked | ActionState::Requested => {
                 let reason = "the device was removed by hand".to_owned();
                 Some(DeviceEvent::ActionGivenUp { action, reason })
             }
@@ -167,10 +167,12 @@ impl Device {
     }
 
     pub(super) fn acknowledge(&self, action: ActionId) -> Vec<DeviceEvent> {
-        // A failed one, when it turns out that the service has it though its answer was lost.
-        self.step(action, &[ActionState::Sent, ActionState::Failed], |_| {
-            vec![DeviceEvent::ActionAcknowledged { action }]
-        })
+        // One that failed, or was to be tried again, when it turns out that the service has it though
+        // its answer was lost.
+        let lost = self.actions.get(&action).is_some_and(|known| known.received);
+        let from = [ActionState::Sent, ActionState::Failed, ActionState::Requested];
+        let from = if lost { &from[..] } else { &from[..2] };
+        self.step(action, from, |_| vec![DeviceEvent::ActionAcknowledged { action }])
     }
 
     /// Ends an action, together with what it did to the device.

@@ -104,6 +104,8 @@ pub enum Steering {
     Cancel {
         /// Why, in their words.
         reason: Option<String>,
+        /// Whether the person's account will be removed: nobody whose account is removed keeps a device.
+        leaves: bool,
     },
     /// It counts as ended, whatever the service does or has done.
     GiveUp {

@@ -15,7 +15,10 @@ impl Device {
         let known = self.actions.get(&action).ok_or(DeviceRefusal::NoAction)?;
         match to {
             Steering::Retry { reason } => retry(known, action, reason.as_ref()),
-            Steering::Cancel { reason } => take_back(known, action, reason.as_ref()),
+            Steering::Cancel { reason, leaves } => {
+                let leaves = *leaves && self.user == Some(known.user);
+                take_back(known, action, reason.as_ref(), leaves)
+            }
             Steering::GiveUp { reason } => self.give_up(known, action, reason),
         }
     }
@@ -33,21 +36,25 @@ impl Device {
             ActionState::Sent
             | ActionState::Acknowledged
             | ActionState::Failed
-            | ActionState::Parked => {
-                let leaves = match known.kind {
-                    ActionKind::Unassign | ActionKind::Remove => self.user == Some(known.user),
-                    ActionKind::ChangePolicy { .. } => false,
-                };
-                let given_up = DeviceEvent::ActionGivenUp { action, reason: reason.to_owned() };
-                let unassigned = leaves.then_some(DeviceEvent::Unassigned {});
-                Ok([given_up].into_iter().chain(unassigned).collect())
-            }
+            | ActionState::Parked => Ok(self.given_up(known, action, reason)),
+            // A person had it tried again after its answer was lost.
+            ActionState::Requested if known.received => Ok(self.given_up(known, action, reason)),
             ActionState::GivenUp => Ok(vec![]),
             ActionState::Requested => Err(DeviceRefusal::Action(
                 "that effect has not been sent: cancel it if it is not wanted",
             )),
             ActionState::Confirmed | ActionState::Cancelled => Err(ended(known)),
         }
+    }
+
+    fn given_up(&self, known: &Action, action: ActionId, reason: &str) -> Vec<DeviceEvent> {
+        let leaves = match known.kind {
+            ActionKind::Unassign | ActionKind::Remove => self.user == Some(known.user),
+            ActionKind::ChangePolicy { .. } => false,
+        };
+        let given_up = DeviceEvent::ActionGivenUp { action, reason: reason.to_owned() };
+        let unassigned = leaves.then_some(DeviceEvent::Unassigned {});
+        [given_up].into_iter().chain(unassigned).collect()
     }
 }
 
@@ -72,10 +79,13 @@ fn take_back(
     known: &Action,
     action: ActionId,
     reason: Option<&String>,
+    leaves: bool,
 ) -> Result<Vec<DeviceEvent>, DeviceRefusal> {
     match known.state {
         _ if known.unsent() => {
-            Ok(vec![DeviceEvent::ActionCancelled { action, reason: reason.cloned() }])
+            let cancelled = DeviceEvent::ActionCancelled { action, reason: reason.cloned() };
+            let unassigned = leaves.then_some(DeviceEvent::Unassigned {});
+            Ok([cancelled].into_iter().chain(unassigned).collect())
         }
         ActionState::Cancelled => Ok(vec![]),
         ActionState::Confirmed | ActionState::GivenUp => Err(ended(known)),

@@ -269,7 +269,7 @@ fn tries_are_counted_anew_once_a_person_has_retried_and_outages_never() {
 
 #[test]
 fn only_what_the_service_cannot_have_is_cancelled() {
-    let by_hand = || steer(Steering::Cancel { reason: Some("a mistake".into()) });
+    let by_hand = || steer(Steering::Cancel { reason: Some("a mistake".into()), leaves: false });
     let policy = || DeviceCommand::Cancel { action: ACTION };
     let why = "the MDM service may have that effect already, and it cannot be taken back: wait for \
                it, or give it up";
@@ -348,4 +348,26 @@ fn a_removal_by_hand_ends_what_waits() {
     let lost = after(ActionKind::Remove, &[sent(1), failed(FailedBecause::Unanswered)]);
     check(lost, remove(), [removed.clone(), ended]);
     check(after(ActionKind::Remove, &[sent(1)]), remove(), [removed]);
+}
+
+/// Its answer was lost, a person had it tried again, and the person it is about is active again before it is
+/// sent: it must not hang.
+#[test]
+fn what_may_have_been_received_and_is_to_be_tried_again_can_end() {
+    let unanswered = failed(FailedBecause::Unanswered);
+    let given = after(ActionKind::Remove, &[sent(1), unanswered, retried(None)]);
+    check(given.clone(), DeviceCommand::Acknowledge { action: ACTION }, [acknowledged()]);
+    let give_up = steer(Steering::GiveUp { reason: "it is lost".into() });
+    let given_up = DeviceEvent::ActionGivenUp { action: ACTION, reason: "it is lost".into() };
+    check(given, give_up, [given_up, DeviceEvent::Unassigned {}]);
+    let never_sent = after(ActionKind::Remove, &[]);
+    check(never_sent, DeviceCommand::Acknowledge { action: ACTION }, []);
+}
+
+#[test]
+fn nobody_whose_account_will_be_removed_keeps_a_device_of_which_an_action_was_cancelled() {
+    let given = after(ActionKind::Remove, &[sent(1), parked()]);
+    let cancel = steer(Steering::Cancel { reason: None, leaves: true });
+    let cancelled = DeviceEvent::ActionCancelled { action: ACTION, reason: None };
+    check(given, cancel, [cancelled, DeviceEvent::Unassigned {}]);
 }
