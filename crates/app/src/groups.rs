@@ -158,7 +158,9 @@ impl App {
         caller.budget.compare(comparisons(&operations, living))?;
         let command = GroupCommand::Patch { via: via(caller, if_match), operations, options };
         let done = self.on_group(caller, id, command).await?;
-        view(caller, id, &done)
+        let view = view(caller, id, &done)?;
+        self.note_name(caller, view.resource.display_name());
+        Ok(view)
     }
 
     /// DELETE /Groups/{id}. Its members stay who they are.

@@ -68,7 +68,10 @@ pub(super) async fn verify(options: VerifyOptions) -> anyhow::Result<ExitCode> {
 fn of_file(options: &VerifyOptions, trust: &Trust) -> anyhow::Result<bool> {
     let path = options.file.clone().unwrap_or_default();
     let doing = || format!("reading {}", path.display());
-    let mut lines = BufReader::new(File::open(&path).with_context(doing)?).lines();
+    // What is no UTF-8 is no reason to stop: the event in whose line it stands is named.
+    let lines = BufReader::new(File::open(&path).with_context(doing)?).split(b'\n');
+    let mut lines =
+        lines.map(|line| line.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
     let first = lines.next().transpose().with_context(doing)?.unwrap_or_default();
     let name = path.display().to_string();
     let mut examination = match Examination::begin(&first, &trust.keys, &trust.kept) {

@@ -92,6 +92,15 @@ async fn an_export_is_checked_with_a_checkpoint_and_a_key_and_goes_on_where_it_w
     let (code, text) = audit.run(&["verify", "--file", &part, "--checkpoint", &note]).await;
     assert_eq!(code, Some(1), "{text}");
 
+    // A byte that makes it no UTF-8 any more is found where it stands.
+    let mut bytes = fs::read(&new).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] |= 0x80;
+    let odd = audit.file("odd");
+    fs::write(&odd, bytes).unwrap();
+    let (code, text) = audit.run(&["verify", "--file", &odd, "--key", &key]).await;
+    assert!(code == Some(1) && text.contains("position"), "{text}");
+
     // Cut off in the middle of a line, it is noticed, and resumed to the same bytes.
     audit.server.restart().await.unwrap();
     let whole = fs::read(&new).unwrap();
