@@ -10,7 +10,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build test check fmt clippy doc bless bench conformance fuzz deny clean setup-build setup-test
+.PHONY: help run build test check fmt clippy doc bless bench alerts conformance fuzz deny clean setup-build setup-test
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
@@ -42,6 +42,9 @@ bless: ## Write what the tests see now into their expectations; review the diff.
 
 bench: build ## Measure the release build against its yardsticks. ARGS=
 	cargo run --locked --release --bin bench -- $(ARGS)
+
+alerts: ## Check the alert rules of deploy/prometheus and try each of them (needs promtool).
+	scripts/alerts
 
 conformance: ## Run the conformance suites of others, and compare with their libraries. MUSTER_BIN=
 	scripts/conformance

@@ -42,12 +42,14 @@ pub(crate) async fn envelope(
     let answer = AssertUnwindSafe(next.call(request)).catch_unwind().instrument(span.clone());
     let refused = match answer.await {
         Ok(Ok(mut response)) => {
-            let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let (took, status) = (begun.elapsed(), response.status().as_u16());
+            app.meters().api(method.as_str(), status, took);
+            let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             span.in_scope(|| {
                 tracing::info!(
                     http.method = method.as_str(),
                     http.route = response.request().match_pattern(),
-                    http.status = response.status().as_u16(),
+                    http.status = status,
                     duration_us,
                     "a request to the API was answered"
                 );
@@ -59,8 +61,13 @@ pub(crate) async fn envelope(
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             return Ok(response);
         }
-        Ok(Err(error)) => foreign(error.as_response_error().status_code()),
+        Ok(Err(error)) => {
+            let status = error.as_response_error().status_code();
+            app.meters().api(method.as_str(), status.as_u16(), begun.elapsed());
+            foreign(status)
+        }
         Err(_panic) => {
+            app.meters().api(method.as_str(), 500, begun.elapsed());
             span.in_scope(|| tracing::error!("a request to the API panicked"));
             foreign(StatusCode::INTERNAL_SERVER_ERROR)
         }

@@ -2,7 +2,7 @@
 //!
 //! None of it names a workspace or a person: whoever can reach the port can read it.
 
-use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use actix_web::{
     HttpResponse,
@@ -16,6 +16,8 @@ use reactor::{
 };
 use serde_json::json;
 
+use crate::{databases, scrape::Scrape};
+
 /// Where the log's figures come from.
 type LogStats = Arc<dyn Fn() -> Stats + Send + Sync>;
 
@@ -25,12 +27,13 @@ pub struct Probes {
     app: Arc<App>,
     log: Option<LogStats>,
     services: Option<Arc<dyn Services>>,
+    files: Option<PathBuf>,
 }
 
 impl Probes {
     /// Probes of an app.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, log: None, services: None }
+        Self { app, log: None, services: None, files: None }
     }
 
     /// The same, with the figures of a log that has some.
@@ -43,6 +46,12 @@ impl Probes {
     #[must_use]
     pub fn with_services(self, services: Arc<dyn Services>) -> Self {
         Self { services: Some(services), ..self }
+    }
+
+    /// The same, with the sizes of the files in a data directory.
+    #[must_use]
+    pub fn with_files(self, data_dir: PathBuf) -> Self {
+        Self { files: Some(data_dir), ..self }
     }
 
     /// What is owed through each adapter, as far as that is known.
@@ -101,7 +110,7 @@ impl Probes {
     }
 
     async fn metrics(&self) -> String {
-        let mut text = Text::default();
+        let text = Scrape::default();
         let heads = self.app.log().heads();
         text.gauge("workspaces", "Workspaces in the log.", heads.len() as u64);
         let events = heads.iter().map(|(_, head)| head).sum();
@@ -126,16 +135,30 @@ impl Probes {
         text.gauge("tokens_ending", says, self.app.tokens_ending());
         text.gauge("offboardings_held", "Offboardings that wait for a decision.", self.held());
         text.family("effects", "Device actions, by how far they are.", "state", &self.effects());
-        adapters(&mut text, &self.owed().await);
+        adapters(&text, &self.owed().await);
         if let Some(stats) = &self.log {
-            log(&mut text, &stats());
+            log(&text, &stats());
         }
-        text.0
+        let (bytes, states): (Vec<_>, Vec<_>) = self
+            .app
+            .caches()
+            .into_iter()
+            .map(|it| ((it.kind, it.bytes), (it.kind, it.states)))
+            .unzip();
+        let says = "Bytes of states of aggregates in memory, about.";
+        text.family("cache_bytes", says, "aggregate", &bytes);
+        let says = "States of aggregates in memory.";
+        text.family("cache_states", says, "aggregate", &states);
+        if let Some(dir) = &self.files {
+            let says = "Bytes of the files of the data directory, write-ahead logs included.";
+            text.family("database_bytes", says, "database", &databases::sizes(dir));
+        }
+        text.page(self.app.meters().gather())
     }
 }
 
-fn adapters(text: &mut Text, owed: &BTreeMap<&'static str, Owed>) {
-    let mut family = |name, says, pick: fn(&Owed) -> u64| {
+fn adapters(text: &Scrape, owed: &BTreeMap<&'static str, Owed>) {
+    let family = |name, says, pick: fn(&Owed) -> u64| {
         let values: Vec<_> = owed.iter().map(|(adapter, it)| (*adapter, pick(it))).collect();
         text.family(name, says, "adapter", &values);
     };
@@ -146,7 +169,7 @@ fn adapters(text: &mut Text, owed: &BTreeMap<&'static str, Owed>) {
     family("effects_oldest_seconds", says, |it| it.oldest_seconds);
 }
 
-fn log(text: &mut Text, stats: &Stats) {
+fn log(text: &Scrape, stats: &Stats) {
     text.counter("log_appends_total", "Appends that were answered.", stats.appends);
     text.counter("log_events_total", "Events stored since the start.", stats.events);
     text.counter("log_batches_total", "Transactions that wrote something.", stats.batches);
@@ -159,34 +182,6 @@ fn log(text: &mut Text, stats: &Stats) {
     text.gauge("log_queue_bytes", "Bytes that are waiting.", stats.queue_bytes);
     let read_only = u64::from(stats.read_only);
     text.gauge("log_read_only", "Whether the log takes nothing any more.", read_only);
-}
-
-/// Metrics in Prometheus' text format.
-#[derive(Default)]
-struct Text(String);
-
-impl Text {
-    fn head(&mut self, name: &str, says: &str, kind: &str) {
-        // Writing to a text cannot fail.
-        let _ = writeln!(self.0, "# HELP muster_{name} {says}\n# TYPE muster_{name} {kind}");
-    }
-
-    fn gauge(&mut self, name: &str, says: &str, value: u64) {
-        self.head(name, says, "gauge");
-        let _ = writeln!(self.0, "muster_{name} {value}");
-    }
-
-    fn counter(&mut self, name: &str, says: &str, value: u64) {
-        self.head(name, says, "counter");
-        let _ = writeln!(self.0, "muster_{name} {value}");
-    }
-
-    fn family(&mut self, name: &str, says: &str, label: &str, values: &[(&'static str, u64)]) {
-        self.head(name, says, "gauge");
-        for (word, value) in values {
-            let _ = writeln!(self.0, "muster_{name}{{{label}=\"{word}\"}} {value}");
-        }
-    }
 }
 
 /// Adds `/healthz`, `/readyz` and `/metrics` to a server.

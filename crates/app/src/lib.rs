@@ -23,6 +23,7 @@ mod ids;
 mod in_force;
 mod jobs;
 mod lists;
+mod meters;
 mod pace;
 pub mod policies;
 mod recovery;
@@ -31,6 +32,7 @@ mod refusal;
 mod remap;
 mod request_ids;
 mod sightings;
+mod spans;
 mod token_watch;
 mod trace;
 mod users;
@@ -60,15 +62,17 @@ pub use ids::{CountedIds, Ids, SystemIds};
 pub use in_force::{Reached, WouldDo};
 pub use jobs::{Job, JobState};
 pub use lists::{List, View};
+pub use meters::Meters;
 pub use record::Notary;
 pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
 pub use remap::Remapped;
 pub use request_ids::RequestIds;
 pub use sightings::Sightings;
+pub use spans::{Span, SpanKind, Spans};
 pub use token_watch::watch_tokens;
 pub use trace::{Answered, Trace};
 pub use users::UserView;
-pub use write::{DispatchError, Done, Lanes, Order};
+pub use write::{CacheSize, DispatchError, Done, Lanes, Order};
 
 /// What an app is made of.
 pub struct Parts {
@@ -118,6 +122,8 @@ pub struct App {
     segments: Arc<Lanes<Segments>>,
     progress: policies::Progress,
     pace: pace::Pace,
+    meters: Meters,
+    spans: std::sync::OnceLock<Arc<dyn Spans>>,
     turns: policies::Turns,
     token_uses: sightings::TokenUses,
     token_watch: token_watch::TokenWatch,
@@ -154,6 +160,8 @@ impl App {
             notary,
             progress: policies::Progress::default(),
             pace: pace::Pace::default(),
+            meters: Meters::default(),
+            spans: std::sync::OnceLock::new(),
             turns: policies::Turns::default(),
             token_uses: sightings::TokenUses::default(),
             token_watch: token_watch::TokenWatch::default(),
@@ -210,6 +218,23 @@ impl App {
         self.pace.limit(per_second);
     }
 
+    /// How much of each kind of aggregates is in memory.
+    pub fn caches(&self) -> [CacheSize; 6] {
+        [
+            self.workspaces.cache_size("workspaces"),
+            self.users.cache_size("users"),
+            self.groups.cache_size("groups"),
+            self.devices.cache_size("devices"),
+            self.publications.cache_size("publications"),
+            self.segments.cache_size("segments"),
+        ]
+    }
+
+    /// What is counted of requests.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
     /// Under which URL a connector's `IdP` reaches it.
     pub fn base_url(&self, workspace: &WorkspaceId, connector: &ConnectorName) -> String {
         format!("{}/scim/v2/{workspace}/{connector}", self.public_url)
@@ -230,8 +255,9 @@ impl App {
         // An unknown workspace and an unknown connector say no more than an unknown token.
         let workspace = WorkspaceId::parse(workspace).ok().filter(|it| self.log.head(it) > 0);
         let Some(workspace) = workspace else {
-            bearer_token(authorization)?;
-            return Err(Unauthorized::Unknown.into());
+            let unauthorized = bearer_token(authorization).err().unwrap_or(Unauthorized::Unknown);
+            self.meters.rejected(unauthorized.word());
+            return Err(unauthorized.into());
         };
         let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
         let connectors = &known.state.connectors;
@@ -286,6 +312,7 @@ impl App {
         (unauthorized, authorization): (Unauthorized, Option<&str>),
         ids: RequestIds,
     ) {
+        self.meters.rejected(unauthorized.word());
         // Only what is ours already is noted of a token, lest anybody fills the journal.
         let id = bearer_token(authorization).ok().and_then(bearer::id_of);
         let token = id.filter(|id| connector.is_some_and(|it| it.1.tokens.contains_key(id)));

@@ -6,14 +6,14 @@
 use std::{sync::Arc, time::Duration};
 
 use event_log::{
-    Receipt,
+    Micros, Receipt,
     journal::{Action, Body, Entry, NameDigest, NewEntry, Outcome, Resource},
 };
 use parking_lot::Mutex;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use crate::{App, Caller, redact::redact};
+use crate::{App, Caller, Span, SpanKind, redact::redact};
 
 /// The most bytes that are kept of a body; of a longer one, the beginning.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -126,6 +126,11 @@ impl App {
         };
         let Done { subject, name, positions } = done;
         let outcome = answered.outcome(positions);
+        let words = (caller.idp.as_str(), answered.action.as_str(), outcome.as_str());
+        self.meters.scim(words, answered.duration, answered.operation.is_some());
+        if answered.operation.is_none() {
+            self.tell_span(|| span(caller, &answered, outcome, self.now()));
+        }
         let error = answered.error;
         let entry = Entry {
             time: self.now(),
@@ -160,6 +165,30 @@ impl App {
     /// A name as the provisioning log knows it.
     pub(crate) fn log_name(&self, workspace: &event_log::WorkspaceId, name: &str) -> NameDigest {
         self.log.journal().name_digest(workspace, &scim::fold::text(name))
+    }
+}
+
+/// The span of a request that has just been answered.
+fn span(caller: &Caller, answered: &Answered, outcome: Outcome, ended: Micros) -> Span {
+    let took = i64::try_from(answered.duration.as_micros()).unwrap_or(i64::MAX);
+    let resource = answered.resource.map(Resource::as_str);
+    let name = [Some("SCIM"), Some(answered.action.as_str()), resource];
+    let status = answered.status.map(|status| status.to_string());
+    Span {
+        correlation: caller.ids.correlation.clone(),
+        name: name.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        kind: SpanKind::Server,
+        begun: ended.saturating_sub(took),
+        ended,
+        details: vec![
+            ("muster.workspace", caller.workspace.to_string()),
+            ("muster.connector", caller.connector.as_str().to_owned()),
+            ("muster.idp", caller.idp.as_str().to_owned()),
+            ("muster.request", caller.ids.request.clone()),
+            ("muster.outcome", outcome.as_str().to_owned()),
+            ("http.response.status_code", status.unwrap_or_default()),
+        ],
+        failed: (outcome == Outcome::Failed).then(|| "the server failed".to_owned()),
     }
 }
 

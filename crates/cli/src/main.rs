@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod node;
 mod options;
+mod otlp;
 mod output;
 mod projections;
 mod remote;

@@ -12,7 +12,7 @@ use reactor::{
 };
 use tokio::task::JoinHandle;
 
-use crate::options::Settings;
+use crate::{options::Settings, otlp::Collector};
 
 /// The name under which the digest of the owner's token is kept.
 const ADMIN: &str = "admin";
@@ -25,6 +25,7 @@ pub(crate) struct Node {
     /// The owner's token, if it was made just now: it cannot be shown again.
     pub(crate) new_token: Option<String>,
     background: Vec<JoinHandle<()>>,
+    collector: Option<Arc<Collector>>,
 }
 
 /// Opens the log of a data directory.
@@ -83,6 +84,12 @@ impl Node {
         if let Some(per_second) = settings.requests_per_second {
             app.limit_requests(per_second);
         }
+        let collector = settings.otlp_endpoint.as_deref();
+        let collector = collector.map(|address| Collector::start(address, settings.otlp_share));
+        let collector = collector.transpose()?;
+        if let Some(collector) = &collector {
+            app.spans_go_to(Arc::clone(collector) as _);
+        }
         let mut all = policies::standard();
         all.push(Box::new(reactor::Planner::default()));
         let policies = tokio::spawn(policies::run(Arc::clone(&app), all));
@@ -97,7 +104,7 @@ impl Node {
         let deliverer = tokio::spawn(deliverer::run(deliverer));
         let tokens = tokio::spawn(app::watch_tokens(Arc::clone(&app)));
         let background = vec![policies, deliverer, tokens];
-        Ok(Self { app, log, services, new_token, background })
+        Ok(Self { app, log, services, new_token, background, collector })
     }
 
     /// Stops what runs in the background and closes the files. What was acknowledged is on disk
@@ -106,6 +113,9 @@ impl Node {
         self.background.iter().for_each(JoinHandle::abort);
         self.app.read_models().close();
         self.log.close();
+        if let Some(collector) = self.collector {
+            collector.end();
+        }
     }
 }
 

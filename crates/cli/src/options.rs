@@ -34,6 +34,13 @@ pub(crate) struct ServerOptions {
     /// How many calls go to each MDM service of a workspace in a second. [default: 20]
     #[arg(long, env = "MUSTER_MDM_CALLS_PER_SECOND")]
     mdm_calls_per_second: Option<NonZeroU32>,
+    /// Where an OpenTelemetry collector takes traces by OTLP over HTTP, such as `http://127.0.0.1:4318`.
+    /// [default: nowhere]
+    #[arg(long, env = "MUSTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
+    /// The share of traces that are sent there, from 0 to 1. [default: 1]
+    #[arg(long, env = "MUSTER_OTLP_SHARE")]
+    otlp_share: Option<f64>,
     /// Log lines as JSON.
     #[arg(long, env = "MUSTER_LOG_JSON")]
     #[serde(default)]
@@ -68,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) workers: Option<usize>,
     pub(crate) requests_per_second: Option<NonZeroU32>,
     pub(crate) mdm_calls_per_second: NonZeroU32,
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) otlp_share: f64,
     pub(crate) log_json: bool,
     pub(crate) admin_token: Option<String>,
     pub(crate) master_key: Option<[u8; 32]>,
@@ -108,6 +117,8 @@ impl ServerOptions {
                 .mdm_calls_per_second
                 .or(file.mdm_calls_per_second)
                 .unwrap_or(deliverer::CALLS_PER_SECOND),
+            otlp_endpoint: self.otlp_endpoint.or(file.otlp_endpoint),
+            otlp_share: self.otlp_share.or(file.otlp_share).unwrap_or(1.0),
             log_json: self.log_json || file.log_json,
             admin_token,
             master_key: self.master_key.or(file.master_key).as_deref().map(key).transpose()?,

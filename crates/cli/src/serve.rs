@@ -69,8 +69,10 @@ impl Server {
         recovered.context("bringing the provisioning log up to date")?;
         let log = Arc::clone(&self.node.log);
         let services = Arc::clone(&self.node.services);
-        let probes =
-            Probes::new(Arc::clone(&app)).with_log(move || log.stats()).with_services(services);
+        let probes = Probes::new(Arc::clone(&app))
+            .with_log(move || log.stats())
+            .with_services(services)
+            .with_files(self.settings.data_dir.clone());
         let ending = Arc::new(AtomicBool::new(false));
         let last = Arc::clone(&ending);
         let service = move || {

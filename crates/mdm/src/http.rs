@@ -52,32 +52,15 @@ impl Http {
     /// A client that trusts the root certificates of the system. Where there are none, every `https`
     /// address is refused when it is called, with that reason.
     pub fn new() -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Self::trusting(roots)
+        Self::trusting(system_roots())
     }
 
     /// A client that trusts these root certificates and no others.
     pub fn trusting(roots: RootCertStore) -> Self {
-        let provider = Arc::new(ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider);
-        let Ok(config) = config.with_safe_default_protocol_versions() else {
-            unreachable!("ring has the cipher suites of TLS 1.2 and 1.3")
-        };
-        let config = config.with_root_certificates(roots).with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(Duration::from_secs(CONNECT_SECONDS_MAX)));
-        tcp.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(IDLE_SECONDS_MAX))
             .pool_timer(TokioTimer::new())
-            .build(connector);
+            .build(connector(roots));
         Self { client, patience: Duration::from_secs(ANSWER_SECONDS_MAX) }
     }
 
@@ -110,6 +93,32 @@ impl Http {
         let (status, headers) = (answer.status(), answer.headers().clone());
         Ok(Answer { status, headers, body: whole(answer).await? })
     }
+}
+
+/// The root certificates of the system; none where it has none.
+pub fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// Makes connections, with TLS where the address says `https`.
+pub fn connector(roots: RootCertStore) -> HttpsConnector<HttpConnector> {
+    let provider = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider);
+    let Ok(config) = config.with_safe_default_protocol_versions() else {
+        unreachable!("ring has the cipher suites of TLS 1.2 and 1.3")
+    };
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(Duration::from_secs(CONNECT_SECONDS_MAX)));
+    tcp.set_nodelay(true);
+    HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp)
 }
 
 async fn whole(answer: Response<Incoming>) -> Result<Bytes, MdmError> {

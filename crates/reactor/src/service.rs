@@ -92,6 +92,18 @@ pub enum MdmError {
     Refused(String),
 }
 
+impl MdmError {
+    /// One word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Down { .. } => "down",
+            Self::Unanswered { .. } => "unanswered",
+            Self::Retry { .. } => "retry",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 /// An MDM service.
 ///
 /// Every call has to end, in seconds rather than minutes: while it lasts, it takes one of the few places

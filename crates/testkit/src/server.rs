@@ -25,6 +25,8 @@ pub struct Server {
     binary: PathBuf,
     /// The command that it runs: `serve` or `demo`.
     command: &'static str,
+    /// Its settings, as environment variables.
+    settings: Vec<(String, String)>,
     data: TempDir,
     process: Process,
 }
@@ -43,7 +45,18 @@ impl Server {
     /// # Errors
     /// When it does not come to listen.
     pub async fn start(binary: impl Into<PathBuf>) -> anyhow::Result<Self> {
-        Self::start_as("serve", binary.into()).await
+        Self::start_as("serve", binary.into(), &[]).await
+    }
+
+    /// The same with settings, such as `MUSTER_WORKERS`, which it keeps when it is started again.
+    ///
+    /// # Errors
+    /// When it does not come to listen.
+    pub async fn start_with(
+        binary: impl Into<PathBuf>,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        Self::start_as("serve", binary.into(), settings).await
     }
 
     /// The same with the workspace that `muster demo` makes.
@@ -51,13 +64,21 @@ impl Server {
     /// # Errors
     /// When it does not come to listen.
     pub async fn demo(binary: impl Into<PathBuf>) -> anyhow::Result<Self> {
-        Self::start_as("demo", binary.into()).await
+        Self::start_as("demo", binary.into(), &[]).await
     }
 
-    async fn start_as(command: &'static str, binary: PathBuf) -> anyhow::Result<Self> {
+    async fn start_as(
+        command: &'static str,
+        binary: PathBuf,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let data = TempDir::new().context("making a data directory")?;
-        let process = Process::spawn(&binary, command, data.path()).await?;
-        Ok(Self { binary, command, data, process })
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let process = Process::spawn(&binary, command, &settings, data.path()).await?;
+        Ok(Self { binary, command, settings, data, process })
     }
 
     /// Where it listens.
@@ -104,7 +125,8 @@ impl Server {
     /// # Errors
     /// When it does not come to listen.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
-        self.process = Process::spawn(&self.binary, self.command, self.data.path()).await?;
+        let Self { binary, command, settings, data, .. } = self;
+        self.process = Process::spawn(binary, command, settings, data.path()).await?;
         Ok(())
     }
 
@@ -172,13 +194,19 @@ impl Drop for Server {
 }
 
 impl Process {
-    async fn spawn(binary: &Path, command: &str, data: &Path) -> anyhow::Result<Self> {
+    async fn spawn(
+        binary: &Path,
+        command: &str,
+        settings: &[(String, String)],
+        data: &Path,
+    ) -> anyhow::Result<Self> {
         let log = std::fs::File::options().create(true).append(true).open(log_file(data))?;
         let mut child = Command::new(binary)
             .args([command, "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data)
             .env("MUSTER_ADMIN_TOKEN", ADMIN_TOKEN)
             .env("RUST_LOG", "info")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)

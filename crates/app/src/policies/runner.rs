@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use event_log::{Checkpoint, Meta, StoredEvent, WorkspaceId};
+use event_log::{Checkpoint, Meta, Micros, StoredEvent, WorkspaceId};
 use futures_util::{StreamExt, stream};
 use projections::Recorded;
 use smol_str::{SmolStr, format_smolstr};
@@ -10,7 +10,7 @@ use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
 use super::{Consequence, Policy, role_passes, role_passes::Cause, sweeps};
-use crate::{App, Order, Refusal, WORKSPACE_STREAM};
+use crate::{App, Order, Refusal, Span, SpanKind, WORKSPACE_STREAM};
 
 /// The name of the checkpoint in the log's file.
 const CHECKPOINT: SmolStr = SmolStr::new_static("policies");
@@ -59,6 +59,24 @@ async fn pause_or_change(ticks: &mut watch::Receiver<u64>) -> bool {
     tokio::select! {
         changed = ticks.changed() => changed.is_ok(),
         () = pause => true,
+    }
+}
+
+/// The span of a policy that had something to do because of an event.
+fn span(event: &Recorded, policy: &str, (begun, ended): (Micros, Micros)) -> Span {
+    Span {
+        correlation: event.meta.correlation.clone(),
+        name: format!("policy {policy}"),
+        kind: SpanKind::Internal,
+        begun,
+        ended,
+        details: vec![
+            ("muster.workspace", event.workspace.to_string()),
+            ("muster.stream", event.stream.to_string()),
+            ("muster.event", event.name.to_string()),
+            ("muster.position", event.position.to_string()),
+        ],
+        failed: None,
     }
 }
 
@@ -159,11 +177,16 @@ impl Runner<'_> {
                 continue;
             };
             for policy in self.policies.iter().filter(|policy| policy.hears(&event.name)) {
-                let meta = caused_by(&event, policy.name());
-                for consequence in policy.react(self.app, &event).await? {
-                    self.carry_out(&event.workspace, consequence, meta.clone()).await?;
-                    acted = true;
+                let (meta, begun) = (caused_by(&event, policy.name()), self.app.now());
+                let consequences = policy.react(self.app, &event).await?;
+                if consequences.is_empty() {
+                    continue;
                 }
+                for consequence in consequences {
+                    self.carry_out(&event.workspace, consequence, meta.clone()).await?;
+                }
+                acted = true;
+                self.app.tell_span(|| span(&event, policy.name(), (begun, self.app.now())));
             }
         }
         Ok(acted)

@@ -33,6 +33,17 @@ impl<D: Decider> Weighter<Key, Arc<Es<D>>> for ByWeight {
     }
 }
 
+/// How much of a kind of aggregates is in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheSize {
+    /// Which kind, such as `users`.
+    pub kind: &'static str,
+    /// Bytes, about.
+    pub bytes: u64,
+    /// How many states.
+    pub states: u64,
+}
+
 /// A cache of one kind of aggregate.
 pub(crate) struct Cache<D: Decider>(QuickCache<Key, Arc<Es<D>>, ByWeight>);
 
@@ -48,6 +59,11 @@ impl<D: Decider> Cache<D> {
             .unwrap_or_else(|_| unreachable!("both capacities are given"));
         let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self(QuickCache::with_options(options, ByWeight, hasher, lifecycle))
+    }
+
+    /// How many bytes its states weigh, about, and how many they are.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        (self.0.weight(), u64::try_from(self.0.len()).unwrap_or(u64::MAX))
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Es<D>>> {

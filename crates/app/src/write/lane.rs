@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    cache::{Cache, Key},
+    cache::{Cache, CacheSize, Key},
     decide,
 };
 
@@ -141,6 +141,12 @@ impl<D: Decider> Lanes<D> {
     pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, cache_bytes_max: u64) -> Arc<Self> {
         let cache = Cache::new(cache_bytes_max);
         Arc::new(Self { log, clock, cache, waiting: Mutex::default() })
+    }
+
+    /// How much of its aggregates is in memory.
+    pub(crate) fn cache_size(&self, kind: &'static str) -> CacheSize {
+        let (bytes, states) = self.cache.size();
+        CacheSize { kind, bytes, states }
     }
 
     /// Carries out a command: resolves once its facts are on disk.

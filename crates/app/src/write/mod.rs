@@ -7,4 +7,5 @@ pub(crate) mod cache;
 pub(crate) mod decide;
 pub(crate) mod lane;
 
+pub use cache::CacheSize;
 pub use lane::{DispatchError, Done, Lanes, Order};

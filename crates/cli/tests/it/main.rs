@@ -17,6 +17,7 @@ mod hot_group;
 mod lanes;
 mod lifecycle;
 mod mdm_services;
+mod metrics;
 mod needle;
 mod operation;
 mod proofs;
@@ -26,6 +27,7 @@ mod raw;
 mod rules_matrix;
 mod simulated_cycles;
 mod tampering;
+mod tracing;
 
 use serde_json::Value;
 use testkit::{

@@ -8,8 +8,9 @@
 
 use std::time::Duration;
 
-use app::{App, Order, Refusal};
+use app::{App, Order, Refusal, Span, SpanKind};
 use domain::{
+    Micros,
     device::{Action, ActionState, Device, DeviceCommand, FailedBecause},
     ids::DeviceId,
     offboarding::ActionKind,
@@ -79,8 +80,11 @@ impl Delivery<'_> {
             return Ok(());
         }
         let order = self.order(&device).await?;
-        self.lane.calls(self.app.now());
-        match self.service.send(&order).await {
+        let begun = self.app.now();
+        self.lane.calls(begun);
+        let sent = self.service.send(&order).await;
+        self.tell(&order, begun, sent.as_ref().err());
+        match sent {
             Ok(()) => {
                 self.lane.works();
                 let device = self.note(DeviceCommand::Acknowledge { action }).await?;
@@ -88,6 +92,30 @@ impl Delivery<'_> {
             }
             Err(error) => self.failed(&device, error).await,
         }
+    }
+
+    /// Counts and tells how a call of the service went.
+    fn tell(&self, order: &DeviceOrder, begun: Micros, error: Option<&MdmError>) {
+        let (adapter, ended) = (self.service.name(), self.app.now());
+        let outcome = error.map_or("taken", MdmError::word);
+        let took = u64::try_from(ended.saturating_sub(begun)).unwrap_or_default();
+        self.app.meters().call(adapter, outcome, Duration::from_micros(took));
+        self.app.tell_span(|| Span {
+            correlation: self.row.correlation.clone(),
+            name: format!("{adapter} {}", order.kind.as_str()),
+            kind: SpanKind::Client,
+            begun,
+            ended,
+            details: vec![
+                ("muster.workspace", order.workspace.to_string()),
+                ("muster.effect", order.action.to_string()),
+                ("muster.device", order.device.to_string()),
+                ("muster.offboarding", self.row.offboarding.to_string()),
+                ("muster.position", self.row.position.to_string()),
+                ("muster.outcome", outcome.to_owned()),
+            ],
+            failed: error.map(|error| error.word().to_owned()),
+        });
     }
 
     /// Asks how an order stands that the service has taken.

@@ -6,6 +6,7 @@
 //! nothing waits for time to pass. What the service knows outlives [`Fake::restart`].
 
 mod android_management;
+mod collector;
 mod nanomdm;
 mod tls;
 mod webhook;
@@ -27,6 +28,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 pub use android_management::{AndroidManagement, ENTERPRISE};
+pub use collector::{Collected, Collector};
 pub use nanomdm::NanoMdm;
 pub use tls::roots;
 pub use webhook::WebhookReceiver;
