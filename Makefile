@@ -40,7 +40,7 @@ doc:
 bless: ## Write what the tests see now into their expectations; review the diff.
 	UPDATE_EXPECT=1 cargo test --locked --workspace --lib --bins --tests --no-fail-fast
 
-bench: build ## Measure the release build against its yardsticks. ARGS=
+bench: build ## Measure the release build beside servers and loops that do less. ARGS=
 	cargo run --locked --release --bin bench -- $(ARGS)
 
 alerts: ## Check the alert rules of deploy/prometheus and try each of them (needs promtool).

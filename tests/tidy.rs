@@ -27,6 +27,7 @@ const PICTURE: &[(&str, &[&str])] = &[
     ("check", &["simulate"]),
     ("domain", &["scim"]),
     ("projections", &["scim", "domain", "event-log"]),
+    ("bench", &["scim", "domain", "event-log", "projections", "simulate"]),
     ("app", &["scim", "domain", "event-log", "record", "projections"]),
     ("reactor", &["scim", "domain", "event-log", "record", "projections", "app"]),
     ("mdm", &["scim", "domain", "event-log", "record", "projections", "app", "reactor"]),
@@ -90,12 +91,12 @@ const OWNERSHIPS: &[Ownership] = &[
     Ownership {
         what: "actix-web",
         matches: |name| name.starts_with("actix") || name == "awc",
-        owners: &["ingress", "admin", "console", "cli", "testkit"],
+        owners: &["ingress", "admin", "console", "cli", "testkit", "bench"],
     },
     Ownership {
         what: "SQLite",
         matches: |name| name.contains("sqlite"),
-        owners: &["event-log", "projections"],
+        owners: &["event-log", "projections", "bench"],
     },
     Ownership {
         what: "a PostgreSQL client",

@@ -129,6 +129,8 @@ pub struct App {
     token_watch: token_watch::TokenWatch,
     pasts: history::Pasts,
     sweeps: policies::Sweeps,
+    /// Whether requests have no entry in the provisioning log.
+    unrecorded: std::sync::atomic::AtomicBool,
     remaps: jobs::Jobs<Remapped>,
     in_force: in_force::RuleJobs,
     role_passes: policies::RolePasses,
@@ -167,6 +169,7 @@ impl App {
             token_watch: token_watch::TokenWatch::default(),
             pasts: history::Pasts::default(),
             sweeps: policies::Sweeps::default(),
+            unrecorded: std::sync::atomic::AtomicBool::new(false),
             remaps: jobs::Jobs::default(),
             in_force: in_force::RuleJobs::default(),
             role_passes: policies::RolePasses::default(),
@@ -233,6 +236,11 @@ impl App {
     /// What is counted of requests.
     pub fn meters(&self) -> &Meters {
         &self.meters
+    }
+
+    /// Keeps no provisioning log from now on. For measuring what it costs, and for nothing else.
+    pub fn leave_requests_unrecorded(&self) {
+        self.unrecorded.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Under which URL a connector's `IdP` reaches it.

@@ -120,6 +120,9 @@ impl Answered {
 impl App {
     /// Puts a request, or an operation of a bulk request, into the provisioning log. Waits for nothing.
     pub fn answered(&self, caller: &Caller, answered: Answered) {
+        if self.is_unrecorded() {
+            return;
+        }
         let (done, body) = match answered.operation {
             Some(_) => (caller.trace.operation(), None),
             None => caller.trace.request(),
@@ -158,8 +161,15 @@ impl App {
 
     /// Notes under which name the request speaks of its resource.
     pub(crate) fn note_name(&self, caller: &Caller, name: Option<&str>) {
+        if self.is_unrecorded() {
+            return;
+        }
         let digest = name.map(|name| self.log_name(&caller.workspace, name));
         caller.trace.0.lock().now.name = digest;
+    }
+
+    fn is_unrecorded(&self) -> bool {
+        self.unrecorded.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// A name as the provisioning log knows it.

@@ -90,6 +90,12 @@ impl Node {
         if let Some(collector) = &collector {
             app.spans_go_to(Arc::clone(collector) as _);
         }
+        if settings.without_provisioning_log {
+            tracing::warn!(
+                "requests are not entered into the provisioning log: for measuring only"
+            );
+            app.leave_requests_unrecorded();
+        }
         let mut all = policies::standard();
         all.push(Box::new(reactor::Planner::default()));
         let policies = tokio::spawn(policies::run(Arc::clone(&app), all));

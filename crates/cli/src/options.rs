@@ -41,6 +41,10 @@ pub(crate) struct ServerOptions {
     /// The share of traces that are sent there, from 0 to 1. [default: 1]
     #[arg(long, env = "MUSTER_OTLP_SHARE")]
     otlp_share: Option<f64>,
+    /// Keeps no provisioning log, for `make bench` to measure what it costs.
+    #[arg(long, hide = true)]
+    #[serde(skip)]
+    without_provisioning_log: bool,
     /// Log lines as JSON.
     #[arg(long, env = "MUSTER_LOG_JSON")]
     #[serde(default)]
@@ -77,6 +81,7 @@ pub(crate) struct Settings {
     pub(crate) mdm_calls_per_second: NonZeroU32,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) otlp_share: f64,
+    pub(crate) without_provisioning_log: bool,
     pub(crate) log_json: bool,
     pub(crate) admin_token: Option<String>,
     pub(crate) master_key: Option<[u8; 32]>,
@@ -119,6 +124,7 @@ impl ServerOptions {
                 .unwrap_or(deliverer::CALLS_PER_SECOND),
             otlp_endpoint: self.otlp_endpoint.or(file.otlp_endpoint),
             otlp_share: self.otlp_share.or(file.otlp_share).unwrap_or(1.0),
+            without_provisioning_log: self.without_provisioning_log,
             log_json: self.log_json || file.log_json,
             admin_token,
             master_key: self.master_key.or(file.master_key).as_deref().map(key).transpose()?,

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail the test")]
 
-mod bench;
 mod cycles;
 mod fake;
 mod fake_scim;

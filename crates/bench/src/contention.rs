@@ -11,8 +11,10 @@ use hyper::Method;
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
-    Population, Sizes, bodies,
+    bodies,
     load::{self, Job, Turn, Until},
+    options::Sizes,
+    population::Population,
     report::{Report, Wanted},
 };
 

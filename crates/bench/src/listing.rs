@@ -7,12 +7,12 @@ use bytes::Bytes;
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, de::IgnoredAny};
-use simulate::summary::rate;
 
 use crate::{
-    Population,
     bodies::PAGE_SIZE,
     load::Job,
+    population::Population,
+    process::precise_len,
     report::{Report, Wanted},
 };
 
@@ -38,7 +38,7 @@ pub(crate) async fn run(users: &Population, report: &mut Report) -> anyhow::Resu
 }
 
 /// RFC 7644 §3.4.2.4.
-async fn by_index(users: &Population) -> anyhow::Result<f64> {
+pub(crate) async fn by_index(users: &Population) -> anyhow::Result<f64> {
     let (began, mut client, mut read) = (Instant::now(), users.connector.connect(), 0);
     loop {
         let path = format!("/Users?startIndex={}&count={PAGE_SIZE}", read + 1);
@@ -72,5 +72,5 @@ async fn by_cursor(users: &Population) -> anyhow::Result<Option<f64>> {
 fn figure(users: &Population, read: usize, began: Instant) -> anyhow::Result<f64> {
     let created = users.ids.len();
     ensure!(read == created, "{read} users were listed, and {created} were created");
-    Ok(rate(read as u64, began.elapsed().as_secs_f64()))
+    Ok(precise_len(read) / began.elapsed().as_secs_f64())
 }

@@ -31,6 +31,12 @@ pub(crate) fn patch_user(id: &str, number: usize) -> Job {
     Job::new(Method::PATCH, format!("/Users/{id}"), patch(&operation), &[200, 204])
 }
 
+/// Deactivates a user as Entra does.
+pub(crate) fn deactivate_user(id: &str) -> Job {
+    let operation = r#"{"op":"Replace","path":"active","value":"False"}"#;
+    Job::new(Method::PATCH, format!("/Users/{id}"), patch(operation), &[200, 204])
+}
+
 /// Reads a user by id.
 pub(crate) fn get_user(id: &str) -> Job {
     Job::new(Method::GET, format!("/Users/{id}"), Bytes::new(), &[200])
@@ -78,7 +84,13 @@ mod tests {
 
     #[test]
     fn bodies_are_json() {
-        for job in [create_user(7), patch_user("u", 1), create_group("G"), add_member("g", "u")] {
+        for job in [
+            create_user(7),
+            patch_user("u", 1),
+            create_group("G"),
+            add_member("g", "u"),
+            deactivate_user("u"),
+        ] {
             assert!(serde_json::from_slice::<Value>(&job.body).is_ok(), "{job:?}");
         }
     }

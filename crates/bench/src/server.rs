@@ -20,44 +20,63 @@ use tokio::{
     time::timeout,
 };
 
-use crate::load::{Client, Connector, Job};
+use crate::{
+    load::{Client, Connector, Job},
+    process::Process,
+};
 
 const ADMIN_TOKEN: &str = "bench-administrator-of-a-loopback-server";
 
 /// How long a server may take to listen, and to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often is asked again whether something has come to its end.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A certificate that signs nothing: SCIM wants SAML to be configured first.
 const CERTIFICATE: &str = include_str!("certificate.pem");
 
-/// A running `muster serve`.
+/// A running server.
 pub(crate) struct Server {
     child: Child,
-    /// The process id.
-    pid: u32,
     /// The root of the server.
     target: Target,
     /// From the start of the process to the line that names its address.
     pub(crate) start: Duration,
-    /// Removed when the server is dropped.
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Server {
+    /// Starts `muster serve` on an empty data directory.
     pub(crate) async fn start(muster: &Path) -> anyhow::Result<Self> {
-        let data = TempDir::new().context("making a data directory")?;
-        let began = Instant::now();
-        let mut child = Command::new(muster)
+        Self::start_with(muster, &[], TempDir::new().context("making a data directory")?).await
+    }
+
+    /// The same with further arguments, on a data directory that may be there already.
+    pub(crate) async fn start_with(
+        muster: &Path,
+        arguments: &[&str],
+        data: TempDir,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(muster);
+        command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data.path())
+            .args(arguments)
             .env("MUSTER_ADMIN_TOKEN", ADMIN_TOKEN)
-            .env("RUST_LOG", "warn")
+            .env("RUST_LOG", "error");
+        Self::spawn(command, data).await
+    }
+
+    /// Starts a server that says where it listens, as `muster serve` does.
+    pub(crate) async fn spawn(mut command: Command, data: TempDir) -> anyhow::Result<Self> {
+        let began = Instant::now();
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("starting {}", muster.display()))?;
-        let pid = child.id().context("the server ended at once")?;
+            .with_context(|| format!("starting {}", command.as_std().get_program().display()))?;
         let output = child.stdout.take().context("the server has no standard output")?;
         let mut lines = BufReader::new(output).lines();
         let listening = timeout(PATIENCE, address(&mut lines)).await;
@@ -66,7 +85,7 @@ impl Server {
         // Goes on reading, so that the server never waits for a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let target = Target::parse(&format!("http://{address}"))?;
-        Ok(Self { child, pid, target, start, _data: data })
+        Ok(Self { child, target, start, data })
     }
 
     /// Makes a workspace with a connector of the Store whose users become employees.
@@ -74,17 +93,27 @@ impl Server {
         self.connector_of(workspace, "store", &json!({ "on_create": "create" })).await
     }
 
-    /// Makes a workspace with a connector of a portal under a rule. It is named after the portal.
+    /// Makes a workspace with a connector of a portal under a rule.
     pub(crate) async fn connector_of(
         &self,
         workspace: &str,
         portal: &str,
         rule: &Value,
     ) -> anyhow::Result<Connector> {
-        let mut api = self.api()?;
-        let portal = format!("/workspaces/{workspace}/portals/{portal}");
         let name = json!({ "slug": workspace, "name": workspace });
-        call(&mut api, Method::POST, "/workspaces", &name).await?;
+        self.ask(Method::POST, "/workspaces", &name).await?;
+        self.further_connector(workspace, portal, rule).await
+    }
+
+    /// Makes the connector of one more portal under a rule. It is named after the portal.
+    pub(crate) async fn further_connector(
+        &self,
+        workspace: &str,
+        portal: &str,
+        rule: &Value,
+    ) -> anyhow::Result<Connector> {
+        let mut api = self.api()?.connect();
+        let portal = format!("/workspaces/{workspace}/portals/{portal}");
         let saml = json!({
             "entity_id": "https://idp.bench.example/entity",
             "sso_url": "https://idp.bench.example/sso",
@@ -111,25 +140,71 @@ impl Server {
         path: &str,
         body: &Value,
     ) -> anyhow::Result<Value> {
-        call(&mut self.api()?, method, path, body).await
+        call(&mut self.api()?.connect(), method, path, body).await
     }
 
-    fn api(&self) -> anyhow::Result<Client> {
-        Ok(Connector::new(self.target.with_path("/api/v1"), ADMIN_TOKEN)?.connect())
+    /// The API as its administrator reaches it.
+    pub(crate) fn api(&self) -> anyhow::Result<Connector> {
+        self.at("/api/v1", ADMIN_TOKEN)
     }
 
-    /// Returns the resident memory and its peak, in MiB.
-    pub(crate) fn memory_mib(&self) -> anyhow::Result<(u64, u64)> {
-        let path = format!("/proc/{}/status", self.pid);
-        let status = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-        let mib = |name: &str| kib(&status, name).map(|kib| kib / 1_024);
-        Ok((mib("VmRSS:").context("no VmRSS")?, mib("VmHWM:").context("no VmHWM")?))
+    /// The same connector after a restart, which chose another port.
+    pub(crate) fn again(&self, connector: &Connector) -> Connector {
+        connector.on(&self.target)
     }
 
-    /// Asks the server to end and waits for it. Returns how long it took.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<Duration> {
+    /// Connects to a path of the server, with a token.
+    pub(crate) fn at(&self, path: &str, token: &str) -> anyhow::Result<Connector> {
+        Connector::new(self.target.with_path(path), token)
+    }
+
+    /// Returns a metric of the server, added up over its labels.
+    pub(crate) async fn metric(&self, name: &str) -> anyhow::Result<u64> {
+        let get = Job::new(Method::GET, "/metrics", "", &[200]);
+        let answer = self.at("", ADMIN_TOKEN)?.connect().send(get).await?;
+        Ok(sum(&String::from_utf8_lossy(&answer.body), &format!("muster_{name}")))
+    }
+
+    /// Waits until read models and policies have dealt with everything.
+    pub(crate) async fn caught_up(&self) -> anyhow::Result<()> {
+        self.until(async || {
+            let behind = self.metric("projection_lag_events").await?;
+            Ok(behind + self.metric("policy_lag_events").await? == 0)
+        })
+        .await
+    }
+
+    /// Asks again and again until something is so.
+    pub(crate) async fn until(
+        &self,
+        is_so: impl AsyncFn() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        while !is_so().await? {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "over HTTP an end can only be asked for"
+            )]
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// The server as the system sees it.
+    pub(crate) fn process(&self) -> Process {
+        // A child that has ended has none; what is asked of process 0 then fails.
+        Process(self.child.id().unwrap_or_default())
+    }
+
+    /// The directory with its files.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Asks the server to end and waits for it. Returns how long it took, and its files.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<(Duration, TempDir)> {
         let began = Instant::now();
-        let kill = Blocking::new("kill").args(["-TERM", &self.pid.to_string()]).status();
+        let pid = self.process().0.to_string();
+        let kill = Blocking::new("kill").args(["-TERM", &pid]).status();
         if !kill.context("ending the server")?.success() {
             bail!("the server had ended before");
         }
@@ -137,8 +212,17 @@ impl Server {
             Ok(status) => status.context("waiting for the server")?,
             Err(_) => bail!("the server did not end within {PATIENCE:?} of SIGTERM"),
         };
-        Ok(began.elapsed())
+        Ok((began.elapsed(), self.data))
     }
+}
+
+/// The sum of a metric over its labels.
+fn sum(text: &str, name: &str) -> u64 {
+    let of = |line: &str| {
+        let (labels, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+        (labels.is_empty() || labels.starts_with('{')).then_some(value.parse::<u64>().ok()?)
+    };
+    text.lines().filter_map(of).sum()
 }
 
 async fn address(lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<String> {
@@ -154,11 +238,6 @@ fn address_in(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("listening on http://")?;
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !".:[]-".contains(c));
     Some(rest[..end.unwrap_or(rest.len())].trim_end_matches('.'))
-}
-
-fn kib(status: &str, name: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 async fn call(api: &mut Client, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -181,9 +260,8 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_read_out_of_the_status_of_a_process() {
-        let status = "Name:\tmuster\nVmHWM:\t  20480 kB\nVmRSS:\t   10240 kB\n";
-        assert_eq!((kib(status, "VmRSS:"), kib(status, "VmHWM:")), (Some(10_240), Some(20_480)));
-        assert_eq!(kib(status, "VmSwap:"), None);
+    fn a_metric_is_found_by_its_whole_name() {
+        let text = "# TYPE a_b counter\na_b 7\na_b_c 8\nlag{p=\"x\"} 1\nlag{p=\"y\"} 2\n";
+        assert_eq!((sum(text, "a_b"), sum(text, "lag"), sum(text, "a")), (7, 3, 0));
     }
 }

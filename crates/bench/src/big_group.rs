@@ -6,8 +6,11 @@
 use std::sync::Arc;
 
 use crate::{
-    Population, Sizes, bodies,
+    bodies,
     load::{self, Measured, Turn, Until},
+    options::Sizes,
+    population::Population,
+    process::precise,
     report::{Report, Wanted},
 };
 
@@ -35,6 +38,8 @@ pub(crate) async fn run(
     let what =
         format!("time of the last {sample} of {} additions against the first", sizes.members);
     report.budget(what, ratio, Wanted::AtMost(1.5));
+    let p50 = precise(last.latencies.value_at_quantile(0.5)) / 1_000.0;
+    report.budget("ms to add one of them, 1 connection (p50)", p50, Wanted::AtMost(1.0));
     Ok(group)
 }
 

@@ -1,6 +1,6 @@
 //! The load generator: connections that are kept, one request on each at a time.
 //!
-//! A closed loop: a connection sends its next request when it has its answer. Every status is
+//! A closed loop (`open` has the other kind): a connection sends its next request when it has its answer. Every status is
 //! checked, and the first wrong one ends the measurement, since the rate of refusals says nothing.
 
 use std::{
@@ -38,6 +38,12 @@ impl Connector {
         headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
         Ok(Self { target: Arc::new(target), headers })
+    }
+
+    /// The same on another server.
+    pub(crate) fn on(&self, server: &Target) -> Self {
+        let target = Arc::new(server.with_path(self.target.path()));
+        Self { target, headers: self.headers.clone() }
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -93,6 +99,9 @@ pub(crate) struct Turn {
     pub(crate) number: usize,
 }
 
+/// The request of each number.
+pub(crate) type Jobs = Arc<dyn Fn(usize) -> Job + Send + Sync>;
+
 /// When the load ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until {
@@ -114,6 +123,24 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    /// Nothing yet.
+    pub(crate) fn none() -> Self {
+        Self { seconds: 0.0, latencies: histogram(), ids: Vec::new() }
+    }
+
+    /// Adds what was measured later.
+    pub(crate) fn add(&mut self, later: Self) -> anyhow::Result<()> {
+        self.seconds += later.seconds;
+        self.latencies.add(later.latencies).context("adding up latencies")?;
+        self.ids.extend(later.ids);
+        Ok(())
+    }
+
+    /// Returns the latency that 99 of 100 requests did not exceed, in microseconds.
+    pub(crate) fn p99(&self) -> u64 {
+        self.latencies.value_at_quantile(0.99)
+    }
+
     /// Returns the answers per second.
     pub(crate) fn rate(&self) -> f64 {
         rate(self.latencies.len(), self.seconds)

@@ -4,6 +4,7 @@
 //! against the mean of the other two, so that a machine that grows slower or faster is no finding.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,9 +14,11 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    Population, Sizes, bodies,
+    bodies,
     load::{self, Measured, Turn},
-    report::{Report, Wanted},
+    options::Sizes,
+    population::Population,
+    report::{Report, Wanted, mib},
     server::Server,
 };
 
@@ -46,7 +49,8 @@ struct Job {
     posted: bool,
 }
 
-pub(crate) async fn run(server: &Server, sizes: Sizes, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn run(muster: &Path, sizes: Sizes, report: &mut Report) -> anyhow::Result<()> {
+    let server = &Server::start(muster).await?;
     // Nobody has an account yet.
     let connector = server.connector_of("background", "dashboard", &json!({})).await?;
     let (people, _) = Population::create(connector, sizes.users).await?;
@@ -58,6 +62,8 @@ pub(crate) async fn run(server: &Server, sizes: Sizes, report: &mut Report) -> a
     for (number, job) in jobs().iter().enumerate() {
         measure(server, &people, sizes, (number, job), report).await?;
     }
+    let (memory, peak) = server.process().memory_mib()?;
+    report.note("memory after the jobs", format!("{}, peak {}", mib(memory), mib(peak)));
     Ok(())
 }
 
