@@ -64,10 +64,6 @@ impl Fake {
         fake
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}{BASE}", self.address)
     }
