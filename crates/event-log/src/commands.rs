@@ -73,7 +73,8 @@ impl Commands {
     }
 
     /// Remembers what was reported of a command. The first report of `ends` is the last: nothing that
-    /// comes later, or again, replaces it. `false` when the command was not given here.
+    /// comes later, or again, replaces it. Returns the action whose command it is; `None` when it was
+    /// not given here.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -83,15 +84,16 @@ impl Commands {
         command: Uuid,
         report: &str,
         ends: bool,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Option<Uuid>, Failure> {
         lock(&self.0)
-            .execute(
+            .query_row(
                 "UPDATE commands
                  SET report = CASE WHEN ended THEN report ELSE ?3 END, ended = ended OR ?4
-                 WHERE workspace = ?1 AND command = ?2",
+                 WHERE workspace = ?1 AND command = ?2 RETURNING action",
                 params![workspace.as_str(), command.as_bytes(), report, ends],
+                |row| row.get(0).map(Uuid::from_bytes),
             )
-            .map(|changed| changed == 1)
+            .optional()
             .map_err(Failure::storage("remembering a report"))
     }
 }
@@ -111,12 +113,12 @@ mod tests {
         assert_eq!(commands.last(&acme, action).unwrap(), None);
 
         commands.begin(&acme, action, first, 1).unwrap();
-        assert!(commands.report(&acme, first, "NotNow", false).unwrap());
+        assert_eq!(commands.report(&acme, first, "NotNow", false).unwrap(), Some(action));
         commands.begin(&acme, action, first, 1).unwrap();
         let known = |report: &str| Command { id: first, number: 1, report: Some(report.into()) };
         assert_eq!(commands.last(&acme, action).unwrap(), Some(known("NotNow")));
-        assert!(commands.report(&acme, first, "Error", true).unwrap());
-        assert!(commands.report(&acme, first, "Acknowledged", true).unwrap());
+        assert_eq!(commands.report(&acme, first, "Error", true).unwrap(), Some(action));
+        assert_eq!(commands.report(&acme, first, "Acknowledged", true).unwrap(), Some(action));
         drop(commands);
 
         let commands = Commands::open(&path).unwrap();
@@ -127,6 +129,6 @@ mod tests {
 
         // Another workspace knows nothing of it and cannot report on it.
         assert_eq!(commands.last(&other, action).unwrap(), None);
-        assert!(!commands.report(&other, second, "Acknowledged", true).unwrap());
+        assert_eq!(commands.report(&other, second, "Acknowledged", true).unwrap(), None);
     }
 }

@@ -11,7 +11,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{HeaderMap, Request, Response, StatusCode, Uri, body::Incoming, header::RETRY_AFTER};
+use hyper::{
+    HeaderMap, Request, Response, StatusCode, Uri,
+    body::Incoming,
+    header::{DATE, HeaderName, RETRY_AFTER},
+};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -34,6 +38,9 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 const IDLE_SECONDS_MAX: u64 = 60;
 /// The most characters of a service's own words that an error repeats.
 const WORDS_MAX: usize = 200;
+/// The header with the correlation id of the request that began all this. It is on every call for an
+/// order, so that a device's trouble is traced through whatever stands between.
+pub(crate) const CORRELATION: &str = "x-request-id";
 
 /// A client for any service. Cheap to clone; clones share their connections.
 #[derive(Clone)]
@@ -173,11 +180,25 @@ impl Answer {
         })
     }
 
-    /// For how long the service asks to be left alone. A date is not read: services that have been
-    /// looked at send seconds.
+    /// For how long the service asks to be left alone: so many seconds, or until a date, which is one of
+    /// its own clock, so that it is compared with the date of the answer. One that is over says nothing.
+    ///
+    /// # Source
+    /// RFC 9110, section 10.2.3.
     fn after(&self) -> Option<Duration> {
-        let seconds: u64 = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds.min(AFTER_SECONDS_MAX)))
+        let asked = self.header(RETRY_AFTER)?;
+        let wait = if let Ok(seconds) = asked.parse() {
+            Duration::from_secs(seconds)
+        } else {
+            let until = httpdate::parse_http_date(asked).ok()?;
+            let now = httpdate::parse_http_date(self.header(DATE)?).ok()?;
+            until.duration_since(now).ok()?
+        };
+        Some(wait.min(Duration::from_secs(AFTER_SECONDS_MAX)))
+    }
+
+    fn header(&self, name: HeaderName) -> Option<&str> {
+        Some(self.headers.get(name)?.to_str().ok()?.trim())
     }
 }
 
@@ -334,7 +355,22 @@ mod tests {
     fn a_wait_is_bounded_and_one_that_does_not_read_is_none() {
         let after = |value| answer(429, &[("retry-after", value)]).after();
         assert_eq!(after("999999999"), Some(Duration::from_secs(AFTER_SECONDS_MAX)));
-        assert_eq!(after("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        assert_eq!(after("soon"), None);
+    }
+
+    #[test]
+    fn a_wait_until_a_date_is_counted_on_the_clock_of_the_service() {
+        let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
+        let after = |until| answer(429, &[date, ("retry-after", until)]).after();
+        assert_eq!(after("Wed, 21 Oct 2026 07:30:00 GMT"), Some(Duration::from_mins(2)));
+        // The two forms that only old servers send.
+        assert_eq!(after("Wednesday, 21-Oct-26 07:28:30 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(after("Wed Oct 21 07:28:30 2026"), Some(Duration::from_secs(30)));
+        let longest = Duration::from_secs(AFTER_SECONDS_MAX);
+        assert_eq!(after("Fri, 21 Oct 2050 07:28:00 GMT"), Some(longest));
+        assert_eq!(after("Wed, 21 Oct 2026 07:27:59 GMT"), None, "it is over");
+        let undated = answer(429, &[("retry-after", "Wed, 21 Oct 2026 07:30:00 GMT")]);
+        assert_eq!(undated.after(), None, "nobody knows how late it is there");
     }
 
     #[test]

@@ -41,33 +41,3 @@ impl Adapter for Registry {
         Box::pin(async { Ok(()) })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use domain::{
-        ids::{ActionId, DeviceId},
-        offboarding::ActionKind,
-    };
-    use event_log::WorkspaceId;
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_order_is_done_as_soon_as_it_is_sent_however_often() {
-        let order = DeviceOrder {
-            workspace: WorkspaceId::parse("acme").unwrap(),
-            action: ActionId(Uuid::from_u128(1)),
-            device: DeviceId(Uuid::from_u128(2)),
-            serial: "S-1".into(),
-            external_id: None,
-            platform: "ios".into(),
-            kind: ActionKind::Unassign,
-            policy_name: None,
-        };
-        for _ in 0..2 {
-            assert_eq!(Registry.send(&order).await, Ok(()));
-            assert_eq!(Registry.standing(&order).await, Ok(Standing::Done));
-        }
-    }
-}

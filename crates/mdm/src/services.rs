@@ -9,11 +9,15 @@ use std::{
 };
 
 use app::{App, Refusal, admin::mdm_services::SetUp};
-use domain::workspace::{MdmService, MdmSetting};
+use domain::{
+    ids::ActionId,
+    workspace::{MdmService, MdmSetting},
+};
 use event_log::{BoxFuture, Clock, WorkspaceId};
 use parking_lot::Mutex;
 use reactor::service::{DeviceOrder, Mdm, MdmError, Services, Standing};
 use serde::{Deserialize, Deserializer};
+use tokio::sync::mpsc;
 
 use crate::{
     Adapter, AndroidManagement, NanoMdm, Registry, Webhook,
@@ -23,6 +27,8 @@ use crate::{
     webhook::Key,
 };
 
+/// How many reports wait for the deliverer, at most.
+const REPORTS_MAX: usize = 1_000;
 /// How long a device may take to execute a wipe, in days.
 const WIPE_DAYS: std::ops::RangeInclusive<u16> = 1..=365;
 
@@ -33,6 +39,10 @@ pub struct Configured {
     clock: Arc<dyn Clock>,
     /// The last adapter of each setting that was asked for.
     adapters: Mutex<HashMap<Place, Kept>>,
+    /// Actions about whose commands something was reported, for the deliverer. What finds no room here
+    /// it finds out by asking.
+    told: mpsc::Sender<(WorkspaceId, ActionId)>,
+    tells: tokio::sync::Mutex<mpsc::Receiver<(WorkspaceId, ActionId)>>,
 }
 
 /// A workspace and a platform.
@@ -65,7 +75,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error
 impl Configured {
     /// The services that workspaces of `app` have set.
     pub fn new(app: Arc<App>, http: Http, clock: Arc<dyn Clock>) -> Self {
-        Self { app, http, clock, adapters: Mutex::default() }
+        let (told, tells) = mpsc::channel(REPORTS_MAX);
+        Self { app, http, clock, adapters: Mutex::default(), told, tells: tells.into() }
     }
 
     /// The adapter of a setting.
@@ -105,7 +116,7 @@ impl Configured {
                 let sealed: WebhookCredentials = sealed(credentials)?;
                 let key = Key::parse(&sealed.secret).map_err(|why| format!("secret: {why}"))?;
                 let (http, clock) = (self.http.clone(), Arc::clone(&self.clock));
-                Ok(Arc::new(Webhook::new(http, address(url)?, key, clock)))
+                Ok(Arc::new(Webhook::new(http, &address(url)?, key, clock)))
             }
             MdmService::AndroidManagement { enterprise, wipe_days, endpoint, .. } => {
                 let endpoint = endpoint.as_deref().unwrap_or(android_management::ENDPOINT);
@@ -114,7 +125,7 @@ impl Configured {
             MdmService::NanoMdm { url, .. } => {
                 let credentials = nanomdm(sealed(credentials)?)?;
                 let (http, log) = (self.http.clone(), Arc::clone(self.app.log()));
-                Ok(Arc::new(NanoMdm::new(http, address(url)?, credentials, log)))
+                Ok(Arc::new(NanoMdm::new(http, &address(url)?, credentials, log)))
             }
         }
     }
@@ -174,6 +185,14 @@ impl Services for Configured {
             Ok(adapter)
         })
     }
+
+    fn reported(&self) -> BoxFuture<'_, (WorkspaceId, ActionId)> {
+        Box::pin(async {
+            let report = self.tells.lock().await.recv().await;
+            // There is a sender as long as there is this.
+            report.unwrap_or_else(|| unreachable!("the sender is gone"))
+        })
+    }
 }
 
 /// A service that cannot be called: its credentials are not here.
@@ -227,7 +246,9 @@ impl SetUp for Configured {
             if !keys.iter().any(|key| report::is_signed(key, signature, body)) {
                 return Ok(false);
             }
-            report::keep(&**self.app.log(), workspace, body)?;
+            if let Some(action) = report::keep(&**self.app.log(), workspace, body)? {
+                drop(self.told.try_send((workspace.clone(), action)));
+            }
             Ok(true)
         })
     }

@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Adapter,
-    http::{Address, Answer, Http, Secret, request, says_nothing},
+    http::{Address, Answer, CORRELATION, Http, Secret, request, says_nothing},
 };
 
 /// What a secret begins with.
@@ -44,39 +44,48 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// See the module.
 pub struct Webhook {
     http: Http,
-    address: Address,
+    /// The address.
+    place: String,
     key: Key,
     clock: Arc<dyn Clock>,
 }
 
 impl Webhook {
     /// A webhook to `address`.
-    pub fn new(http: Http, address: Address, key: Key, clock: Arc<dyn Clock>) -> Self {
-        Self { http, address, key, clock }
+    pub fn new(http: Http, address: &Address, key: Key, clock: Arc<dyn Clock>) -> Self {
+        let place = address.uri().to_string();
+        Self { http, place, key, clock }
     }
 
-    /// Posts a message.
-    async fn post(&self, id: &str, kind: &str, data: Value) -> Result<Answer, MdmError> {
+    /// Posts a message, for the sake of the request with that correlation id.
+    async fn post(
+        &self,
+        id: &str,
+        kind: &str,
+        data: Value,
+        correlation: Option<&str>,
+    ) -> Result<Answer, MdmError> {
         let now = self.clock.now();
         let body = json!({ "type": kind, "timestamp": rfc3339(now), "data": data }).to_string();
         let timestamp = (now / 1_000_000).to_string();
         let signature = self.key.sign(id, &timestamp, &body);
-        let headers = [
+        let mut headers = vec![
             ("content-type", "application/json"),
             ("user-agent", "muster"),
             ("webhook-id", id),
             ("webhook-timestamp", &timestamp),
             ("webhook-signature", &signature),
         ];
-        let uri = self.address.uri().to_string();
-        self.http.ask(request("POST", &uri, &headers, body)?).await
+        headers.extend(correlation.map(|id| (CORRELATION, id)));
+        self.http.ask(request("POST", &self.place, &headers, body)?).await
     }
 
     /// Asks how an order stands. Each question is a message of its own: a receiver that drops repeats
     /// must not take the second for the first.
     async fn ask_after(&self, order: &DeviceOrder) -> Result<Answer, MdmError> {
         let id = format!("{}_{}", order.action, self.clock.now());
-        self.post(&id, "device_action.status_requested", data(order)).await
+        let correlation = Some(order.correlation.as_str());
+        self.post(&id, "device_action.status_requested", data(order), correlation).await
     }
 }
 
@@ -85,10 +94,16 @@ impl Mdm for Webhook {
         "webhook"
     }
 
+    fn place(&self) -> Option<&str> {
+        Some(&self.place)
+    }
+
     fn send<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>> {
         Box::pin(async {
             let id = order.action.to_string();
-            let answer = self.post(&id, "device_action.requested", data(order)).await?;
+            let correlation = Some(order.correlation.as_str());
+            let answer =
+                self.post(&id, "device_action.requested", data(order), correlation).await?;
             answer.success(says_nothing).map(drop)
         })
     }
@@ -117,7 +132,8 @@ impl Adapter for Webhook {
     fn test(&self) -> BoxFuture<'_, Result<(), MdmError>> {
         Box::pin(async {
             let id = format!("test_{}", self.clock.now());
-            self.post(&id, "muster.test", json!({})).await?.success(says_nothing).map(drop)
+            let answer = self.post(&id, "muster.test", json!({}), None).await?;
+            answer.success(says_nothing).map(drop)
         })
     }
 }
@@ -135,6 +151,7 @@ fn data(order: &DeviceOrder) -> Value {
         "action": order.action.to_string(),
         "kind": order.kind.as_str(),
         "policy": policy,
+        "correlation": order.correlation,
         "device": {
             "id": order.device.to_string(),
             "serial": order.serial,

@@ -35,6 +35,8 @@ pub struct DeviceOrder {
     pub kind: ActionKind,
     /// The name of the policy that the device gets, for [`ActionKind::ChangePolicy`].
     pub policy_name: Option<String>,
+    /// The correlation id of the request that began all this. It goes out with every call.
+    pub correlation: String,
 }
 
 /// How an order stands at the service.
@@ -109,9 +111,15 @@ impl MdmError {
 /// Every call has to end, in seconds rather than minutes: while it lasts, it takes one of the few places
 /// of its service, though of no other.
 pub trait Mdm: Send + Sync {
-    /// The adapter's name. In one workspace it stands for one service: what is owed through adapters of
-    /// one name waits together when that service is slow or down.
+    /// The adapter's name.
     fn name(&self) -> &'static str;
+
+    /// Where the service is, to tell it apart from others behind the same adapter. What one workspace owes
+    /// through one adapter to one place waits together when that is slow or down. `None` where there is one
+    /// only.
+    fn place(&self) -> Option<&str> {
+        None
+    }
 
     /// Whether it is called no faster than the server's setting says. What calls nobody need not be.
     fn paced(&self) -> bool {
@@ -143,6 +151,13 @@ pub trait Services: Send + Sync {
         workspace: &'a WorkspaceId,
         platform: &'a str,
     ) -> BoxFuture<'a, Result<Arc<dyn Mdm>, Refusal>>;
+
+    /// Waits until a service has told of its own accord that something has become of an action; which
+    /// one that is. It is asked about at once then, and not only when its turn comes. Dropping the future
+    /// loses nothing.
+    fn reported(&self) -> BoxFuture<'_, (WorkspaceId, ActionId)> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// One service for every device.

@@ -34,7 +34,7 @@ pub use token::ServiceAccount;
 
 use crate::{
     Adapter,
-    http::{Address, Answer, Http, Secret, request, unanswered, words},
+    http::{Address, Answer, CORRELATION, Http, Secret, request, unanswered, words},
 };
 use token::Tokens;
 
@@ -70,6 +70,14 @@ pub struct AndroidManagement {
     http: Http,
     settings: Settings,
     tokens: Tokens,
+}
+
+/// The device of an order.
+struct Target<'o> {
+    /// Its name, `enterprises/…/devices/…`.
+    name: String,
+    /// For the sake of which request the service is called.
+    correlation: Option<&'o str>,
 }
 
 /// What of a device is read.
@@ -129,31 +137,40 @@ impl AndroidManagement {
     }
 
     /// Calls the service. A token that it does not accept is replaced once: nothing was done then.
-    async fn call(&self, method: &str, path: &str, body: &str) -> Result<Answer, MdmError> {
+    async fn call(
+        &self,
+        correlation: Option<&str>,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Result<Answer, MdmError> {
         let token = self.tokens.get(&self.http, None).await?;
-        let answer = self.call_with(&token, method, path, body).await?;
+        let answer = self.call_with(&token, correlation, method, path, body).await?;
         if answer.status.as_u16() != 401 {
             return answer.success(said);
         }
         let token = self.tokens.get(&self.http, Some(&token)).await?;
-        self.call_with(&token, method, path, body).await?.success(said)
+        self.call_with(&token, correlation, method, path, body).await?.success(said)
     }
 
     async fn call_with(
         &self,
         token: &Secret,
+        correlation: Option<&str>,
         method: &str,
         path: &str,
         body: &str,
     ) -> Result<Answer, MdmError> {
         let uri = self.settings.endpoint.below(&format!("/v1/{path}"));
         let bearer = Secret::new(format!("Bearer {}", token.reveal()));
-        let headers = [("authorization", bearer.reveal()), ("content-type", "application/json")];
+        let mut headers =
+            vec![("authorization", bearer.reveal()), ("content-type", "application/json")];
+        headers.extend(correlation.map(|id| (CORRELATION, id)));
         self.http.ask(request(method, &uri, &headers, body.to_owned())?).await
     }
 
-    /// The name of the order's device.
-    fn device(&self, order: &DeviceOrder) -> Result<String, MdmError> {
+    /// The order's device.
+    fn device<'o>(&self, order: &'o DeviceOrder) -> Result<Target<'o>, MdmError> {
         let enterprise = &self.settings.enterprise;
         let known = order.external_id.as_deref().ok_or_else(|| {
             refused("the device has no external_id: its name at Android Management")
@@ -161,7 +178,8 @@ impl AndroidManagement {
         let own = known.strip_prefix(enterprise).and_then(|it| it.strip_prefix("/devices/"));
         let id = own.unwrap_or(known);
         if is_id(id) {
-            Ok(format!("{enterprise}/devices/{id}"))
+            let name = format!("{enterprise}/devices/{id}");
+            Ok(Target { name, correlation: Some(&order.correlation) })
         } else {
             Err(refused("the device's external_id names no device of the enterprise"))
         }
@@ -180,17 +198,18 @@ impl AndroidManagement {
         }
     }
 
-    async fn get_device(&self, device: &str) -> Result<Device, MdmError> {
-        read(&self.call("GET", device, "").await?)
+    async fn get_device(&self, device: &Target<'_>) -> Result<Device, MdmError> {
+        read(&self.call(device.correlation, "GET", &device.name, "").await?)
     }
 
-    async fn set_policy(&self, device: &str, policy: &str) -> Result<(), MdmError> {
+    async fn set_policy(&self, device: &Target<'_>, policy: &str) -> Result<(), MdmError> {
         if self.get_device(device).await?.policy_name == policy {
             return Ok(());
         }
         let body = json!({ "policyName": policy }).to_string();
-        let path = format!("{device}?updateMask=policyName");
-        let device: Device = read(&self.call("PATCH", &path, &body).await?)?;
+        let path = format!("{}?updateMask=policyName", device.name);
+        let answer = self.call(device.correlation, "PATCH", &path, &body).await?;
+        let device: Device = read(&answer)?;
         if device.policy_name == policy {
             Ok(())
         } else {
@@ -198,23 +217,24 @@ impl AndroidManagement {
         }
     }
 
-    async fn wipe(&self, device: &str) -> Result<(), MdmError> {
+    async fn wipe(&self, device: &Target<'_>) -> Result<(), MdmError> {
         if matches!(self.wiped(device).await?, Wipe::UnderWay | Wipe::Done) {
             return Ok(());
         }
         let seconds = u32::from(self.settings.wipe_days) * 86_400;
         let body = json!({ "type": "WIPE", "duration": format!("{seconds}s") }).to_string();
-        let answer = self.call("POST", &format!("{device}:issueCommand"), &body).await?;
+        let path = format!("{}:issueCommand", device.name);
+        let answer = self.call(device.correlation, "POST", &path, &body).await?;
         read::<Operation>(&answer).map(drop)
     }
 
     /// How the wipe of a device stands, from all commands that the service lists.
-    async fn wiped(&self, device: &str) -> Result<Wipe, MdmError> {
+    async fn wiped(&self, device: &Target<'_>) -> Result<Wipe, MdmError> {
         let mut wipes = Vec::new();
         let mut page_token = String::new();
         for _ in 0..PAGES_MAX {
-            let path = format!("{device}/operations?pageToken={page_token}");
-            let page: Page = read(&self.call("GET", &path, "").await?)?;
+            let path = format!("{}/operations?pageToken={page_token}", device.name);
+            let page: Page = read(&self.call(device.correlation, "GET", &path, "").await?)?;
             wipes.extend(page.operations.into_iter().filter(|it| it.metadata["type"] == "WIPE"));
             if page.next_page_token.is_empty() {
                 return Ok(last(wipes));
@@ -224,7 +244,7 @@ impl AndroidManagement {
         Err(refused("the service lists more commands of the device than are looked at"))
     }
 
-    async fn wipe_standing(&self, device: &str) -> Result<Standing, MdmError> {
+    async fn wipe_standing(&self, device: &Target<'_>) -> Result<Standing, MdmError> {
         match self.wiped(device).await? {
             Wipe::UnderWay => Ok(Standing::Accepted),
             Wipe::Done => Ok(Standing::Done),
@@ -235,19 +255,27 @@ impl AndroidManagement {
 
     /// What is not in the list may still come into it, so that only a person can take a wipe back whose
     /// answer was lost.
-    async fn wipe_received(&self, device: &str) -> Result<Received, MdmError> {
+    async fn wipe_received(&self, device: &Target<'_>) -> Result<Received, MdmError> {
         Ok(match self.wiped(device).await? {
             Wipe::UnderWay | Wipe::Done => Received::Yes,
             Wipe::Failed(_) | Wipe::Never => Received::Unsure,
         })
     }
 
-    async fn policy_received(&self, device: &str, policy: &str) -> Result<Received, MdmError> {
+    async fn policy_received(
+        &self,
+        device: &Target<'_>,
+        policy: &str,
+    ) -> Result<Received, MdmError> {
         let has = self.get_device(device).await?.policy_name == policy;
         Ok(if has { Received::Yes } else { Received::No })
     }
 
-    async fn policy_standing(&self, device: &str, policy: &str) -> Result<Standing, MdmError> {
+    async fn policy_standing(
+        &self,
+        device: &Target<'_>,
+        policy: &str,
+    ) -> Result<Standing, MdmError> {
         let device = self.get_device(device).await?;
         if device.policy_name != policy {
             return Err(refused("somebody has given the device another policy since"));
@@ -276,6 +304,10 @@ fn last(wipes: Vec<Operation>) -> Wipe {
 impl Mdm for AndroidManagement {
     fn name(&self) -> &'static str {
         "android_management"
+    }
+
+    fn place(&self) -> Option<&str> {
+        Some(&self.settings.enterprise)
     }
 
     fn send<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>> {
@@ -317,7 +349,7 @@ impl Mdm for AndroidManagement {
 
 impl Adapter for AndroidManagement {
     fn test(&self) -> BoxFuture<'_, Result<(), MdmError>> {
-        Box::pin(async { self.call("GET", &self.settings.enterprise, "").await.map(drop) })
+        Box::pin(async { self.call(None, "GET", &self.settings.enterprise, "").await.map(drop) })
     }
 }
 

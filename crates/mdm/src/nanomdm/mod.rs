@@ -36,7 +36,9 @@ use uuid::Uuid;
 
 use crate::{
     Adapter,
-    http::{Address, Answer, Http, Secret, down, request, says_nothing, unanswered, words},
+    http::{
+        Address, Answer, CORRELATION, Http, Secret, down, request, says_nothing, unanswered, words,
+    },
 };
 use command::Command;
 
@@ -60,7 +62,8 @@ pub struct Credentials {
 /// See the module.
 pub struct NanoMdm {
     http: Http,
-    address: Address,
+    /// Its address, without a slash at the end.
+    place: String,
     credentials: Credentials,
     log: Arc<dyn EventLog>,
 }
@@ -101,19 +104,28 @@ impl NanoMdm {
     /// An adapter for one server.
     pub fn new(
         http: Http,
-        address: Address,
+        address: &Address,
         credentials: Credentials,
         log: Arc<dyn EventLog>,
     ) -> Self {
-        Self { http, address, credentials, log }
+        Self { http, place: address.below(""), credentials, log }
     }
 
-    async fn call(&self, method: &str, path: &str, body: String) -> Result<Answer, MdmError> {
+    /// Calls the API, for the sake of the request with that correlation id.
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: String,
+        correlation: Option<&str>,
+    ) -> Result<Answer, MdmError> {
         let pair = Secret::new(format!("{USER}:{}", self.credentials.api_key.reveal()));
         let basic = BASE64.encode(pair.reveal().as_bytes());
         let basic = Secret::new(format!("Basic {basic}"));
-        let headers = [("authorization", basic.reveal())];
-        self.http.ask(request(method, &self.address.below(path), &headers, body)?).await
+        let mut headers = vec![("authorization", basic.reveal())];
+        headers.extend(correlation.map(|id| (CORRELATION, id)));
+        let uri = format!("{}{path}", self.place);
+        self.http.ask(request(method, &uri, &headers, body)?).await
     }
 
     /// What an order means to the device.
@@ -139,14 +151,15 @@ impl NanoMdm {
         let begun = self.log.commands().begin(&order.workspace, order.action.0, id, number);
         begun.map_err(|it| ours(&it))?;
         let path = format!("/v1/enqueue/{enrolment}");
-        let answer = self.call("PUT", &path, command.plist(id)).await?;
+        let correlation = Some(order.correlation.as_str());
+        let answer = self.call("PUT", &path, command.plist(id), correlation).await?;
         match ApiResult::read(&answer) {
             Some(result) if answer.status == StatusCode::OK => {
                 let ours = result.command_uuid.as_deref() == Some(&*id.to_string());
                 if ours { Ok(()) } else { Err(no_sense()) }
             }
             Some(result) if answer.status.is_server_error() => {
-                self.not_enqueued(enrolment, result.trouble(), answer).await
+                self.not_enqueued(order, result.trouble(), answer).await
             }
             _ => answer.success(says_nothing).and_then(|_| Err(no_sense())),
         }
@@ -155,7 +168,7 @@ impl NanoMdm {
     /// What an error means: that the command is there already, or that it is not.
     async fn not_enqueued(
         &self,
-        enrolment: &str,
+        order: &DeviceOrder,
         trouble: Trouble,
         answer: Answer,
     ) -> Result<(), MdmError> {
@@ -163,7 +176,7 @@ impl NanoMdm {
             // What MySQL and PostgreSQL say of a key that is taken. The first call may have ended
             // before the device was told to fetch the command.
             (Some(error), _) if error.to_lowercase().contains("duplicate") => {
-                self.push(enrolment).await
+                self.push(order).await
             }
             (Some(error), _) if error.to_lowercase().contains("foreign key") => {
                 Err(refused("it knows no such enrolment"))
@@ -177,8 +190,9 @@ impl NanoMdm {
     }
 
     /// Has the device told to fetch its commands.
-    async fn push(&self, enrolment: &str) -> Result<(), MdmError> {
-        let answer = self.call("GET", &format!("/v1/push/{enrolment}"), String::new()).await?;
+    async fn push(&self, order: &DeviceOrder) -> Result<(), MdmError> {
+        let (path, correlation) = (format!("/v1/push/{}", enrolment(order)?), &order.correlation);
+        let answer = self.call("GET", &path, String::new(), Some(correlation)).await?;
         let trouble = ApiResult::read(&answer).map(ApiResult::trouble).unwrap_or_default();
         match trouble.push_error {
             Some(error) => Err(not_pushed(&error)),
@@ -206,6 +220,10 @@ impl NanoMdm {
 impl Mdm for NanoMdm {
     fn name(&self) -> &'static str {
         "nanomdm"
+    }
+
+    fn place(&self) -> Option<&str> {
+        Some(&self.place)
     }
 
     fn send<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>> {
@@ -244,7 +262,7 @@ impl Adapter for NanoMdm {
     /// nothing for nobody.
     fn test(&self) -> BoxFuture<'_, Result<(), MdmError>> {
         Box::pin(async {
-            let answer = self.call("GET", "/v1/push/", String::new()).await?;
+            let answer = self.call("GET", "/v1/push/", String::new(), None).await?;
             let complains =
                 ApiResult::read(&answer).is_some_and(|it| it.trouble().push_error.is_some());
             if complains && answer.status == StatusCode::INTERNAL_SERVER_ERROR {

@@ -6,6 +6,7 @@
 //! Apple's "Sending MDM commands to a device".
 
 use data_encoding::BASE64;
+use domain::ids::ActionId;
 use event_log::{EventLog, Failure, WorkspaceId};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
@@ -44,15 +45,24 @@ pub fn is_signed(key: &Secret, signature: &str, body: &[u8]) -> bool {
 /// Keeps what a signed body reports. Events about anything but a command of ours are ignored: NanoMDM
 /// reports everything that devices say, to whoever else gives them commands too.
 ///
+/// Returns the action whose command it is about, if it is one of ours.
+///
 /// # Errors
 /// When the report cannot be kept. It is lost then: NanoMDM does not report again.
-pub fn keep(log: &dyn EventLog, workspace: &WorkspaceId, body: &[u8]) -> Result<(), Failure> {
+pub fn keep(
+    log: &dyn EventLog,
+    workspace: &WorkspaceId,
+    body: &[u8],
+) -> Result<Option<ActionId>, Failure> {
     let event: Option<Event> = serde_json::from_slice(body).ok();
-    let Some(acknowledge) = event.and_then(|event| event.acknowledge_event) else { return Ok(()) };
+    let Some(acknowledge) = event.and_then(|event| event.acknowledge_event) else {
+        return Ok(None);
+    };
     let id = acknowledge.command_uuid.as_deref().and_then(|id| Uuid::try_parse(id).ok());
-    let Some(id) = id else { return Ok(()) };
+    let Some(id) = id else { return Ok(None) };
     let status = words(&acknowledge.status);
-    log.commands().report(workspace, id, &status, ends(&status)).map(drop)
+    let reported = log.commands().report(workspace, id, &status, ends(&status))?;
+    Ok(reported.map(ActionId))
 }
 
 /// Whether a device says nothing more about a command: `NotNow` means that it will be asked again.

@@ -12,16 +12,16 @@ use mdm::{
 use reactor::service::{Mdm, MdmError, Standing};
 use testkit::fake::{AndroidManagement as Service, ENTERPRISE, Fake};
 
-use crate::suite::{Subject, change_policy, every_promise, http, order, status};
+use crate::suite::{Subject, change_policy, every_promise_over_http, http, order, status};
 
 struct It;
 
 impl Subject for It {
-    type Service = Service;
+    type Behind = Fake<Service>;
 
-    async fn make(&self, http: Http) -> (Box<dyn Adapter>, Fake<Service>) {
+    async fn make(&self, http: Http) -> (Arc<dyn Adapter>, Fake<Service>) {
         let (mdm, fake, _) = make(http).await;
-        (Box::new(mdm), fake)
+        (Arc::new(mdm), fake)
     }
 
     fn external_id(&self) -> Option<String> {
@@ -48,7 +48,7 @@ fn wipe() -> reactor::service::DeviceOrder {
 
 #[tokio::test]
 async fn it_keeps_every_promise() {
-    every_promise(&It).await;
+    every_promise_over_http(&It).await;
 }
 
 #[tokio::test]

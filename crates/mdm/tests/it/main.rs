@@ -4,6 +4,8 @@
 
 mod android_management;
 mod nanomdm;
+mod record;
+mod registry;
 mod suite;
 mod tls;
 mod webhook;

@@ -12,18 +12,18 @@ use mdm::{
 use reactor::service::{DeviceOrder, Mdm, MdmError, Received, Standing};
 use testkit::fake::{Fake, NanoMdm as Service};
 
-use crate::suite::{Subject, change_policy, every_promise, http, order};
+use crate::suite::{Subject, change_policy, every_promise_over_http, http, order};
 
 const WEBHOOK_KEY: &str = "a key of the webhook";
 
 struct It;
 
 impl Subject for It {
-    type Service = Service;
+    type Behind = Fake<Service>;
 
-    async fn make(&self, http: Http) -> (Box<dyn Adapter>, Fake<Service>) {
+    async fn make(&self, http: Http) -> (Arc<dyn Adapter>, Fake<Service>) {
         let (mdm, fake) = make(http).await;
-        (Box::new(mdm), fake)
+        (Arc::new(mdm), fake)
     }
 
     fn external_id(&self) -> Option<String> {
@@ -43,7 +43,7 @@ async fn make(http: Http) -> (NanoMdm, Fake<Service>) {
     let credentials =
         Credentials { api_key: Secret::new("an api key".into()), erase_pin: None, profiles };
     let address = Address::parse(&fake.url()).unwrap();
-    (NanoMdm::new(http, address, credentials, log), fake)
+    (NanoMdm::new(http, &address, credentials, log), fake)
 }
 
 fn erase() -> DeviceOrder {
@@ -52,7 +52,7 @@ fn erase() -> DeviceOrder {
 
 #[tokio::test]
 async fn it_keeps_every_promise() {
-    every_promise(&It).await;
+    every_promise_over_http(&It).await;
 }
 
 #[tokio::test]

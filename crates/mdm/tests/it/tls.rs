@@ -21,7 +21,7 @@ async fn nothing_is_sent_to_a_service_that_no_trusted_root_vouches_for() {
         let address = Address::parse(&fake.url()).unwrap();
         let secret = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
         let key = Key::parse(&Secret::new(secret.into())).unwrap();
-        Webhook::new(http, address, key, Arc::new(ManualClock::at(0)))
+        Webhook::new(http, &address, key, Arc::new(ManualClock::at(0)))
     };
     let order = order(ActionKind::Remove, None);
     let stranger = webhook(Http::new()).send(&order).await;

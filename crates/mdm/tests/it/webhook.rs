@@ -12,7 +12,7 @@ use mdm::{
 use reactor::service::{Mdm, MdmError, Received, Standing};
 use testkit::fake::{Fake, WebhookReceiver};
 
-use crate::suite::{Subject, change_policy, every_promise, http, order, status};
+use crate::suite::{Subject, change_policy, every_promise_over_http, http, order, status};
 
 /// 32 bytes of `k`, in base64.
 const SECRET: &str = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
@@ -20,15 +20,11 @@ const SECRET: &str = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
 struct It;
 
 impl Subject for It {
-    type Service = WebhookReceiver;
+    type Behind = Fake<WebhookReceiver>;
 
-    async fn make(&self, http: Http) -> (Box<dyn Adapter>, Fake<WebhookReceiver>) {
+    async fn make(&self, http: Http) -> (Arc<dyn Adapter>, Fake<WebhookReceiver>) {
         let (mdm, fake) = make(http).await;
-        (Box::new(mdm), fake)
-    }
-
-    fn external_id(&self) -> Option<String> {
-        None
+        (Arc::new(mdm), fake)
     }
 }
 
@@ -37,12 +33,12 @@ async fn make(http: Http) -> (Webhook, Fake<WebhookReceiver>) {
     let address = Address::parse(&format!("{}/hook?tenant=7", fake.url())).unwrap();
     let key = Key::parse(&Secret::new(SECRET.into())).unwrap();
     let clock = Arc::new(ManualClock::at(1_796_000_000_123_456));
-    (Webhook::new(http, address, key, clock), fake)
+    (Webhook::new(http, &address, key, clock), fake)
 }
 
 #[tokio::test]
 async fn it_keeps_every_promise() {
-    every_promise(&It).await;
+    every_promise_over_http(&It).await;
 }
 
 #[tokio::test]
@@ -66,6 +62,7 @@ async fn rule_28_a_message_says_what_is_to_be_done_to_which_device() {
                 "action": "00000000-0000-0000-0000-000000000001",
                 "kind": "change_policy",
                 "policy": { "id": "00000000-0000-0000-0000-000000000003", "name": "left" },
+                "correlation": "c-1",
                 "device": {
                     "id": "00000000-0000-0000-0000-000000000002",
                     "serial": "S-1",
@@ -110,7 +107,7 @@ async fn a_wrong_secret_is_refused_by_the_receiver() {
     let address = Address::parse(&fake.url()).unwrap();
     let other = Secret::new("whsec_b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28=".into());
     let clock = Arc::new(ManualClock::at(0));
-    let mdm = Webhook::new(http(), address, Key::parse(&other).unwrap(), clock);
+    let mdm = Webhook::new(http(), &address, Key::parse(&other).unwrap(), clock);
     let refused = mdm.send(&order(ActionKind::Remove, None)).await.unwrap_err();
     assert!(refused.to_string().contains("does not accept the credentials"), "{refused}");
 }

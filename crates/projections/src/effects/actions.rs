@@ -26,6 +26,8 @@ pub struct ActionRow {
     pub id: ActionId,
     /// The device.
     pub device: DeviceId,
+    /// The platform that it was enrolled with.
+    pub platform: String,
     /// Which offboarding calls for it.
     pub offboarding: OffboardingId,
     /// Whose.
@@ -53,7 +55,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT workspace, position, id, device, offboarding, user, kind, state, attempts, ",
-            "received, due, requested, reason, correlation FROM actions ",
+            "received, due, requested, reason, correlation, platform FROM actions ",
             $rest
         )
     };
@@ -102,6 +104,7 @@ pub(super) fn action_row(row: &Row<'_>) -> rusqlite::Result<ActionRow> {
         requested_at: row.get(11)?,
         reason: row.get(12)?,
         correlation: row.get(13)?,
+        platform: row.get(14)?,
     })
 }
 

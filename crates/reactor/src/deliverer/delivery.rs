@@ -260,6 +260,7 @@ impl Delivery<'_> {
             platform: device.platform.clone(),
             kind: known.kind,
             policy_name,
+            correlation: self.row.correlation.clone(),
         })
     }
 }

@@ -9,6 +9,7 @@
 //! - `delivery`: the steps of one action
 //! - `lane`, `pace`, `circuit`: what a service can bear
 //! - `back_off`: when something that failed is tried again
+//! - `reports`: what services have told of their own accord
 //!
 //! There is no lease on an action. One process owns the data directory by its lock file, so that
 //! nobody else can be at work on the same log; what a process that was killed has left half done, its
@@ -19,20 +20,29 @@ mod circuit;
 mod delivery;
 mod lane;
 mod pace;
+mod reports;
 
 use std::{
-    collections::HashMap, num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+    collections::{HashMap, HashSet, VecDeque},
+    num::NonZeroU32,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
 };
 
 use app::{App, Refusal};
-use domain::Micros;
+use domain::{Micros, device::ActionState, ids::ActionId};
 use event_log::{BoxFuture, WorkspaceId};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use projections::effects::{ActionRow, NAME as EFFECTS, Queue};
 use tokio::sync::watch;
 
-use self::{delivery::Delivery, lane::Lane};
+use self::{
+    delivery::Delivery,
+    lane::Lane,
+    reports::{Report, Reports},
+};
 use crate::service::{Mdm, Services};
 
 /// How many calls go to one service of one workspace in a second, unless something else is set.
@@ -66,12 +76,18 @@ pub struct Deliverer {
     app: Arc<App>,
     services: Arc<dyn Services>,
     calls_per_second: NonZeroU32,
-    lanes: Mutex<HashMap<(WorkspaceId, &'static str), Arc<Lane>>>,
+    lanes: Mutex<HashMap<Service, Arc<Lane>>>,
+    /// What is under way, in whatever lane: a setting may have put it into another one since.
+    under_way: Mutex<HashSet<ActionId>>,
+    reports: Reports,
     /// How far each round of asking has come.
     rounds: Mutex<HashMap<Queue, Round>>,
     /// The heads up to which the read model has been seen.
     seen: Mutex<HashMap<WorkspaceId, u64>>,
 }
+
+/// A service: its workspace, its adapter's name and its place.
+type Service = (WorkspaceId, &'static str, Option<String>);
 
 /// What is under way.
 type Running<'d> = FuturesUnordered<BoxFuture<'d, ()>>;
@@ -98,8 +114,8 @@ impl Wake {
 impl Deliverer {
     /// A deliverer that has not begun. Everything it knows of time is the app's clock.
     pub fn new(app: Arc<App>, services: Arc<dyn Services>, calls_per_second: NonZeroU32) -> Self {
-        let (lanes, rounds, seen) = Default::default();
-        Self { app, services, calls_per_second, lanes, rounds, seen }
+        let (lanes, under_way, reports, rounds, seen) = Default::default();
+        Self { app, services, calls_per_second, lanes, under_way, reports, rounds, seen }
     }
 
     /// Does what is due now, and what falls due by that; tells when something is to be done next.
@@ -124,6 +140,7 @@ impl Deliverer {
     async fn start<'d>(&'d self, running: &mut Running<'d>) -> Result<Option<Micros>, Refusal> {
         self.catch_up().await;
         let mut wake = Wake::default();
+        self.start_reported(running, &mut wake).await?;
         let effects = self.app.read_models().effects();
         let (now, queues) = (self.app.now(), effects.queues()?);
         for queue in effects.queues_taken()? {
@@ -170,7 +187,7 @@ impl Deliverer {
         // What is under way or put off is due as well, and stands in front.
         let rows =
             self.app.read_models().effects().due(&queue, now, room + lane.passed_over(now))?;
-        let rows = rows.into_iter().filter(|row| lane.may_begin(row.id, now)).take(room);
+        let rows = rows.into_iter().filter(|row| self.may_begin(&lane, row, now)).take(room);
         for row in rows {
             running.push(self.begin(row, &lane, &service));
         }
@@ -200,7 +217,7 @@ impl Deliverer {
         let rows = self.app.read_models().effects().taken(&queue, round.after, room)?;
         let over = rows.len() < room;
         let after = rows.last().map_or(round.after, |row| row.position);
-        for row in rows.into_iter().filter(|row| lane.may_begin(row.id, now)) {
+        for row in rows.into_iter().filter(|row| self.may_begin(&lane, row, now)) {
             running.push(self.begin(row, &lane, &service));
         }
         let next = if over {
@@ -213,16 +230,63 @@ impl Deliverer {
         Ok(())
     }
 
+    /// Asks about what services have reported. What is under way, or has no room, waits for the next time.
+    async fn start_reported<'d>(
+        &'d self,
+        running: &mut Running<'d>,
+        wake: &mut Wake,
+    ) -> Result<(), Refusal> {
+        let mut later = VecDeque::new();
+        for report in self.reports.take() {
+            if !self.ask_about(&report, running, wake).await? {
+                later.push_back(report);
+            }
+        }
+        self.reports.put_back(later);
+        Ok(())
+    }
+
+    /// Whether nothing more is to be asked because of a report.
+    async fn ask_about<'d>(
+        &'d self,
+        (workspace, action): &Report,
+        running: &mut Running<'d>,
+        wake: &mut Wake,
+    ) -> Result<bool, Refusal> {
+        let now = self.app.now();
+        let effects = self.app.read_models().effects();
+        let Some(row) = effects.action(workspace, *action)? else { return Ok(true) };
+        if self.under_way.lock().contains(action) {
+            return Ok(false);
+        }
+        if row.state != ActionState::Acknowledged {
+            return Ok(true);
+        }
+        let queue = Queue { workspace: workspace.clone(), platform: row.platform.clone() };
+        let Some((lane, service)) = self.lane(&queue, wake).await else { return Ok(true) };
+        if lane.room(now) == 0 {
+            lane.opens(now).into_iter().for_each(|time| wake.at(time));
+            return Ok(false);
+        }
+        if lane.may_begin(*action, now) {
+            running.push(self.begin(row, &lane, &service));
+        }
+        Ok(true)
+    }
+
     /// The lane of a queue and its service. `None` when that cannot be found out now.
     async fn lane(&self, queue: &Queue, wake: &mut Wake) -> Option<(Arc<Lane>, Arc<dyn Mdm>)> {
         match self.services.of(&queue.workspace, &queue.platform).await {
             Ok(service) => {
-                let key = (queue.workspace.clone(), service.name());
+                let key =
+                    (queue.workspace.clone(), service.name(), service.place().map(str::to_owned));
                 let calls = service.paced().then_some(self.calls_per_second);
                 let mut lanes = self.lanes.lock();
                 let lane = lanes.entry(key).or_insert_with(|| Arc::new(Lane::new(calls)));
                 Some((Arc::clone(lane), service))
             }
+            // The workspace has been closed: nothing is owed there any more.
+            Err(Refusal::NotFound(_)) => None,
             Err(error) => {
                 let workspace = &queue.workspace;
                 tracing::error!(%workspace, %error, "a device's service could not be found out");
@@ -232,10 +296,15 @@ impl Deliverer {
         }
     }
 
+    fn may_begin(&self, lane: &Lane, row: &ActionRow, now: Micros) -> bool {
+        lane.may_begin(row.id, now) && !self.under_way.lock().contains(&row.id)
+    }
+
     /// One step of one action; whatever happens to it, its lane goes on.
     fn begin(&self, row: ActionRow, lane: &Arc<Lane>, service: &Arc<dyn Mdm>) -> BoxFuture<'_, ()> {
         let (id, lane, service) = (row.id, Arc::clone(lane), Arc::clone(service));
         lane.begin(id);
+        self.under_way.lock().insert(id);
         Box::pin(async move {
             let delivery = Delivery { app: &self.app, lane: &lane, service: &*service, row };
             let carried_on = AssertUnwindSafe(delivery.carry_on()).catch_unwind().await;
@@ -251,11 +320,12 @@ impl Deliverer {
                 }
             }
             lane.end(id);
+            self.under_way.lock().remove(&id);
         })
     }
 
-    /// Waits for the log to grow, for something under way to end, or for a time; `false` when the log
-    /// has closed.
+    /// Waits for the log to grow, for something under way to end, for a report, or for a time; `false`
+    /// when the log has closed.
     async fn wait(
         &self,
         ticks: &mut watch::Receiver<u64>,
@@ -269,6 +339,10 @@ impl Deliverer {
         tokio::select! {
             changed = ticks.changed() => changed.is_ok(),
             Some(()) = running.next() => true,
+            report = self.services.reported() => {
+                self.reports.add(report);
+                true
+            }
             () = due, if wake.is_some() => true,
         }
     }

@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use domain::{device::ActionState, rule::OnDeactivate};
+use domain::{
+    device::{ActionState, DeviceState},
+    rule::OnDeactivate,
+};
 use projections::effects::OffboardingState;
 
 use crate::{
-    fake::{ByPlatform, Crash, Doing, Fake, HOUR},
+    fake::{ByPlatform, Crash, Doing, Fake, HOUR, Telling},
     running::{START, Scene},
 };
 
@@ -43,6 +46,50 @@ async fn a_service_that_does_not_answer_holds_up_no_other() {
     fakes[0].hung(8).await;
     assert_eq!((fakes[0].sends(), fakes[1].acted()), (0, 12));
     assert_eq!(scene.count("device.action_sent").await, 20, "eight and no more at a time");
+    deliverer.abort();
+}
+
+#[tokio::test]
+async fn two_services_behind_one_adapter_know_nothing_of_each_other() {
+    let (scene, _) = owed(30, 12, Doing::Fine).await;
+    let at = |place, doing| Fake::at("webhook", place, &scene.clock, doing);
+    let fakes = [at("ios", Doing::DownUntil(START + HOUR)), at("android", Doing::Fine)];
+    let deliverer = scene.deliverer(services(&fakes));
+    deliverer.turn().await.unwrap();
+    assert_eq!((fakes[0].sends(), fakes[1].acted()), (8, 12));
+    scene.run(&deliverer).await;
+    assert_eq!(fakes[0].acted(), 30);
+
+    // Two platforms of one service are one lane.
+    let (scene, _) = owed(30, 12, Doing::Fine).await;
+    let fake = Fake::at("webhook", "here", &scene.clock, Doing::DownUntil(START + HOUR));
+    let deliverer = scene.deliverer(fake.alone());
+    deliverer.turn().await.unwrap();
+    assert_eq!(fake.sends(), 8);
+}
+
+/// Time does not pass: whoever is asked is asked because of the report.
+#[tokio::test]
+async fn what_a_service_reports_is_asked_about_at_once() {
+    let (scene, fakes) = owed(3, 0, Doing::Slow).await;
+    let (services, tells) = Telling::by(&fakes[0]);
+    let deliverer = tokio::spawn(reactor::deliverer::run(scene.deliverer(services)));
+    let mut ticks = scene.app.log().watch();
+    while scene.count("device.action_acknowledged").await < 3 {
+        ticks.changed().await.unwrap();
+    }
+    fakes[0].does(Doing::Fine);
+    let rows = scene.app.read_models().effects().actions(&scene.workspace, None, 0, 100).unwrap();
+    // Again, and about what nobody knows: neither does any harm.
+    for action in [rows[1].id, rows[1].id, domain::ids::ActionId::default()] {
+        tells.send((scene.workspace.clone(), action)).unwrap();
+    }
+    while scene.count("device.action_confirmed").await < 1 {
+        ticks.changed().await.unwrap();
+    }
+    assert_eq!(scene.device(rows[1].device).await.user, None, "it is the one that was reported");
+    assert_eq!(scene.count("device.action_confirmed").await, 1, "and no other");
+    assert_eq!(scene.device(rows[0].device).await.state, DeviceState::Enrolled);
     deliverer.abort();
 }
 

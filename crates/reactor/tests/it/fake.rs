@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    task::Context,
     time::Duration,
 };
 
@@ -10,7 +11,7 @@ use domain::{Micros, ids::ActionId};
 use event_log::{Clock, ManualClock, WorkspaceId};
 use parking_lot::Mutex;
 use reactor::service::{BoxFuture, DeviceOrder, Mdm, MdmError, Only, Received, Services, Standing};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// How long the slow service takes for an order, in microseconds.
 const SLOW: Micros = 600_000_000;
@@ -59,6 +60,7 @@ struct State {
 /// See the module.
 pub(crate) struct Fake {
     name: &'static str,
+    place: &'static str,
     clock: Arc<ManualClock>,
     doing: Mutex<Doing>,
     received: Mutex<Received>,
@@ -69,8 +71,19 @@ pub(crate) struct Fake {
 
 impl Fake {
     pub(crate) fn new(name: &'static str, clock: &Arc<ManualClock>, doing: Doing) -> Arc<Self> {
+        Self::at(name, "", clock, doing)
+    }
+
+    /// One of several services behind the adapter `name`.
+    pub(crate) fn at(
+        name: &'static str,
+        place: &'static str,
+        clock: &Arc<ManualClock>,
+        doing: Doing,
+    ) -> Arc<Self> {
         Arc::new(Self {
             name,
+            place,
             clock: Arc::clone(clock),
             doing: Mutex::new(doing),
             received: Mutex::new(Received::Unsure),
@@ -155,6 +168,10 @@ impl Mdm for Fake {
         self.name
     }
 
+    fn place(&self) -> Option<&str> {
+        Some(self.place)
+    }
+
     fn send<'a>(&'a self, order: &'a DeviceOrder) -> BoxFuture<'a, Result<(), MdmError>> {
         Box::pin(async move {
             self.dies_at(&[Crash::BeforeSend]).await;
@@ -185,7 +202,7 @@ impl Mdm for Fake {
     }
 }
 
-/// A service for each platform, by its name.
+/// A service for each platform, by its place or its name.
 pub(crate) struct ByPlatform(pub(crate) Vec<Arc<Fake>>);
 
 impl Services for ByPlatform {
@@ -194,8 +211,41 @@ impl Services for ByPlatform {
         _: &'a WorkspaceId,
         platform: &'a str,
     ) -> BoxFuture<'a, Result<Arc<dyn Mdm>, app::Refusal>> {
-        let found = self.0.iter().find(|fake| fake.name == platform).unwrap();
+        let of = |fake: &&Arc<Fake>| [fake.place, fake.name].contains(&platform);
+        let found = self.0.iter().find(of).unwrap();
         Box::pin(async move { Ok(Arc::clone(found) as Arc<dyn Mdm>) })
+    }
+}
+
+/// One service that tells of its own accord what has become of orders.
+pub(crate) struct Telling {
+    service: Arc<Fake>,
+    reports: Mutex<mpsc::UnboundedReceiver<(WorkspaceId, ActionId)>>,
+}
+
+impl Telling {
+    /// The service, and where to say what it reports.
+    pub(crate) fn by(
+        service: &Arc<Fake>,
+    ) -> (Arc<Self>, mpsc::UnboundedSender<(WorkspaceId, ActionId)>) {
+        let (tells, reports) = mpsc::unbounded_channel();
+        let telling = Self { service: Arc::clone(service), reports: Mutex::new(reports) };
+        (Arc::new(telling), tells)
+    }
+}
+
+impl Services for Telling {
+    fn of<'a>(
+        &'a self,
+        _: &'a WorkspaceId,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn Mdm>, app::Refusal>> {
+        Box::pin(async { Ok(Arc::clone(&self.service) as Arc<dyn Mdm>) })
+    }
+
+    fn reported(&self) -> BoxFuture<'_, (WorkspaceId, ActionId)> {
+        let next = |context: &mut Context<'_>| self.reports.lock().poll_recv(context);
+        Box::pin(async move { std::future::poll_fn(next).await.unwrap() })
     }
 }
 
