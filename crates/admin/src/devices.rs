@@ -44,7 +44,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .shows::<Device>()
         .refuses(409, conflict),
         Endpoint::new(Method::DELETE, one, "Remove a device; it stays readable", remove)
-            .refuses(409, "The device was removed before"),
+            .refuses(409, "It was removed before, or an offboarding has its service remove it"),
     ]
 }
 

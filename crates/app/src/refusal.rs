@@ -266,9 +266,11 @@ impl From<DeviceRefusal> for Refusal {
         match refusal {
             DeviceRefusal::NoDevice => Self::NotFound("device".into()),
             DeviceRefusal::NoAction => Self::NotFound("effect".into()),
-            DeviceRefusal::Removed | DeviceRefusal::BeingRemoved | DeviceRefusal::Action(_) => {
-                Self::State(refusal.to_string())
-            }
+            DeviceRefusal::Removed
+            | DeviceRefusal::BeingRemoved
+            | DeviceRefusal::RemovalOwed(_)
+            | DeviceRefusal::RemovalUnderWay(_)
+            | DeviceRefusal::Action(_) => Self::State(refusal.to_string()),
         }
     }
 }

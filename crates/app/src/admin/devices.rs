@@ -3,6 +3,7 @@
 use domain::{
     device::{Changes, Device, DeviceCommand, DeviceRefusal, DeviceState},
     ids::{DeviceId, PolicyId, UserId},
+    offboarding::ActionKind,
     portal::Portal,
     user::AccountState,
     workspace::{WorkspaceCommand, WorkspaceRefusal},
@@ -235,15 +236,39 @@ impl App {
     /// Removes a device. It stays readable.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], or [`Refusal::State`] when it was removed before.
+    /// [`Refusal::NotFound`]; [`Refusal::State`] when it was removed before, and when somebody's
+    /// offboarding has it removed by its service, or will: that would be lost.
     pub async fn remove_device(
         &self,
         person: &Person,
         workspace: &WorkspaceId,
         id: DeviceId,
     ) -> Result<(), Refusal> {
+        self.no_offboarding_will_remove(workspace, id).await?;
         self.on_device(person, workspace, id, DeviceCommand::Remove).await?;
         Ok(())
+    }
+
+    /// What has been requested the device itself knows of. Of an offboarding that is held, or that is
+    /// being planned, it does not know yet.
+    async fn no_offboarding_will_remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: DeviceId,
+    ) -> Result<(), Refusal> {
+        let device = self.devices.load(workspace, id.0).await?;
+        let Some(user) = device.state.user else { return Ok(()) };
+        let user = self.users.load(workspace, user.0).await?;
+        let Some(open) = user.state.open_offboarding() else { return Ok(()) };
+        let known = device.state.actions.values().any(|it| it.offboarding == open.id);
+        if known || open.action() != Some(ActionKind::Remove) {
+            return Ok(());
+        }
+        Err(Refusal::State(format!(
+            "the offboarding {} of the person who has that device will have it removed by its MDM \
+             service, and that would be lost: wait for it, undo it, or take the device from them first",
+            open.id
+        )))
     }
 
     /// Somebody who may use a device: an MDM user whose account stands.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, DeviceEvent, DeviceState};
+use super::{Device, DeviceEvent, DeviceRefusal, DeviceState};
 use crate::{
     Micros, Stamp,
     ids::{ActionId, OffboardingId, UserId},
@@ -135,6 +135,17 @@ impl Device {
             .iter()
             .filter(move |(_, known)| known.unsent() && Some(known.user) != user)
             .map(|(&action, _)| DeviceEvent::ActionCancelled { action, reason: None })
+    }
+
+    /// Whether an administrator may remove the device: no offboarding has it removed by its service. A
+    /// wipe that somebody relies on does not get lost because somebody else tidies up.
+    pub(super) fn owes_no_removal(&self) -> Result<(), DeviceRefusal> {
+        let removes = |known: &Action| known.kind == ActionKind::Remove && !known.state.ended();
+        match self.actions.iter().find(|(_, known)| removes(known)) {
+            None => Ok(()),
+            Some((&action, known)) if known.unsent() => Err(DeviceRefusal::RemovalOwed(action)),
+            Some((&action, _)) => Err(DeviceRefusal::RemovalUnderWay(action)),
+        }
     }
 
     /// What an administrator's removal ends: whatever waits. What the service has goes on to its

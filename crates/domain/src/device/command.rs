@@ -27,7 +27,8 @@ pub enum DeviceCommand {
     },
     /// It gets another user, another policy or another external id.
     Change(Changes),
-    /// An administrator removes it.
+    /// An administrator removes it. Refused while an offboarding owes it a removal by its service: that
+    /// would be lost.
     Remove,
     /// An offboarding calls for an action. Asked twice, it is requested once.
     Request {
@@ -140,6 +141,18 @@ pub enum DeviceRefusal {
     /// The state of the action does not allow what a person asks for.
     #[error("{0}")]
     Action(&'static str),
+    /// An offboarding owes it a removal, which nobody has received.
+    #[error(
+        "effect {0} is to remove that device at its MDM service, and would be lost: wait for it, or \
+         cancel it first"
+    )]
+    RemovalOwed(ActionId),
+    /// The same, and the service may have it.
+    #[error(
+        "effect {0} removes that device at its MDM service, and the service may have it: wait for it, or \
+         give it up first"
+    )]
+    RemovalUnderWay(ActionId),
     /// Its removal has been sent to the MDM service.
     #[error("that device is being removed, and nobody can get it any more")]
     BeingRemoved,

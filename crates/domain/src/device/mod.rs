@@ -129,7 +129,7 @@ impl Decider for Device {
             }
             DeviceCommand::Change(changes) => self.change(changes),
             DeviceCommand::Remove => {
-                self.managed()?;
+                self.managed()?.owes_no_removal()?;
                 Ok([DeviceEvent::Removed {}].into_iter().chain(self.end_all()).collect())
             }
             DeviceCommand::Request { action, offboarding, user, kind } => {

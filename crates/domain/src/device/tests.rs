@@ -342,12 +342,32 @@ fn what_the_service_has_taken_can_be_parked_and_what_was_lost_can_turn_out_taken
 fn a_removal_by_hand_ends_what_waits() {
     let removed = DeviceEvent::Removed {};
     let remove = || DeviceCommand::Remove;
-    check(after(ActionKind::Remove, &[]), remove(), [removed.clone(), cancelled()]);
+    check(after(ActionKind::Unassign, &[]), remove(), [removed.clone(), cancelled()]);
     let reason = "the device was removed by hand".to_owned();
     let ended = DeviceEvent::ActionGivenUp { action: ACTION, reason };
-    let lost = after(ActionKind::Remove, &[sent(1), failed(FailedBecause::Unanswered)]);
+    let lost = after(ActionKind::Unassign, &[sent(1), failed(FailedBecause::Unanswered)]);
     check(lost, remove(), [removed.clone(), ended]);
-    check(after(ActionKind::Remove, &[sent(1)]), remove(), [removed]);
+    check(after(ActionKind::Unassign, &[sent(1)]), remove(), [removed]);
+}
+
+#[test]
+fn a_removal_by_hand_does_not_lose_one_that_is_owed() {
+    let owed = format!("effect {ACTION} is to remove that device at its MDM service");
+    let owed = format!("{owed}, and would be lost: wait for it, or cancel it first");
+    for then in [&[][..], &[sent(1), failed(FailedBecause::Down)], &[sent(1), parked()]] {
+        refused(after(ActionKind::Remove, then), DeviceCommand::Remove, &owed);
+    }
+    let under_way =
+        format!("effect {ACTION} removes that device at its MDM service, and the service");
+    let under_way = format!("{under_way} may have it: wait for it, or give it up first");
+    let lost = failed(FailedBecause::Unanswered);
+    for then in [&[sent(1)][..], &[sent(1), acknowledged()], &[sent(1), lost]] {
+        refused(after(ActionKind::Remove, then), DeviceCommand::Remove, &under_way);
+    }
+    for end in [cancelled(), given_up()] {
+        let ended = after(ActionKind::Remove, &[sent(1), parked(), end]);
+        check(ended, DeviceCommand::Remove, [DeviceEvent::Removed {}]);
+    }
 }
 
 /// Its answer was lost, a person had it tried again, and the person it is about is active again before it is

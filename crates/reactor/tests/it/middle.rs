@@ -260,7 +260,7 @@ async fn an_order_whose_answer_was_lost_is_not_sent_to_whom_the_device_belongs_n
 #[tokio::test]
 async fn a_removal_by_hand_ends_what_is_owed_to_the_device() {
     let (scene, devices, fake) =
-        deactivated(OnDeactivate::RemoveUserAndDevices, Doing::DownUntil(START + HOUR)).await;
+        deactivated(OnDeactivate::Unassign, Doing::DownUntil(START + HOUR)).await;
     scene.app.remove_device(&person(), &scene.workspace, devices[0]).await.unwrap();
     scene.run(&scene.deliverer(fake.alone())).await;
     assert_eq!(scene.action(devices[0]).await.state, ActionState::Cancelled);
