@@ -65,7 +65,7 @@ impl Probes {
     }
 
     /// What somebody should look at, though requests are served.
-    fn warnings(&self) -> Vec<String> {
+    async fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut stale: BTreeMap<&'static str, u64> = BTreeMap::new();
         for status in self.app.projections().into_iter().filter(|it| it.stale.is_some()) {
@@ -74,9 +74,9 @@ impl Probes {
         for (name, count) in stale {
             warnings.push(format!("the projection {name} has stopped in {count} workspace(s)"));
         }
-        let parked = self.effects().into_iter().find(|(state, _)| *state == "parked");
-        if let Some((_, count)) = parked.filter(|(_, count)| *count > 0) {
-            warnings.push(format!("{count} device action(s) wait for a person"));
+        let parked: u64 = self.owed().await.values().map(|owed| owed.parked).sum();
+        if parked > 0 {
+            warnings.push(format!("{parked} device action(s) wait for a person"));
         }
         let ending = self.app.tokens_ending();
         if ending > 0 {
@@ -201,7 +201,7 @@ async fn health() -> HttpResponse {
 }
 
 async fn ready(probes: Data<Probes>) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ready", "warnings": probes.warnings() }))
+    HttpResponse::Ok().json(json!({ "status": "ready", "warnings": probes.warnings().await }))
 }
 
 async fn metrics(probes: Data<Probes>) -> HttpResponse {

@@ -31,7 +31,11 @@ pub async fn by_adapter(
     let now = app.now();
     let mut adapters = BTreeMap::<&'static str, Owed>::new();
     for queue in app.read_models().effects().owed()? {
-        let service = services.of(&queue.queue.workspace, &queue.queue.platform).await?;
+        let service = match services.of(&queue.queue.workspace, &queue.queue.platform).await {
+            // The workspace has been closed: nothing is owed there any more.
+            Err(Refusal::NotFound(_)) => continue,
+            service => service?,
+        };
         let sum = adapters.entry(service.name()).or_default();
         for (state, count) in queue.counts {
             match state {

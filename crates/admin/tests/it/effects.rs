@@ -1,5 +1,6 @@
 //! What a person makes of an effect that does not end by itself (rule 24).
 
+use actix_web::test::TestRequest;
 use app::Order;
 use domain::{
     device::DeviceCommand,
@@ -54,6 +55,12 @@ impl Scene {
 
     fn path(&self, verb: &str) -> String {
         format!("{EFFECTS}/{}/{verb}", self.action)
+    }
+
+    async fn warnings(&self) -> Value {
+        self.world.items(EFFECTS).await;
+        let ready = self.world.send(TestRequest::get().uri("/readyz")).await.is(200);
+        ready["warnings"].clone()
     }
 
     /// What became of it, and why.
@@ -147,4 +154,14 @@ async fn what_is_owed_is_measured_adapter_by_adapter() {
     ] {
         assert!(metrics.lines().any(|it| it == line), "{line} in\n{metrics}");
     }
+}
+
+#[actix_web::test]
+async fn whoever_watches_is_warned_while_something_waits_for_a_person() {
+    let scene = Scene::set().await;
+    assert_eq!(scene.warnings().await, json!([]));
+    scene.parked().await;
+    assert_eq!(scene.warnings().await, json!(["1 device action(s) wait for a person"]));
+    scene.world.post(&scene.path("retry"), json!({})).await.is(200);
+    assert_eq!(scene.warnings().await, json!([]));
 }
