@@ -2,8 +2,10 @@
 //! that a test can make slow, deaf, rude or forgetful.
 //!
 //! A fake is a [`Service`] (what the service knows and how it answers) behind a [`Fake`] (the server,
-//! and what shall go wrong). What goes wrong is scripted for the next request: nothing is random and
-//! nothing waits for time to pass. What the service knows outlives [`Fake::restart`].
+//! and what shall go wrong). What goes wrong is scripted, for the next request or by a rule: nothing is
+//! random and nothing waits for time to pass. A test waits for what the fake sees ([`Fake::until`]), or
+//! keeps whoever calls at the door ([`Fake::keeps_callers_waiting`]). What the service knows outlives
+//! [`Fake::restart`].
 
 mod android_management;
 mod collector;
@@ -11,18 +13,30 @@ mod nanomdm;
 mod tls;
 mod webhook;
 
-use std::{collections::VecDeque, convert::Infallible, io, net::SocketAddr, sync::Arc};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::{
-    HeaderMap, Request, Response, body::Incoming, server::conn::http1, service::service_fn,
+    HeaderMap, Request, Response,
+    body::{Body, Frame, Incoming, SizeHint},
+    server::conn::http1,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
+    sync::watch,
     task::{AbortHandle, JoinSet},
 };
 use tokio_rustls::TlsAcceptor;
@@ -91,9 +105,16 @@ pub enum Fault {
     LostAnswer,
     /// It is done, and the answer never comes.
     Silence,
+    /// Nothing is done, and no answer comes.
+    Deafness,
     /// It is done, and the answer makes no sense.
     Garbage,
+    /// It is answered like this and nothing is done, or it is done; and the answer comes but for its end.
+    CutShort(Option<Reply>),
 }
+
+/// What goes wrong with a request, if anything does.
+type Rule = Box<dyn FnMut(&Received) -> Option<Fault> + Send>;
 
 /// A service that is faked.
 pub trait Service: Send + 'static {
@@ -113,6 +134,9 @@ pub trait Service: Send + 'static {
 /// A running fake.
 pub struct Fake<S> {
     inside: Arc<Mutex<Inside<S>>>,
+    /// How many requests it has received.
+    heard: watch::Sender<usize>,
+    door: watch::Sender<Door>,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     running: AbortHandle,
@@ -122,7 +146,15 @@ struct Inside<S> {
     service: S,
     next: VecDeque<Fault>,
     next_order: VecDeque<Fault>,
+    rule: Option<Rule>,
     received: Vec<Received>,
+}
+
+/// Who waits at the door.
+#[derive(Debug, Default)]
+struct Door {
+    shut: bool,
+    waiting: usize,
 }
 
 impl<S: Service> Fake<S> {
@@ -143,13 +175,25 @@ impl<S: Service> Fake<S> {
     }
 
     async fn start_on(service: S, tls: Option<TlsAcceptor>) -> io::Result<Self> {
-        let (next, next_order, received) = Default::default();
-        let inside = Arc::new(Mutex::new(Inside { service, next, next_order, received }));
+        let (next, next_order, rule, received) = Default::default();
+        let inside = Inside { service, next, next_order, rule, received };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let running = serve(listener, tls.clone(), Arc::clone(&inside));
-        let running = tokio::spawn(running).abort_handle();
-        Ok(Self { inside, address, tls, running })
+        let mut fake = Self {
+            inside: Arc::new(Mutex::new(inside)),
+            heard: watch::Sender::default(),
+            door: watch::Sender::default(),
+            address: listener.local_addr()?,
+            tls,
+            running: tokio::spawn(async {}).abort_handle(),
+        };
+        fake.serve(listener);
+        Ok(fake)
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let (inside, heard) = (Arc::clone(&self.inside), self.heard.clone());
+        let running = serve(listener, self.tls.clone(), self.door.clone(), inside, heard);
+        self.running = tokio::spawn(running).abort_handle();
     }
 
     /// Its address, as the beginning of a URL.
@@ -164,7 +208,6 @@ impl<S: Service> Fake<S> {
     /// When somebody else has taken the port.
     pub async fn restart(&mut self) -> io::Result<()> {
         self.running.abort();
-        let inside = Arc::clone(&self.inside);
         // The old one ends at its next turn; until then the port is not free.
         let listener = loop {
             match TcpListener::bind(self.address).await {
@@ -175,7 +218,7 @@ impl<S: Service> Fake<S> {
                 Err(error) => return Err(error),
             }
         };
-        self.running = tokio::spawn(serve(listener, self.tls.clone(), inside)).abort_handle();
+        self.serve(listener);
         Ok(())
     }
 
@@ -187,6 +230,46 @@ impl<S: Service> Fake<S> {
     /// What goes wrong with the next request that tells a device to do something.
     pub fn next_order(&self, fault: Fault) {
         self.inside.lock().next_order.push_back(fault);
+    }
+
+    /// What goes wrong with every request from now on that nothing else is scripted for.
+    pub fn whenever(&self, rule: impl FnMut(&Received) -> Option<Fault> + Send + 'static) {
+        self.inside.lock().rule = Some(Box::new(rule));
+    }
+
+    /// From now on nothing goes wrong that is not scripted for the next request.
+    pub fn does_well(&self) {
+        self.inside.lock().rule = None;
+    }
+
+    /// From now on nobody who connects is listened to, until [`Fake::sends_callers_away`].
+    pub fn keeps_callers_waiting(&self) {
+        self.door.send_modify(|door| door.shut = true);
+    }
+
+    /// Waits until so many have connected to whom nobody listens.
+    pub async fn until_waiting(&self, callers: usize) {
+        // The sender is here: this cannot fail.
+        let _ = self.door.subscribe().wait_for(|door| door.waiting >= callers).await;
+    }
+
+    /// Sends those away who wait, unheard, and listens to whoever comes after them.
+    pub fn sends_callers_away(&self) {
+        self.door.send_modify(|door| *door = Door::default());
+    }
+
+    /// Waits until what it has received is enough.
+    pub async fn until(&self, mut enough: impl FnMut(&[Received]) -> bool) {
+        let mut heard = self.heard.subscribe();
+        // The sender is here: this cannot fail.
+        let _ = heard.wait_for(|_| enough(&self.inside.lock().received)).await;
+    }
+
+    /// The requests so far that told a device to do something, in order.
+    pub fn orders(&self) -> Vec<Received> {
+        let inside = self.inside.lock();
+        let orders = inside.received.iter().filter(|it| inside.service.is_order(it));
+        orders.cloned().collect()
     }
 
     /// Lets the devices do what they have been told to.
@@ -220,18 +303,24 @@ impl<S> Drop for Fake<S> {
 async fn serve<S: Service>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    door: watch::Sender<Door>,
     inside: Arc<Mutex<Inside<S>>>,
+    heard: watch::Sender<usize>,
 ) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (tls, inside) = (tls.clone(), Arc::clone(&inside));
+        let (door, heard) = (door.clone(), heard.clone());
         connections.spawn(async move {
+            if is_kept_waiting(&door).await {
+                return;
+            }
             match tls {
-                None => connection(stream, inside).await,
+                None => connection(stream, inside, heard).await,
                 // A client that does not trust the certificate leaves here.
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
-                        connection(stream, inside).await;
+                        connection(stream, inside, heard).await;
                     }
                 }
             }
@@ -239,11 +328,24 @@ async fn serve<S: Service>(
     }
 }
 
+/// Keeps whoever has connected waiting while the door is shut; whether it was.
+async fn is_kept_waiting(door: &watch::Sender<Door>) -> bool {
+    let shut = door.send_if_modified(|door| {
+        door.waiting += usize::from(door.shut);
+        door.shut
+    });
+    if shut {
+        let _ = door.subscribe().wait_for(|door| !door.shut).await;
+    }
+    shut
+}
+
 async fn connection<S: Service>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     inside: Arc<Mutex<Inside<S>>>,
+    heard: watch::Sender<usize>,
 ) {
-    let service = service_fn(|request| respond(request, Arc::clone(&inside)));
+    let service = service_fn(|request| respond(request, Arc::clone(&inside), heard.clone()));
     // An answer that is withheld shows here as an error; the client sees the connection end.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
@@ -256,7 +358,8 @@ struct Lost;
 async fn respond<S: Service>(
     request: Request<Incoming>,
     inside: Arc<Mutex<Inside<S>>>,
-) -> Result<Response<Full<Bytes>>, Lost> {
+    heard: watch::Sender<usize>,
+) -> Result<Response<Either<Full<Bytes>, CutShort>>, Lost> {
     let (head, body) = request.into_parts();
     let received = Received {
         method: head.method.to_string(),
@@ -265,16 +368,43 @@ async fn respond<S: Service>(
         body: body.collect().await.map_err(|_| Lost)?.to_bytes(),
     };
     let (reply, fault) = inside.lock().receive(received);
+    heard.send_modify(|count| *count += 1);
     match fault {
         Some(Fault::LostAnswer) => return Err(Lost),
-        Some(Fault::Silence) => match std::future::pending::<Infallible>().await {},
-        Some(Fault::Garbage | Fault::Answer(_)) | None => {}
+        Some(Fault::Silence | Fault::Deafness) => {
+            match std::future::pending::<Infallible>().await {}
+        }
+        Some(Fault::Garbage | Fault::Answer(_) | Fault::CutShort(_)) | None => {}
     }
-    let mut response = Response::builder().status(reply.status);
+    let is_cut_short = matches!(fault, Some(Fault::CutShort(_)));
+    // An answer that cannot have a body has no end that could be missing.
+    let status = if is_cut_short && reply.status == 204 { 200 } else { reply.status };
+    let mut response = Response::builder().status(status);
     for (name, value) in reply.headers {
         response = response.header(name, value);
     }
-    response.body(Full::from(reply.body)).map_err(|_| Lost)
+    let body =
+        if is_cut_short { Either::Right(CutShort) } else { Either::Left(Full::from(reply.body)) };
+    response.body(body).map_err(|_| Lost)
+}
+
+/// A body of one byte that never comes: all that is before it does.
+struct CutShort;
+
+impl Body for CutShort {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(1)
+    }
 }
 
 impl<S: Service> Inside<S> {
@@ -282,13 +412,17 @@ impl<S: Service> Inside<S> {
         let is_order = self.service.is_order(&request);
         let fault = self.next.pop_front();
         let fault = fault.or_else(|| is_order.then(|| self.next_order.pop_front()).flatten());
+        let fault = fault.or_else(|| self.rule.as_mut().and_then(|rule| rule(&request)));
         let reply = match &fault {
-            Some(Fault::Answer(reply)) => reply.clone(),
+            Some(Fault::Answer(reply) | Fault::CutShort(Some(reply))) => reply.clone(),
+            Some(Fault::Deafness) => Reply::empty(200),
             Some(Fault::Garbage) => {
                 self.service.answer(&request);
                 Reply { body: "<html>hello</html>".to_owned(), ..Reply::empty(200) }
             }
-            Some(Fault::LostAnswer | Fault::Silence) | None => self.service.answer(&request),
+            Some(Fault::LostAnswer | Fault::Silence | Fault::CutShort(None)) | None => {
+                self.service.answer(&request)
+            }
         };
         self.received.push(request);
         (reply, fault)
