@@ -18,6 +18,7 @@ pub mod directory;
 pub mod effects;
 pub mod mdm;
 pub mod store;
+pub mod timeline;
 
 mod cursor;
 mod dump;
@@ -58,4 +59,5 @@ pub const ALL: &[&dyn Projection] = &[
     &store::Store,
     &mdm::Mdm,
     &effects::EffectsProjection,
+    &timeline::Timeline,
 ];

@@ -7,16 +7,17 @@ use std::{fs, path::Path};
 
 use crate::{
     Projection, dashboard::Dashboard, directory::DirectoryProjection, effects::EffectsProjection,
-    mdm::Mdm, store::Store, testing::empty,
+    mdm::Mdm, store::Store, testing::empty, timeline::Timeline,
 };
 
 /// Where statements stand, and on whose tables they work.
-const SOURCES: [(&str, &dyn Projection); 5] = [
+const SOURCES: [(&str, &dyn Projection); 6] = [
     ("directory", &DirectoryProjection),
     ("accounts", &Dashboard),
     ("mdm", &Mdm),
     ("store", &Store),
     ("effects", &EffectsProjection),
+    ("timeline", &Timeline),
 ];
 
 /// Beginnings of statements that may go through something or sort it.

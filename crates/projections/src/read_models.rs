@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     ALL, Failure, OpenError, Projection, Stale, accounts::Accounts, directory::Directory,
     effects::Effects, generation::Reader, marks::Marks, mdm::Devices, projector::Projector,
-    seat::Seat, store::Publications, wal::Copier,
+    seat::Seat, store::Publications, timeline::Timelines, wal::Copier,
 };
 
 /// All read models of a node.
@@ -171,6 +171,11 @@ impl ReadModels {
     /// What is owed.
     pub fn effects(&self) -> Effects<'_> {
         Effects::new(self)
+    }
+
+    /// Which events are about somebody.
+    pub fn timelines(&self) -> Timelines<'_> {
+        Timelines::new(self)
     }
 
     /// How far every projection has come in every workspace.

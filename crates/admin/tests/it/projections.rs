@@ -11,7 +11,7 @@ async fn projections_are_shown_rebuilt_and_verified() {
     world.provision(&caller, "ada@acme.example").await;
     let employees = world.items("/workspaces/acme/employees").await;
 
-    let names = ["dashboard", "directory", "effects", "mdm", "store"];
+    let names = ["dashboard", "directory", "effects", "mdm", "store", "timeline"];
     let all = world.items("/projections").await;
     assert_eq!(all.iter().map(|it| &it["id"]).collect::<Vec<_>>(), names);
     let store = &all[4];

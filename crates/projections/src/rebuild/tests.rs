@@ -66,7 +66,7 @@ fn a_rebuilt_file_has_the_same_rows_and_takes_the_place_of_the_old_one() {
     let mut told = Vec::new();
     models.rebuild(None, &mut |progress| told.push(progress)).unwrap();
     assert_same(&dump(&models), &before);
-    assert_eq!(told.last().unwrap(), &Progress { projection: "effects", done: 40, total: 40 });
+    assert_eq!(told.last().unwrap(), &Progress { projection: "timeline", done: 40, total: 40 });
     let [directory, ..] = &*files(dir.path()) else { panic!("there are files") };
     assert_eq!(directory, "dashboard.v4.g2.db");
     assert_eq!(files(dir.path()).len(), ALL.len());
