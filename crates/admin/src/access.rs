@@ -36,7 +36,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .param("q", "Only groups whose name holds this text, in any case")
         .param("limit", "How many at most: 100 unless said, 1,000 at most")
         .param("cursor", "The `next_cursor` of the part before")
-        .shows::<GroupsOfPerson>(),
+        .shows::<GroupsOfPerson>()
+        .goes_back(),
     ]
 }
 

@@ -66,7 +66,9 @@ fn endpoints_of(base: &str, portal: Portal) -> Vec<Endpoint> {
             .takes::<NewAccount>()
             .makes::<Account>()
             .refuses(409, "The person has an account already"),
-        Endpoint::new(Method::GET, &*one, "Get a person of a portal", get).shows::<Account>(),
+        Endpoint::new(Method::GET, &*one, "Get a person of a portal", get)
+            .shows::<Account>()
+            .goes_back(),
         change_of(portal, Endpoint::new(Method::PATCH, &*one, changes, change)),
         Endpoint::new(Method::DELETE, &*one, "Remove an account", remove)
             .refuses(409, "The person has no account"),

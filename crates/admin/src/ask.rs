@@ -6,7 +6,10 @@
 use std::{future::Ready, str::FromStr, sync::Arc};
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::AUTHORIZATION, web::Data,
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
+    http::{StatusCode, header::AUTHORIZATION},
+    web::Data,
 };
 use app::{App, Person, Refusal, RequestIds};
 use domain::{ids::ConnectorName, portal::Portal, workspace::OTHER_PLATFORMS};
@@ -33,7 +36,8 @@ impl Ask {
         // A header that is not even text is no token.
         let header = request.headers().get(AUTHORIZATION);
         let authorization = header.map(|value| value.to_str().unwrap_or("unreadable"));
-        let person = app.authenticate_person(authorization, ids).map_err(Refusal::from)?;
+        let person = app.authenticate_person(authorization, ids)?;
+        params::admit(request, &person)?;
         params::check(request)?;
         Ok(Self { app, person })
     }
@@ -66,11 +70,19 @@ impl FromRequest for Inside {
         let moment = params::moment_of(request);
         Box::pin(async move {
             let Ask { mut app, person } = ask?;
-            let workspace = WorkspaceId::parse(&slug).map_err(|_| not_found("workspace"))?;
+            let workspace = WorkspaceId::parse(&slug).ok().filter(|it| person.reaches(it));
+            let workspace = workspace.ok_or_else(|| not_found("workspace"))?;
+            // At once, so that nothing else about the request is said first.
+            if app.log().head(&workspace) == 0 {
+                return Err(not_found("workspace"));
+            }
             app.workspace(&workspace).await?;
             if let Some(moment) = moment? {
                 app = app.as_of(&workspace, moment).await?;
-                app.workspace(&workspace).await?;
+                app.workspace(&workspace).await.map_err(|refusal| match refusal {
+                    Refusal::NotFound(_) => not_yet(&workspace),
+                    refusal => refusal.into(),
+                })?;
             }
             Ok(Self { app, person, workspace })
         })
@@ -151,6 +163,12 @@ impl FromRequest for OfPlatform {
 
 fn segment(request: &HttpRequest, name: &str) -> String {
     request.match_info().query(name).to_owned()
+}
+
+/// A workspace that there is, and was not at the moment that is asked about.
+fn not_yet(workspace: &WorkspaceId) -> Refused {
+    let detail = format!("the workspace {workspace} did not exist yet at that time");
+    Refused::from_status(StatusCode::NOT_FOUND, detail)
 }
 
 fn not_found(what: &str) -> Refused {

@@ -2,7 +2,7 @@
 //! of it (rule 24).
 
 use actix_web::{http::Method, web::Json};
-use domain::{device::ActionState, ids::ActionId, offboarding::ActionKind};
+use domain::{admin_role::AdminRole, device::ActionState, ids::ActionId, offboarding::ActionKind};
 use projections::effects::ActionRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,8 +40,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             list,
         )
         .param("state", "Only those that have come so far")
-        .parts::<Effect>(),
-        Endpoint::new(Method::GET, one, "Get a device action", get).shows::<Effect>(),
+        .parts::<Effect>()
+        .goes_back(),
+        Endpoint::new(Method::GET, one, "Get a device action", get).shows::<Effect>().goes_back(),
         Endpoint::new(Method::POST, format!("{one}/retry"), "Have it tried again", retry)
             .may_take::<Reason>()
             .shows::<Effect>()
@@ -107,7 +108,8 @@ pub(crate) struct Effect {
     /// Whether the MDM service may have had it: it was acknowledged, or an answer was lost. It cannot
     /// be cancelled then.
     received: bool,
-    /// Why it failed, was parked, cancelled, retried or given up, where that was said.
+    /// Why it failed, was parked, cancelled, retried or given up, where that was said. Operators are shown
+    /// what the MDM service said, and not what a person typed.
     reason: Option<String>,
     #[schema(schema_with = words::time)]
     requested_at: String,
@@ -117,8 +119,12 @@ pub(crate) struct Effect {
     correlation: String,
 }
 
-impl From<ActionRow> for Effect {
-    fn from(row: ActionRow) -> Self {
+impl Effect {
+    /// What a service has said may be shown to whoever looks after it; what a person has typed may name
+    /// somebody.
+    pub(crate) fn show(row: ActionRow, to: AdminRole) -> Self {
+        let by_the_service = matches!(row.state, ActionState::Failed | ActionState::Parked);
+        let reason = row.reason.filter(|_| by_the_service || to.sees_people());
         let policy = match row.kind {
             ActionKind::ChangePolicy { policy } => Some(policy.to_string()),
             ActionKind::Unassign | ActionKind::Remove => None,
@@ -133,7 +139,7 @@ impl From<ActionRow> for Effect {
             state: row.state,
             attempts: row.attempts,
             received: row.received,
-            reason: row.reason,
+            reason,
             requested_at: moment::show(row.requested_at),
             due_at: row.due_at.map(moment::show),
             correlation: row.correlation,
@@ -144,26 +150,30 @@ impl From<ActionRow> for Effect {
 async fn list(inside: Inside, params: Params) -> Part<Effect> {
     let state = choice(&params, "state", &STATES, ActionState::as_str)?;
     let listed = inside.app.list_effects(&inside.workspace, state, &params.listing()?).await?;
-    Ok(page(listed, Effect::from))
+    Ok(page(listed, |row| Effect::show(row, inside.person.role)))
 }
 
 async fn get(inside: Inside, id: Id<ActionId>) -> Answer<Effect> {
-    Ok(Json(inside.app.effect(&inside.workspace, id.0).await?.into()))
+    let Inside { app, person, workspace } = inside;
+    Ok(Json(Effect::show(app.effect(&workspace, id.0).await?, person.role)))
 }
 
 async fn retry(inside: Inside, id: Id<ActionId>, body: Body<Reason>) -> Answer<Effect> {
     let Inside { app, person, workspace } = inside;
     let reason = body.0.reason;
-    Ok(Json(app.retry_effect(&person, &workspace, id.0, reason.as_deref()).await?.into()))
+    let row = app.retry_effect(&person, &workspace, id.0, reason.as_deref()).await?;
+    Ok(Json(Effect::show(row, person.role)))
 }
 
 async fn cancel(inside: Inside, id: Id<ActionId>, body: Body<Reason>) -> Answer<Effect> {
     let Inside { app, person, workspace } = inside;
     let reason = body.0.reason;
-    Ok(Json(app.cancel_effect(&person, &workspace, id.0, reason.as_deref()).await?.into()))
+    let row = app.cancel_effect(&person, &workspace, id.0, reason.as_deref()).await?;
+    Ok(Json(Effect::show(row, person.role)))
 }
 
 async fn give_up(inside: Inside, id: Id<ActionId>, body: Body<GivenReason>) -> Answer<Effect> {
     let Inside { app, person, workspace } = inside;
-    Ok(Json(app.give_up_effect(&person, &workspace, id.0, &body.0.reason).await?.into()))
+    let row = app.give_up_effect(&person, &workspace, id.0, &body.0.reason).await?;
+    Ok(Json(Effect::show(row, person.role)))
 }

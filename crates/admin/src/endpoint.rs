@@ -20,7 +20,9 @@ use utoipa::{
 use crate::{
     answer::Page,
     params::{AT, Known, Taken},
-    problem, words,
+    problem,
+    roles::Admits,
+    words,
 };
 
 /// A named schema, for the document's components.
@@ -188,6 +190,11 @@ impl Endpoint {
         self.param(AT, "As of this position or RFC 3339 time; now unless said")
     }
 
+    /// Who may use it.
+    pub(crate) fn admits(&self) -> Admits {
+        Admits::of(&self.method, &self.path)
+    }
+
     /// The names of its parameters in the query string.
     fn query_names(&self) -> Vec<String> {
         let in_query = |it: &&Parameter| matches!(it.parameter_in, ParameterIn::Query);
@@ -237,6 +244,7 @@ pub(crate) fn resource(path: &str, endpoints: Vec<Endpoint>) -> Resource {
         method: it.method.clone(),
         names: it.query_names(),
         goes_back: it.goes_back,
+        admits: it.admits(),
     }));
     let resource = endpoints
         .into_iter()

@@ -37,7 +37,9 @@ fn endpoints_of(base: &str, portals: &'static [Portal]) -> Vec<Endpoint> {
     }
     vec![
         all,
-        Endpoint::new(Method::GET, format!("{base}/{{id}}"), "Get a group", get).shows::<Group>(),
+        Endpoint::new(Method::GET, format!("{base}/{{id}}"), "Get a group", get)
+            .shows::<Group>()
+            .goes_back(),
         Endpoint::new(
             Method::DELETE,
             format!("{base}/{{id}}"),

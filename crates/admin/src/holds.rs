@@ -31,11 +31,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Method::GET, all, "List the holds, the last one first", list)
             .param("state", "Only those that are `open`, or `decided`")
-            .parts::<Hold>(),
-        Endpoint::new(Method::GET, one, "Get a hold", get).shows::<Hold>(),
+            .parts::<Hold>()
+            .goes_back(),
+        Endpoint::new(Method::GET, one, "Get a hold", get).shows::<Hold>().goes_back(),
         Endpoint::new(Method::GET, users, "List whom a hold is about", people)
             .param("state", "How far their offboarding has come: `held` unless said")
-            .parts::<Held>(),
+            .parts::<Held>()
+            .goes_back(),
         Endpoint::new(Method::POST, approve, "Let offboardings that are held go on", accept)
             .may_take::<Whom>()
             .shows::<Hold>()

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 //!
+//! Invariant: who may use a route stands in `roles`, and is looked at before anything else.
 //! Invariant: a handler gets at [`App`] only together with the person who asks.
 //! Invariant: every error below `/api/v1` is a problem (RFC 9457), routes that are not there included.
 //! Invariant: a token's secret stands in the one answer that makes it, and nowhere else.
@@ -23,6 +24,7 @@
 mod access;
 mod accounts;
 mod answer;
+mod api_access;
 mod ask;
 mod attribute_history;
 mod attribute_mapping;
@@ -36,6 +38,7 @@ mod envelope;
 mod events;
 mod export;
 mod extensions;
+mod follow;
 mod groups;
 mod history;
 mod holds;
@@ -53,11 +56,13 @@ mod provisioning;
 mod provisioning_log;
 mod publications;
 mod role_mapping;
+mod roles;
 mod rule_in_force;
 mod saml;
 mod scim;
 mod scrape;
 mod segments;
+mod timeline;
 mod tokens;
 mod words;
 mod workspaces;
@@ -83,6 +88,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// What there is: one line for each resource.
 const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     openapi::endpoints,
+    api_access::endpoints,
     workspaces::endpoints,
     saml::endpoints,
     access::endpoints,
@@ -103,6 +109,8 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     devices::endpoints,
     mdm_services::endpoints,
     events::endpoints,
+    follow::endpoints,
+    timeline::endpoints,
     export::endpoints,
     proofs::endpoints,
     provisioning_log::endpoints,

@@ -2,7 +2,7 @@
 
 use actix_web::{http::Method, web::Json};
 use app::admin::offboardings::OffboardingView;
-use domain::{ids::OffboardingId, portal::Portal, rule::OnDeactivate};
+use domain::{admin_role::AdminRole, ids::OffboardingId, portal::Portal, rule::OnDeactivate};
 use projections::effects::{OffboardingRow, OffboardingState};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,7 +38,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             )
             .parts::<Offboarding>()
             .goes_back(),
-        Endpoint::new(Method::GET, one, "Get an offboarding", get).shows::<Offboarding>(),
+        Endpoint::new(Method::GET, one, "Get an offboarding", get)
+            .shows::<Offboarding>()
+            .goes_back(),
     ]
 }
 
@@ -82,8 +84,8 @@ struct Offboarding {
     actions: Vec<Effect>,
 }
 
-impl From<OffboardingView> for Offboarding {
-    fn from(view: OffboardingView) -> Self {
+impl Offboarding {
+    fn show(view: OffboardingView, to: AdminRole) -> Self {
         let OffboardingView { row, actions } = view;
         let OffboardingRow { id, user, portal, connector, rule, policy, state, .. } = row;
         Self {
@@ -100,19 +102,20 @@ impl From<OffboardingView> for Offboarding {
             ended_at: row.ended_at.map(moment::show),
             hold: row.hold.map(|hold| hold.to_string()),
             cancelled_because: row.cancelled,
-            actions: actions.into_iter().map(Effect::from).collect(),
+            actions: actions.into_iter().map(|row| Effect::show(row, to)).collect(),
         }
     }
 }
 
 async fn list(inside: Inside, params: Params) -> Part<Offboarding> {
-    let Inside { app, workspace, .. } = inside;
+    let Inside { app, person, workspace } = inside;
     let state = choice(&params, "state", &STATES, OffboardingState::as_str)?;
     let user = params.parsed::<Uuid>("user")?;
     let listed = app.list_offboardings(&workspace, state, user, &params.listing()?).await?;
-    Ok(page(listed, Offboarding::from))
+    Ok(page(listed, |view| Offboarding::show(view, person.role)))
 }
 
 async fn get(inside: Inside, id: Id<OffboardingId>) -> Answer<Offboarding> {
-    Ok(Json(inside.app.offboarding(&inside.workspace, id.0).await?.into()))
+    let Inside { app, person, workspace } = inside;
+    Ok(Json(Offboarding::show(app.offboarding(&workspace, id.0).await?, person.role)))
 }

@@ -8,14 +8,17 @@ use utoipa::{
     openapi::{
         ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
         ResponseBuilder, ServerBuilder,
+        extensions::ExtensionsBuilder,
         path::{HttpMethod, Operation, OperationBuilder, PathItem, PathsBuilder},
         request_body::RequestBodyBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
-use crate::{BASE, endpoint::Endpoint, problem, problem::Problem, words};
+use crate::{BASE, endpoint::Endpoint, problem, problem::Problem, roles, words};
 
+/// Under which name the document lists the roles that may use a route.
+const ROLES: &str = "x-roles";
 /// The name of the one security scheme.
 const TOKEN: &str = "token";
 
@@ -75,6 +78,7 @@ fn method(method: &Method) -> HttpMethod {
 }
 
 fn operation(endpoint: Endpoint) -> Operation {
+    let admits = endpoint.admits();
     let Endpoint { method, path, summary, params, body, answer, refuses, guarded, .. } = endpoint;
     let in_workspace = path.contains("{ws}");
     // What is in a workspace goes by the first word after it.
@@ -102,6 +106,14 @@ fn operation(endpoint: Endpoint) -> Operation {
         refused.push((401, "The token is missing or not known; the detail says which"));
         refused.push((503, "Busy, or a view is being repaired: try again after `Retry-After`"));
         refused.push((500, "The server failed"));
+        let roles = admits.roles();
+        let described = format!("For the role {}.", roles::words(roles));
+        let listed = roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
+        let listed = ExtensionsBuilder::new().add(ROLES, listed).build();
+        operation = operation.description(Some(described)).extensions(Some(listed));
+        if admits.refuses_some() {
+            refused.push((403, "The token has another role, or reaches another workspace alone"));
+        }
     } else {
         operation = operation.security(SecurityRequirement::default());
     }

@@ -3,9 +3,12 @@
 use std::{collections::HashMap, fmt::Display, future::Ready, str::FromStr};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::Method, web::Query};
-use app::admin::{events::Moment, page::Listing};
+use app::{
+    Person,
+    admin::{events::Moment, page::Listing},
+};
 
-use crate::{moment, problem::Refused};
+use crate::{moment, problem::Refused, roles::Admits};
 
 /// How many items a list gives unless it is told otherwise.
 const LIMIT: usize = 100;
@@ -36,6 +39,8 @@ pub(crate) struct Taken {
     pub(crate) names: Vec<String>,
     /// Whether it answers about the past as it does about today, by [`AT`].
     pub(crate) goes_back: bool,
+    /// Who may use it.
+    pub(crate) admits: Admits,
 }
 
 /// The parameter that names a moment of the past.
@@ -86,6 +91,15 @@ pub(crate) fn moment_of(request: &HttpRequest) -> Result<Option<Moment>, Refused
     };
     let at = Params(query.into_inner());
     at.get(AT).map(|text| moment::moment(AT, text)).transpose()
+}
+
+/// Refuses whoever may not use the endpoint of a request.
+///
+/// # Errors
+/// 403 that names who may.
+pub(crate) fn admit(request: &HttpRequest, person: &Person) -> Result<(), Refused> {
+    let taken = request.app_data::<Known>().and_then(|known| known.method(request.method()));
+    Ok(taken.map_or(Ok(()), |taken| taken.admits.check(person))?)
 }
 
 /// Refuses what the endpoint of a request does not take.
@@ -185,7 +199,10 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused_with_what_is() {
-        let taken = |method, names| Taken { method, names, goes_back: false };
+        let taken = |method, names| {
+            let admits = Admits::of(&method, "/workspaces");
+            Taken { method, names, goes_back: false, admits }
+        };
         let known = Known::new([
             taken(Method::GET, vec!["q".to_owned(), "limit".to_owned()]),
             taken(Method::DELETE, Vec::new()),

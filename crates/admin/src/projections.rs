@@ -19,6 +19,9 @@ use crate::{
 const STOPPED: &str =
     "Another build is running, or an event cannot be applied; the detail says which";
 
+/// What stands for a row that may not be shown.
+const HIDDEN: &str = "(not shown to an operator)";
+
 /// The list of routes.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -143,15 +146,18 @@ struct Differing {
     /// The workspace's slug.
     workspace: String,
     table: &'static str,
-    /// The row that serves; null when it is missing.
+    /// The row that serves; null when it is missing. Operators are not shown rows.
     live: Option<String>,
     /// The row that the log says; null when there should be none.
     rebuilt: Option<String>,
 }
 
-impl From<Difference> for Differing {
-    fn from(difference: Difference) -> Self {
+impl Differing {
+    /// A row is about people: who may not see them learns only that there is one.
+    fn show(difference: Difference, sees_people: bool) -> Self {
         let Difference { projection, workspace, table, live, rebuilt } = difference;
+        let hide = |row: String| if sees_people { row } else { HIDDEN.to_owned() };
+        let (live, rebuilt) = (live.map(hide), rebuilt.map(hide));
         Self { projection, workspace: workspace.to_string(), table, live, rebuilt }
     }
 }
@@ -162,6 +168,8 @@ async fn rebuild(ask: Ask, body: Body<Which>) -> Answer<Rebuilt> {
 
 async fn verify(ask: Ask, body: Body<Which>) -> Answer<Verified> {
     let (verified, differences) = ask.app.verify_projections(body.0.projection).await?;
-    let differences: Vec<_> = differences.into_iter().map(Differing::from).collect();
+    let sees_people = ask.person.role.sees_people();
+    let show = |it| Differing::show(it, sees_people);
+    let differences: Vec<_> = differences.into_iter().map(show).collect();
     Ok(Json(Verified { verified, sound: differences.is_empty(), differences }))
 }

@@ -82,7 +82,7 @@ fn in_time(endpoint: Endpoint) -> Endpoint {
 
 /// A request of an identity provider, or one operation of a bulk request.
 #[derive(Debug, Serialize, ToSchema)]
-struct LogEntry {
+pub(crate) struct LogEntry {
     id: String,
     /// When it was answered.
     #[schema(schema_with = words::time)]

@@ -1,6 +1,6 @@
 //! The words of the API for its document: what may stand in a path or in a field.
 
-use domain::{portal::Portal, segments::Permission, workspace::Idp};
+use domain::{admin_role::AdminRole, portal::Portal, segments::Permission, workspace::Idp};
 use event_log::journal::{Action, Outcome};
 use utoipa::openapi::{
     ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
@@ -35,6 +35,11 @@ pub(crate) fn id() -> RefOr<Schema> {
 /// A workspace's plan.
 pub(crate) fn plan() -> RefOr<Schema> {
     one_of(["basic", "enterprise"])
+}
+
+/// As what a person asks.
+pub(crate) fn admin_role() -> RefOr<Schema> {
+    one_of(AdminRole::ALL.map(AdminRole::as_str))
 }
 
 /// A portal.

@@ -88,7 +88,7 @@ struct ChangeWorkspace {
 }
 
 async fn list(ask: Ask, params: Params) -> Part<Workspace> {
-    let listed = ask.app.list_workspaces(&params.listing()?).await?;
+    let listed = ask.app.list_workspaces(&ask.person, &params.listing()?).await?;
     Ok(page(listed, |(id, es)| Workspace::show(&id, &es.state)))
 }
 

@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
+    admin_role::AdminRole,
     attribute_mapping::AttributeMapping,
     ids::{ConnectorName, TokenId},
     portal::Portal,
@@ -71,20 +72,39 @@ impl Caller {
     }
 }
 
-/// An administrator of Muster.
+/// A person who asks through `/api/v1`.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// An id, never a name.
+    /// An id, never a name: of their access, or `owner`.
     pub id: SmolStr,
+    /// What they may do.
+    pub role: AdminRole,
+    /// The one workspace that they reach; `None` for all.
+    pub reach: Option<WorkspaceId>,
     /// Which request this is.
     pub ids: RequestIds,
 }
 
 impl Person {
+    /// The owner of the installation, or somebody who acts as they would.
+    pub fn owner(id: impl Into<SmolStr>, ids: RequestIds) -> Self {
+        Self { id: id.into(), role: AdminRole::Owner, reach: None, ids }
+    }
+
+    /// Whether they reach a workspace. One that they do not reach is to them like one that is not there.
+    pub fn reaches(&self, workspace: &WorkspaceId) -> bool {
+        self.reach.as_ref().is_none_or(|reach| reach == workspace)
+    }
+
+    /// As the record names them.
+    pub(crate) fn actor(&self) -> SmolStr {
+        format_smolstr!("person:{}", self.id)
+    }
+
     /// What is recorded with the events of this request.
     pub(crate) fn meta(&self) -> Meta {
         Meta {
-            actor: format_smolstr!("person:{}", self.id),
+            actor: self.actor(),
             request: Some(self.ids.request.clone()),
             correlation: self.ids.correlation.clone(),
             causation: None,

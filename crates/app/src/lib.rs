@@ -137,6 +137,7 @@ pub struct App {
     requests: jobs::Requests,
     jobs_run_on: std::sync::OnceLock<tokio::runtime::Handle>,
     set_up: std::sync::OnceLock<std::sync::Weak<dyn admin::mdm_services::SetUp>>,
+    endings: admin::follow::Endings,
     /// Held while the services of a workspace and their credentials change together.
     mdm_settings: tokio::sync::Mutex<()>,
 }
@@ -176,6 +177,7 @@ impl App {
             requests: jobs::Requests::default(),
             jobs_run_on: std::sync::OnceLock::new(),
             set_up: std::sync::OnceLock::new(),
+            endings: admin::follow::Endings::default(),
             mdm_settings: tokio::sync::Mutex::default(),
         })
     }
@@ -328,23 +330,6 @@ impl App {
         let attempt = Attempt { time: self.now(), request: ids.request, token };
         let name = connector.map(|(name, _)| name.as_str());
         self.log.journal().rejected(workspace, name, unauthorized.word(), attempt);
-    }
-
-    /// Checks a token for `/api/v1`.
-    ///
-    /// # Errors
-    /// [`Unauthorized`].
-    pub fn authenticate_person(
-        &self,
-        authorization: Option<&str>,
-        ids: RequestIds,
-    ) -> Result<Person, Unauthorized> {
-        let token = bearer_token(authorization)?;
-        if bearer::matches(token, &self.admin_digest) {
-            Ok(Person { id: "owner".into(), ids })
-        } else {
-            Err(Unauthorized::Unknown)
-        }
     }
 
     /// Waits until policies have dealt with everything that is in a workspace's log now. Reads of

@@ -25,6 +25,9 @@ pub enum Refusal {
     /// Who asks is not known.
     #[error(transparent)]
     Unauthorized(#[from] Unauthorized),
+    /// Who asks may not do that; the text names the role that may.
+    #[error("{0}")]
+    Forbidden(String),
     /// The connector is paused (rule 7).
     #[error("this connector is paused: nothing was changed; an administrator can resume it")]
     Paused,
@@ -102,6 +105,7 @@ impl Refusal {
             | Self::Stopping
             | Self::ReadOnly
             | Self::Stale(_) => 503,
+            Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
             Self::Scim(error) => error.status,
             Self::Taken(_) | Self::State(_) => 409,
@@ -334,6 +338,7 @@ impl From<WorkspaceRefusal> for Refusal {
             | WorkspaceRefusal::ConnectorExists(_)
             | WorkspaceRefusal::ConnectorWas(_)
             | WorkspaceRefusal::TooManyTokens
+            | WorkspaceRefusal::TooManyApiAccesses(_)
             | WorkspaceRefusal::GoneInRule(..)
             | WorkspaceRefusal::PolicyExists(_)
             | WorkspaceRefusal::PolicyInRule(_) => Self::State(text),

@@ -119,6 +119,13 @@ impl App {
         }
     }
 
+    /// The same for a person's access to `/api/v1`.
+    pub(crate) fn note_access(&self, access: TokenId, at: Micros) {
+        if self.token_uses.is_due(access, at) {
+            self.log.journal().access_used(access.0, at);
+        }
+    }
+
     /// Records that a token was used, if that was not recorded just before.
     pub(crate) fn note_use(&self, workspace: &WorkspaceId, token: TokenId, at: Micros) {
         if self.token_uses.is_due(token, at) {

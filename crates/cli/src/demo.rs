@@ -90,7 +90,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 fn person() -> Person {
     let ids = RequestIds { request: "demo".into(), correlation: "demo".into() };
-    Person { id: "demo".into(), ids }
+    Person::owner("demo", ids)
 }
 
 /// Rules that show what they do.

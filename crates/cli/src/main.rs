@@ -80,6 +80,9 @@ enum Command {
     /// Offboardings that wait for a person's decision.
     #[command(subcommand)]
     Hold(api::hold::Command),
+    /// Who may use the API and these commands, and as what.
+    #[command(subcommand)]
+    Access(api::access::Command),
     /// Read and check the record.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -112,6 +115,7 @@ fn main() -> ExitCode {
                 Command::Effects(command) => api::effects::run(command).await,
                 Command::Offboarding(command) => api::offboarding::run(command).await,
                 Command::Hold(command) => api::hold::run(command).await,
+                Command::Access(command) => api::access::run(command).await,
                 Command::Audit(command) => audit::run(command).await,
                 Command::Projections(command) => projections::run(command).await,
             }

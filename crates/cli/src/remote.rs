@@ -9,7 +9,7 @@ use hyper::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use serde_json::Value;
-use simulate::client::{Connection, Target};
+use simulate::client::{Connection, Streaming, Target};
 
 /// Which server, and as whom.
 #[derive(Args, Clone)]
@@ -72,6 +72,22 @@ impl Client {
         String::from_utf8(answer).context("the server did not answer with a text")
     }
 
+    /// Reads something that goes on and on, as it comes.
+    pub(crate) async fn open(self, path: &str) -> anyhow::Result<Streaming> {
+        let mut answer = self.connection.open(path, &self.headers).await;
+        let asking = || format!("asking the server at {}", self.url);
+        if let Ok(answer) = &mut answer
+            && !answer.status.is_success()
+        {
+            let mut body = Vec::new();
+            while let Some(chunk) = answer.chunk().await.with_context(asking)? {
+                body.extend_from_slice(&chunk);
+            }
+            bail!("the server answers {}: {}", answer.status, detail(&body));
+        }
+        answer.with_context(asking)
+    }
+
     async fn send(
         &mut self,
         method: &Method,
@@ -81,10 +97,14 @@ impl Client {
         let answer = self.connection.send(method, path, &self.headers, body.into()).await;
         let answer = answer.with_context(|| format!("asking the server at {}", self.url))?;
         if !answer.status.is_success() {
-            let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let detail = json.get("detail").and_then(Value::as_str).unwrap_or("no detail");
-            bail!("the server answers {}: {detail}", answer.status);
+            bail!("the server answers {}: {}", answer.status, detail(&answer.body));
         }
         Ok(answer.body.into())
     }
+}
+
+/// What the body of a problem says.
+fn detail(body: &[u8]) -> String {
+    let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+    problem.get("detail").and_then(Value::as_str).unwrap_or("no detail").to_owned()
 }

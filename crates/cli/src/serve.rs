@@ -92,9 +92,11 @@ impl Server {
         let http = http.disable_signals().listen(self.listener).context("starting the server")?;
         let server = http.run();
         let handle = server.handle();
+        let followed = Arc::clone(&self.node.app);
         let stop = tokio::spawn(async move {
             let gracefully = signals.asked().await;
             ending.store(true, Ordering::Relaxed);
+            followed.end_following();
             handle.stop(gracefully).await;
         });
         say(&format!("listening on {}", self.url));

@@ -61,6 +61,8 @@ uuid_ids! {
     CredentialsId;
     /// A bearer token of a connector; stands readable inside the token.
     TokenId;
+    /// A person's access to `/api/v1`; stands readable inside its token, and names them in the record.
+    AccessId;
 }
 
 impl From<EntryId> for MemberId {

@@ -11,6 +11,7 @@
 //! needs arrives in its command.
 //! Invariant: stored names and payloads of events are for ever; `tests/stored` holds one of each.
 
+pub mod admin_role;
 pub mod attribute_mapping;
 pub mod claim;
 pub mod decider;

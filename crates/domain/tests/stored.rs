@@ -12,13 +12,14 @@ use std::{
 };
 
 use domain::{
+    admin_role::AdminRole,
     attribute_mapping::{AttributeMapping, AttributeName, MappedName},
     device::{DeviceEvent, FailedBecause},
     group::GroupEvent,
     group_filter::GroupFilter,
     ids::{
-        ActionId, ConnectorName, CredentialsId, DeviceId, EntryId, MemberId, OffboardingId,
-        PolicyId, SegmentId, TokenId, UserId,
+        AccessId, ActionId, ConnectorName, CredentialsId, DeviceId, EntryId, MemberId,
+        OffboardingId, PolicyId, SegmentId, TokenId, UserId,
     },
     offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
     portal::{Portal, Role},
@@ -211,6 +212,12 @@ fn attribute_events() -> Vec<WorkspaceEvent> {
             }],
         },
         WorkspaceEvent::ProvisioningLogKept { days: 365 },
+        WorkspaceEvent::ApiAccessGranted {
+            access: AccessId(id(9)),
+            role: AdminRole::Auditor,
+            expires: Some(1_700_000_000_000_000),
+        },
+        WorkspaceEvent::ApiAccessRevoked { access: AccessId(id(9)) },
         WorkspaceEvent::BodiesKept { connector: connector(), until: Some(1_700_000_000_000_000) },
         WorkspaceEvent::AttributeMappingSet {
             connector: connector(),

@@ -31,6 +31,11 @@ impl WorkspaceId {
         }
     }
 
+    /// What stands for the installation where a workspace is named: no slug is empty.
+    pub(crate) const fn installation() -> Self {
+        Self(SmolStr::new_static(""))
+    }
+
     /// The slug.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -150,6 +150,11 @@ impl Journal {
         self.inner.add(|waiting| waiting.token(workspace, token, at));
     }
 
+    /// Records that a person's access to the API was used. Never waits for the disk.
+    pub fn access_used(&self, access: Uuid, at: Micros) {
+        self.token_used(&WorkspaceId::installation(), access, at);
+    }
+
     /// Records a request. Never waits for the disk. Where too many wait, it is dropped, and the log
     /// line of the next writing says how many were.
     pub fn answered(&self, entry: NewEntry) {
@@ -289,6 +294,14 @@ impl Journal {
                 })?
                 .collect()
         })
+    }
+
+    /// When each access to the API was last used; those that never were are missing.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn access_uses(&self) -> Result<HashMap<Uuid, Micros>, Failure> {
+        self.token_uses(&WorkspaceId::installation())
     }
 
     /// Whether a process before this one was killed, so that its last second may be missing. It stays

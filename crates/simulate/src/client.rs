@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Method, Request, StatusCode, Uri,
+    body::Incoming,
     client::conn::http1::{SendRequest, handshake},
     header::{HOST, HeaderValue},
     rt::{Read, Write},
@@ -190,6 +191,30 @@ pub struct Response {
     pub body: Bytes,
 }
 
+/// An answer whose body is read as it comes.
+pub struct Streaming {
+    /// The status code.
+    pub status: StatusCode,
+    body: Incoming,
+    /// Kept, since the answer ends with it.
+    _connection: Connection,
+}
+
+impl Streaming {
+    /// Waits for more of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// What hyper says when the connection breaks.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+        loop {
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            if let Ok(data) = frame?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+}
+
 /// One connection to a target, opened when it is first needed and again after it was closed.
 pub struct Connection {
     target: Arc<Target>,
@@ -242,6 +267,27 @@ impl Connection {
         }
     }
 
+    /// Sends a GET request and waits for the head of the answer, whose body is then read as it comes.
+    /// The connection carries nothing else from then on.
+    ///
+    /// # Errors
+    /// [`Failure`] when there is no answer within [`ANSWER_SECONDS_MAX`].
+    pub async fn open(mut self, path: &str, headers: &HeaderMap) -> Result<Streaming, Failure> {
+        let method = Method::GET;
+        let request = self.request(&method, path, headers, Bytes::new())?;
+        let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
+        let (method, path) = named(&method, path);
+        match tokio::time::timeout(limit, self.begin(request)).await {
+            Ok(Ok(answer)) => {
+                let (head, body) = answer.into_parts();
+                Ok(Streaming { status: head.status, body, _connection: self })
+            }
+            Ok(Err(Trouble::Unreachable(failure))) => Err(failure),
+            Ok(Err(Trouble::Broken(source))) => Err(Failure::Broken { method, path, source }),
+            Err(_) => Err(Failure::Timeout { method, path }),
+        }
+    }
+
     fn request(
         &self,
         method: &Method,
@@ -262,7 +308,10 @@ impl Connection {
         Ok(request)
     }
 
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response, Trouble> {
+    async fn begin(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<hyper::Response<Incoming>, Trouble> {
         if let Some(sender) = &mut self.sender
             && sender.ready().await.is_err()
         {
@@ -272,8 +321,11 @@ impl Connection {
             Some(sender) => sender,
             slot => slot.insert(self.target.connect().await.map_err(Trouble::Unreachable)?),
         };
-        let (head, body) =
-            sender.send_request(request).await.map_err(Trouble::Broken)?.into_parts();
+        sender.send_request(request).await.map_err(Trouble::Broken)
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response, Trouble> {
+        let (head, body) = self.begin(request).await?.into_parts();
         let body = body.collect().await.map_err(Trouble::Broken)?.to_bytes();
         Ok(Response { status: head.status, headers: head.headers, body })
     }

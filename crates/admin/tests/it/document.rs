@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 /// The media type of one JSON object a line.
 const NDJSON: &str = "application/x-ndjson";
 
+/// The media type of server-sent events.
+const EVENT_STREAM: &str = "text/event-stream";
+
 /// An operation, by its method in lower case and its path.
 pub(crate) type Operation = (String, String);
 
@@ -107,6 +110,9 @@ impl Document {
             format!("/paths/{path}/{method}/responses/{status}/content/{media_type}/schema");
         if media == NDJSON {
             text.lines().for_each(|line| self.valid(&schema, &parsed(line), &what));
+        } else if media == EVENT_STREAM {
+            let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+            data.for_each(|data| self.valid(&schema, &parsed(data), &what));
         } else if media.starts_with("text/plain") {
             self.valid(&schema, &Value::String(text.to_owned()), &what);
         } else {

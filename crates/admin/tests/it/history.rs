@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{
+    access::{change, push},
+    world::World,
+};
 
 const ACME: &str = "/workspaces/acme";
 
@@ -152,7 +155,51 @@ async fn rule_30_lists_are_shown_as_they_stood() {
     for at in 1..=then {
         world.get(&format!("{people}?at={at}")).await.is(200);
     }
-    world.get(&format!("{people}?at=0")).await.refused(404);
+    let detail = world.get(&format!("{people}?at=0")).await.refused(404);
+    assert!(detail.contains("acme did not exist yet"), "{detail}");
     world.get(&format!("{people}?at=yesterday")).await.refused(400);
     world.post(&format!("{people}?at=1"), json!({ "user_name": "x" })).await.refused(400);
+}
+
+#[actix_web::test]
+async fn rule_30_each_view_of_a_person_is_shown_as_it_stood() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "unassign", "brake": "off" });
+    let (world, token) = World::with_planner(rule).await;
+    let caller = world.caller("mdm", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let bob = world.provision(&caller, "bob@acme.example").await.id;
+    let group = push(&world, &caller, "Sales", &[ada.to_string(), bob.to_string()]).await;
+    let device = json!({ "serial": "S-1", "platform": "ios", "user": ada });
+    world.post(&format!("{ACME}/mdm/devices"), device).await.is(201);
+    world.set_active(&caller, ada, false).await;
+    let effect =
+        world.items(&format!("{ACME}/effects")).await[0]["id"].as_str().unwrap().to_owned();
+    let opened =
+        world.items(&format!("{ACME}/offboardings")).await[0]["id"].as_str().unwrap().to_owned();
+    let paths = [
+        format!("{ACME}/mdm/users/{ada}"),
+        format!("{ACME}/people/{bob}/groups"),
+        format!("{ACME}/groups/{group}"),
+        format!("{ACME}/mdm/groups/{group}/members"),
+        format!("{ACME}/effects"),
+        format!("{ACME}/effects/{effect}"),
+        format!("{ACME}/offboardings/{opened}"),
+        format!("{ACME}/holds"),
+    ];
+    let mut seen = Vec::new();
+    for path in &paths {
+        seen.push(world.get(path).await.is(200));
+    }
+    let then = head(&world).await;
+    // All of it changes.
+    world.post(&format!("{ACME}/effects/{effect}/cancel"), json!({})).await.is(200);
+    world.set_active(&caller, ada, true).await;
+    let none = json!([{ "op": "replace", "path": "members", "value": [] }]);
+    change(&world, &caller, group, none).await;
+    for (path, seen) in paths.iter().zip(seen) {
+        let now = world.get(path).await.is(200);
+        let was = world.get(&format!("{path}?at={then}")).await.is(200);
+        assert_eq!(was, seen, "{path}");
+        assert!(now != seen || path.ends_with("holds"), "{path}: {now}");
+    }
 }

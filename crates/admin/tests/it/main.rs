@@ -4,11 +4,13 @@
 
 mod access;
 mod accounts;
+mod api_access;
 mod attributes;
 mod devices;
 mod document;
 mod effects;
 mod events;
+mod follow;
 mod groups;
 mod history;
 mod offboardings;
@@ -22,6 +24,7 @@ mod roles;
 mod rule_in_force;
 mod segments;
 mod setup;
+mod timeline;
 mod tokens;
 mod walk;
 mod world;

@@ -121,7 +121,18 @@ impl World {
     /// A world with the workspace `acme`, and SCIM for one of its portals under a rule. Returns the
     /// token too.
     pub(crate) async fn with_scim(portal: &str, rule: Value) -> (Self, String) {
-        let world = Self::new();
+        Self::new().and_scim(portal, rule).await
+    }
+
+    /// The same for MDM, where offboardings get what they call for, and nobody delivers it.
+    pub(crate) async fn with_planner(rule: Value) -> (Self, String) {
+        let mut policies = policies::standard();
+        policies.push(Box::new(reactor::Planner::default()));
+        Self::asleep().awake_with(policies).and_scim("mdm", rule).await
+    }
+
+    async fn and_scim(self, portal: &str, rule: Value) -> (Self, String) {
+        let world = self;
         world.post("/workspaces", json!({ "slug": "acme", "name": "Acme" })).await.is(201);
         world.put(&format!("/workspaces/acme/portals/{portal}/saml"), saml(false)).await.is(200);
         let scim = format!("/workspaces/acme/portals/{portal}/scim");
@@ -180,10 +191,21 @@ impl World {
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        self.call_as(TOKEN, method, path, body).await
+    }
+
+    /// What somebody else than the owner is answered.
+    pub(crate) async fn call_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
         let request = TestRequest::default()
             .method(method.clone())
             .uri(&format!("{API}{path}"))
-            .insert_header(("authorization", format!("Bearer {TOKEN}")));
+            .insert_header(("authorization", format!("Bearer {token}")));
         let request = match &body {
             Some(body) => request.set_json(body),
             None => request,

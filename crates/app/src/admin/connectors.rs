@@ -335,7 +335,7 @@ impl App {
     }
 }
 
-fn no_randomness(error: getrandom::Error) -> event_log::Failure {
+pub(super) fn no_randomness(error: getrandom::Error) -> event_log::Failure {
     event_log::Failure::Storage {
         doing: "making a token",
         source: Arc::new(std::io::Error::other(error.to_string())),

@@ -108,6 +108,15 @@ impl App {
         query: &EventQuery,
     ) -> Result<EventPart, Refusal> {
         drop(self.settle(workspace).await);
+        self.events_by_now(workspace, query).await
+    }
+
+    /// The same without waiting for anything.
+    pub(super) async fn events_by_now(
+        &self,
+        workspace: &WorkspaceId,
+        query: &EventQuery,
+    ) -> Result<EventPart, Refusal> {
         let stream = match &query.stream {
             Some(stream) => Some(self.stream(workspace, stream).await?),
             None => None,

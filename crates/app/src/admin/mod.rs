@@ -9,15 +9,18 @@
 //!   what they are about
 //! - [`events`], [`provisioning_log`], [`offboardings`], [`effects`], [`holds`], [`projections`]: what happened,
 //!   what was asked, what follows, what waits, what is shown
+//! - [`api_access`]: who may ask all that, and as what
 //! - [`proofs`]: what proves that nobody has changed what happened
 
 pub mod access;
 pub mod accounts;
+pub mod api_access;
 pub mod attributes;
 pub mod connectors;
 pub mod devices;
 pub mod effects;
 pub mod events;
+pub mod follow;
 pub mod groups;
 pub mod holds;
 pub mod mdm_services;
@@ -52,7 +55,11 @@ impl App {
     }
 
     /// The same, and that a read model shows it.
-    async fn current(&self, read_model: &str, workspace: &WorkspaceId) -> Result<(), Refusal> {
+    pub(crate) async fn current(
+        &self,
+        read_model: &str,
+        workspace: &WorkspaceId,
+    ) -> Result<(), Refusal> {
         self.settle(workspace).await?;
         Ok(self.read_models.caught_up(read_model, workspace).await?)
     }

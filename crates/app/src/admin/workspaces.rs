@@ -47,14 +47,19 @@ impl App {
         Ok((id, done.es))
     }
 
-    /// The open workspaces, by slug.
+    /// The open workspaces that a person reaches, by slug.
     ///
     /// # Errors
     /// When one of them cannot be read.
-    pub async fn list_workspaces(&self, listing: &Listing) -> Result<Listed<Named>, Refusal> {
+    pub async fn list_workspaces(
+        &self,
+        person: &Person,
+        listing: &Listing,
+    ) -> Result<Listed<Named>, Refusal> {
         let after = listing.cursor.as_deref();
         let heads = self.log.heads().into_iter().map(|(id, _)| id);
-        let mut ids: Vec<_> = heads.filter(|id| Some(id.as_str()) > after).collect();
+        let mut ids: Vec<_> =
+            heads.filter(|id| Some(id.as_str()) > after && person.reaches(id)).collect();
         ids.sort_unstable();
         let mut found = Vec::new();
         for id in ids {
@@ -92,6 +97,7 @@ impl App {
     pub async fn close_workspace(&self, person: &Person, id: &WorkspaceId) -> Result<(), Refusal> {
         let _one_at_a_time = self.mdm_settings.lock().await;
         self.on_workspace(id, WorkspaceCommand::Close, person.meta()).await?;
+        self.endings.look_again();
         self.forget_unused(id).await
     }
 

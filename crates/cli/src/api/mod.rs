@@ -3,6 +3,7 @@
 //! One file for each resource. A command builds a request and prints the answer: as a table for
 //! people, as the API's own JSON with `--json`. Whatever is refused is said in the API's words.
 
+pub(crate) mod access;
 pub(crate) mod attributes;
 pub(crate) mod connector;
 pub(crate) mod device;

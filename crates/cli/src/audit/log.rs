@@ -67,7 +67,7 @@ async fn ask(options: &LogOptions, workspace: &WorkspaceId) -> anyhow::Result<()
 }
 
 /// A line for an event: for a machine as it is, for a person the columns that tell the story.
-fn show(event: &Value, json: bool) -> anyhow::Result<()> {
+pub(super) fn show(event: &Value, json: bool) -> anyhow::Result<()> {
     if json {
         say(&serde_json::to_string(event)?);
         return Ok(());

@@ -7,7 +7,9 @@ mod export;
 mod keys;
 mod log;
 mod source;
+mod tail;
 mod verify;
+mod why;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -22,6 +24,12 @@ use crate::{api::provisioning_log, node, options};
 pub(crate) enum Command {
     /// List events, oldest first.
     Log(log::LogOptions),
+    /// Follow events as they are recorded.
+    Tail(tail::TailOptions),
+    /// What happened to a person, and what was about them, in sentences.
+    Timeline(why::TimelineOptions),
+    /// Why something is so: back to the request that began it.
+    Why(why::WhyOptions),
     /// What identity providers asked for, and what came of it.
     #[command(subcommand)]
     Provisioning(provisioning_log::Command),
@@ -73,6 +81,9 @@ impl Offline {
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Log(options) => log::log(options).await,
+        Command::Tail(options) => tail::tail(options).await,
+        Command::Timeline(options) => why::timeline(options).await,
+        Command::Why(options) => why::why(options).await,
         Command::Provisioning(command) => provisioning_log::run(command).await,
         Command::Verify(options) => verify::verify(options).await,
         Command::Export(options) => export::export(options).await,

@@ -3,14 +3,15 @@
 use smol_str::SmolStr;
 
 use super::{
-    ConnectorState, Extension, Idp, MdmSetting, People, Plan, Saml, SeenAttribute, WorkspaceEvent,
+    ApiAccess, ConnectorState, Extension, Idp, MdmSetting, People, Plan, Saml, SeenAttribute,
+    WorkspaceEvent,
 };
 
 use crate::{
     Micros,
     attribute_mapping::{AttributeMapping, BadAttributeMapping},
     group_filter::{BadGroupFilter, GroupFilter},
-    ids::{ConnectorName, PolicyId, TokenId},
+    ids::{AccessId, ConnectorName, PolicyId, TokenId},
     portal::Portal,
     role_mapping::{BadRoleMapping, RoleMapping},
     rule::{BadProvisioning, Provisioning},
@@ -180,6 +181,18 @@ pub enum WorkspaceCommand {
         /// Now.
         now: Micros,
     },
+    /// Let somebody use `/api/v1` for this workspace.
+    GrantApiAccess {
+        /// Who.
+        access: AccessId,
+        /// As what, and how long.
+        granted: ApiAccess,
+    },
+    /// Let them not any more. Asked twice, it is done once.
+    RevokeApiAccess {
+        /// Who.
+        access: AccessId,
+    },
     /// Add a token.
     IssueToken {
         /// Of which connector.
@@ -244,6 +257,9 @@ pub enum WorkspaceRefusal {
     /// Rule 3.
     #[error("two tokens are live already: revoke one of them first")]
     TooManyTokens,
+    /// More than anybody keeps an eye on.
+    #[error("{0} people have access to this workspace alone already: revoke one of them first")]
+    TooManyApiAccesses(usize),
     /// No such token.
     #[error("that connector has no token with that id")]
     NoToken,

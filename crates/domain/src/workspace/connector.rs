@@ -346,6 +346,8 @@ impl Workspace {
             | WorkspaceEvent::PolicyRemoved { .. }
             | WorkspaceEvent::MdmServiceSet { .. }
             | WorkspaceEvent::MdmServiceRemoved { .. }
+            | WorkspaceEvent::ApiAccessGranted { .. }
+            | WorkspaceEvent::ApiAccessRevoked { .. }
             | WorkspaceEvent::ProvisioningLogKept { .. } => {}
         }
     }

@@ -7,9 +7,10 @@ use smol_str::SmolStr;
 use super::{Extension, Idp, MdmSetting, Paused, People, Plan, SeenAttribute};
 use crate::{
     Micros,
+    admin_role::AdminRole,
     attribute_mapping::AttributeMapping,
     group_filter::GroupFilter,
-    ids::{ConnectorName, PolicyId, TokenId},
+    ids::{AccessId, ConnectorName, PolicyId, TokenId},
     portal::Portal,
     role_mapping::RoleMapping,
     rule::Provisioning,
@@ -183,6 +184,22 @@ pub enum WorkspaceEvent {
         /// Which.
         token: TokenId,
     },
+    /// Somebody may use `/api/v1` for this workspace, and for no other.
+    #[serde(rename = "workspace.api_access_granted")]
+    ApiAccessGranted {
+        /// By which the record names them: `person:<id>`.
+        access: AccessId,
+        /// As what.
+        role: AdminRole,
+        /// From when on it is refused; null: never by itself.
+        expires: Option<Micros>,
+    },
+    /// They may not any more.
+    #[serde(rename = "workspace.api_access_revoked")]
+    ApiAccessRevoked {
+        /// Which.
+        access: AccessId,
+    },
     /// A portal requires these groups to enter from now on; none, if there is no line.
     #[serde(rename = "workspace.access_set")]
     AccessSet {
@@ -257,6 +274,8 @@ impl WorkspaceEvent {
             | Self::PolicyRemoved { .. }
             | Self::MdmServiceSet { .. }
             | Self::MdmServiceRemoved { .. }
+            | Self::ApiAccessGranted { .. }
+            | Self::ApiAccessRevoked { .. }
             | Self::ProvisioningLogKept { .. } => None,
         }
     }

@@ -3,6 +3,7 @@
 //! Everything an administrator sets stands here. The stream is small and read on each request (whose
 //! token is this, is the connector paused, which rule is in force), so it stays in memory.
 
+mod api_access;
 mod command;
 mod connector;
 mod event;
@@ -19,6 +20,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+pub use api_access::{API_ACCESSES_MAX, ApiAccess};
 pub use command::{NewToken, WorkspaceCommand, WorkspaceRefusal};
 pub use connector::{Connector, ConnectorState, Idp, Paused, Token};
 pub use event::{Saml, WorkspaceEvent};
@@ -31,7 +33,7 @@ pub use seen::{SEEN_MAX, SeenAttribute, SeenAttributes};
 use crate::{
     Claim, Decider, Micros, Stamp,
     group_filter::GroupFilter,
-    ids::{ConnectorName, PolicyId},
+    ids::{AccessId, ConnectorName, PolicyId},
     portal::Portal,
     role_mapping::RoleMapping,
 };
@@ -85,6 +87,8 @@ pub struct Workspace {
     pub mdm_services: BTreeMap<SmolStr, MdmSetting>,
     /// How long the provisioning log is kept, in days, where that was said.
     pub provisioning_log_days: Option<u32>,
+    /// Who reaches this workspace, and no other, through `/api/v1`; those that were revoked are gone.
+    pub api_accesses: BTreeMap<AccessId, ApiAccess>,
 }
 
 impl Workspace {
@@ -163,6 +167,13 @@ impl Decider for Workspace {
             WorkspaceEvent::ProvisioningLogKept { days } => {
                 self.provisioning_log_days = Some(*days);
             }
+            WorkspaceEvent::ApiAccessGranted { access, role, expires } => {
+                let granted = ApiAccess { role: *role, expires: *expires };
+                self.api_accesses.insert(*access, granted);
+            }
+            WorkspaceEvent::ApiAccessRevoked { access } => {
+                self.api_accesses.remove(access);
+            }
             WorkspaceEvent::ConnectorAdded { .. }
             | WorkspaceEvent::ConnectorPaused { .. }
             | WorkspaceEvent::ConnectorResumed { .. }
@@ -189,6 +200,7 @@ impl Decider for Workspace {
         1024 + self.connectors.len() * 1024
             + self.policies.len() * 64
             + self.mdm_services.len() * 1024
+            + self.api_accesses.len() * 64
             + access
             + seen * 96
     }
@@ -275,6 +287,10 @@ impl Workspace {
             WorkspaceCommand::SeeAttributes { connector, attributes } => {
                 self.see_attributes(connector, attributes)
             }
+            WorkspaceCommand::GrantApiAccess { access, granted } => {
+                self.grant_api_access(*access, *granted)
+            }
+            WorkspaceCommand::RevokeApiAccess { access } => Ok(self.revoke_api_access(*access)),
             WorkspaceCommand::KeepProvisioningLog { days } => self.keep_provisioning_log(*days),
             WorkspaceCommand::KeepBodies { connector, until, now } => {
                 self.keep_bodies(connector, *until, *now)

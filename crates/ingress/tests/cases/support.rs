@@ -60,7 +60,7 @@ pub(crate) struct Reply {
 }
 
 pub(crate) fn person() -> Person {
-    Person { id: "tester".into(), ids: RequestIds::default() }
+    Person::owner("tester", RequestIds::default())
 }
 
 impl Server {

@@ -106,7 +106,7 @@ impl Server {
 
 /// Makes the workspace and the connector; the path of its base URL and its token.
 async fn connect(app: &App, idp: Idp) -> (WorkspaceId, String, String) {
-    let person = Person { id: "administrator".into(), ids: RequestIds::default() };
+    let person = Person::owner("administrator", RequestIds::default());
     let (workspace, _) =
         app.create_workspace(&person, "acme", "Acme", Plan::Enterprise).await.unwrap();
     let saml = Saml {

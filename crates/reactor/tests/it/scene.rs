@@ -38,7 +38,7 @@ pub(crate) struct Scene {
 }
 
 pub(crate) fn person() -> Person {
-    Person { id: "owner".into(), ids: RequestIds::default() }
+    Person::owner("owner", RequestIds::default())
 }
 
 pub(crate) fn app(dir: &TempDir, clock: &Arc<ManualClock>) -> Arc<App> {

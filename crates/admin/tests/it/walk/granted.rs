@@ -14,7 +14,7 @@ use event_log::{
 };
 use serde_json::json;
 
-use super::WS;
+use super::{NOBODY, WS};
 use crate::{
     access::push,
     world::{TOKEN, World, saml},
@@ -23,6 +23,7 @@ use crate::{
 /// Asks for everything that adds up: later ones need what earlier ones have made.
 pub(super) async fn all(world: &World) {
     workspaces(world).await;
+    api_access(world).await;
     sign_in(world).await;
     connectors(world).await;
     tokens(world).await;
@@ -51,6 +52,24 @@ async fn workspaces(world: &World) {
     world.get(WS).await.is(200);
     world.patch(WS, json!({ "name": "Acme Corp" })).await.is(200);
     world.patch(WS, json!({ "name": null, "plan": "enterprise" })).await.is(200);
+}
+
+async fn api_access(world: &World) {
+    let full = json!({
+        "name": "Ann", "role": "auditor", "workspace": "acme", "expires_at": "2026-02-01T00:00:00Z",
+    });
+    let id = world.post("/access", full).await.field(201, "id");
+    world.post("/access", json!({ "name": "Bo", "role": "operator" })).await.is(201);
+    world.get("/access?q=a&limit=1").await.is(200);
+    world.delete(&format!("/access/{id}")).await.is(204);
+    world.delete(&format!("/access/{NOBODY}")).await.refused(404);
+    // A workspace has room for so many.
+    for number in 0..domain::workspace::API_ACCESSES_MAX {
+        let one = json!({ "name": format!("{number}"), "role": "auditor", "workspace": "globex" });
+        world.post("/access", one).await.is(201);
+    }
+    let more = json!({ "name": "one more", "role": "auditor", "workspace": "globex" });
+    world.post("/access", more).await.refused(409);
 }
 
 async fn sign_in(world: &World) {
@@ -185,6 +204,7 @@ async fn people_and_groups(world: &World) {
         for id in [&ada, &eve_id] {
             world.get(&format!("{all}/{id}")).await.is(200);
             world.get(&format!("{WS}/people/{id}/groups?limit=1&q=s")).await.is(200);
+            world.get(&format!("{WS}/people/{id}/timeline?limit=1&after=1")).await.is(200);
         }
         let change = json!({ "role": "viewer" });
         if role.is_some() {
@@ -367,6 +387,10 @@ async fn record(world: &World) {
     let path = format!("/api/v1{WS}/events");
     world.get(&format!("{WS}/events?after=1&limit=5&type=workspace.*&from=1&to=9")).await.is(200);
     world.get(&format!("{WS}/events?limit=1000")).await.is(200);
+    let followed = world.get(&format!("{WS}/events/stream?after=3&to=9&from=1&type=*")).await;
+    assert_eq!(followed.text.matches("data: ").count(), 6, "{}", followed.text);
+    world.get(&format!("{WS}/why?position=1")).await.is(200);
+    world.get(&format!("{WS}/why?position=1000000")).await.refused(404);
     let lines = TestRequest::get()
         .uri(&path)
         .insert_header(("authorization", format!("Bearer {TOKEN}")))

@@ -37,6 +37,7 @@ async fn every_route_gives_every_answer_that_the_document_promises() {
     granted::all(&world).await;
     refused::in_another_workspace(&world).await;
     refused::alike(&world).await;
+    refused::by_role(&world).await;
     granted::removals(&world).await;
 
     let document = world.document().await;

@@ -48,8 +48,10 @@ pub(super) async fn in_another_workspace(world: &World) {
         assert_eq!((answer.status, nobodys(&answer.text)), (unknown.status, unknown.text));
     }
     let with_names = document.operations().into_keys();
-    let with_names: BTreeSet<_> =
-        with_names.filter(|it| it.1.contains("{id}") || it.1.contains("{connector}")).collect();
+    let with_names: BTreeSet<_> = with_names
+        .filter(|it| it.1.contains("{ws}"))
+        .filter(|it| it.1.contains("{id}") || it.1.contains("{connector}"))
+        .collect();
     let unasked: Vec<_> = with_names.difference(&paths).filter(|it| !is_unseen(it, 200)).collect();
     assert!(unasked.is_empty(), "{unasked:#?}");
     assert!(bodies >= 3, "{bodies}");
@@ -106,10 +108,73 @@ pub(super) async fn alike(world: &World) {
             ask(world, method, &nowhere, Some(TOKEN), &body.unwrap_or_default()).await.refused(404);
         }
         if described["requestBody"].is_object() {
+            if operation.1.contains("{ws}") {
+                let nowhere = named(&operation.1, "nobody");
+                ask(world, method, &nowhere, Some(TOKEN), "{").await.refused(404);
+            }
             ask(world, method, &path, Some(TOKEN), "{").await.refused(400);
             ask(world, method, &path, Some(TOKEN), &huge).await.refused(413);
         }
     }
+}
+
+/// What every route answers everybody: a role that the document names gets past the gate, where an odd
+/// parameter stops it, and any other one does not. Whoever reaches another workspace alone is told of this
+/// one what is told of one that is not there.
+pub(super) async fn by_role(world: &World) {
+    let mut tokens = Vec::new();
+    let two = json!({ "slug": "globex-two", "name": "Two" });
+    world.post("/workspaces", two).await.is(201);
+    for (role, workspace) in [
+        ("owner", None),
+        ("administrator", None),
+        ("auditor", None),
+        ("operator", None),
+        ("owner", Some("globex-two")),
+    ] {
+        let asked = json!({ "name": role, "role": role, "workspace": workspace });
+        let token = world.post("/access", asked).await.field(201, "token");
+        tokens.push((role, workspace, token));
+    }
+    let document = world.document().await;
+    let mut refused = BTreeSet::new();
+    for (operation, statuses) in document.operations() {
+        if !statuses.contains(&401) {
+            continue;
+        }
+        let described = document.described(&operation);
+        let roles: Vec<_> = described["x-roles"].as_array().unwrap().iter().collect();
+        assert_eq!(roles[0], "owner", "{operation:?}");
+        let (method, path) = &operation;
+        let odd = format!("{}?odd=1", named(path, "acme"));
+        for (role, workspace, token) in &tokens {
+            let answer = ask(world, method, &odd, Some(token), "").await;
+            let what = format!("{method} {path} as {role} of {workspace:?}: {}", answer.text);
+            // Outside of a workspace there are routes for all and for those who reach all.
+            let sorted = path == "/workspaces" && method == "get" || path.starts_with("/access");
+            let whole = !path.contains("{ws}") && !sorted;
+            if !roles.contains(&&json!(role)) || (whole && workspace.is_some()) {
+                let detail = answer.refused(403);
+                assert!(
+                    detail.contains(if roles.contains(&&json!(role)) {
+                        "globex-two"
+                    } else {
+                        "owner"
+                    }),
+                    "{what}"
+                );
+                refused.insert((role.to_string(), operation.clone()));
+            } else {
+                assert_eq!(answer.status, 400, "{what}");
+            }
+            if workspace.is_some() && path.contains("{ws}") && roles.contains(&&json!(role)) {
+                let here = ask(world, method, &named(path, "acme"), Some(token), "{}").await;
+                let nowhere = ask(world, method, &named(path, "nobody"), Some(token), "{}").await;
+                assert_eq!((here.status, here.text), (nowhere.status, nowhere.text), "{what}");
+            }
+        }
+    }
+    assert!(refused.len() > 100, "{}", refused.len());
 }
 
 fn in_query(described: &Value) -> Vec<&str> {
