@@ -1,6 +1,9 @@
 //! A node: the log, the read models, the app over both, and what runs in the background.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use app::{App, Notary, Parts, SystemIds, admin::mdm_services::SetUp, policies};
@@ -32,8 +35,9 @@ pub(crate) struct Node {
 pub(crate) fn open_log(
     data_dir: &Path,
     master_key: Option<[u8; 32]>,
+    erasure_ledger: Option<PathBuf>,
 ) -> anyhow::Result<Arc<SqliteLog>> {
-    let options = SqliteOptions { master_key, ..SqliteOptions::new(data_dir) };
+    let options = SqliteOptions { master_key, erasure_ledger, ..SqliteOptions::new(data_dir) };
     SqliteLog::open(options, Arc::new(SystemClock))
         .with_context(|| format!("opening the log in {}", data_dir.display()))
 }
@@ -61,7 +65,8 @@ pub(crate) fn open_read_models(
 impl Node {
     /// Opens everything and starts what runs in the background.
     pub(crate) fn start(settings: &Settings, public_url: String) -> anyhow::Result<Self> {
-        let log = open_log(&settings.data_dir, settings.master_key)?;
+        let ledger = settings.erasure_ledger.clone();
+        let log = open_log(&settings.data_dir, settings.master_key, ledger)?;
         let signing_keys = settings.signing_keys.as_deref();
         let notary = open_notary(&settings.data_dir, signing_keys, settings.master_key)?;
         if notary.is_made_now() && !log.heads().is_empty() {

@@ -59,6 +59,10 @@ pub(crate) struct ServerOptions {
     /// the data directory]
     #[arg(long, env = "MUSTER_SIGNING_KEYS")]
     signing_keys: Option<PathBuf>,
+    /// The file of the ledger of erasures, which every start applies; made when it is missing. [default:
+    /// erasures.ledger in the data directory]
+    #[arg(long, env = "MUSTER_ERASURE_LEDGER")]
+    erasure_ledger: Option<PathBuf>,
     /// A TOML file with these settings, names with underscores.
     #[arg(long, env = "MUSTER_CONFIG")]
     #[serde(skip)]
@@ -86,6 +90,7 @@ pub(crate) struct Settings {
     pub(crate) admin_token: Option<String>,
     pub(crate) master_key: Option<[u8; 32]>,
     pub(crate) signing_keys: Option<PathBuf>,
+    pub(crate) erasure_ledger: Option<PathBuf>,
 }
 
 impl ServerOptions {
@@ -129,6 +134,7 @@ impl ServerOptions {
             admin_token,
             master_key: self.master_key.or(file.master_key).as_deref().map(key).transpose()?,
             signing_keys: self.signing_keys.or(file.signing_keys),
+            erasure_ledger: self.erasure_ledger.or(file.erasure_ledger),
         })
     }
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, BoxFuture, Claim, Commands, CommitOutcome, EventFilter, EventLog, Failure, Hash,
-    Inclusion, Journal, Kept, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead,
-    Verdict, WorkspaceId,
+    AppendError, BoxFuture, Claim, Commands, CommitOutcome, Erasure, EventFilter, EventLog,
+    Failure, Hash, Inclusion, Journal, Kept, Keyring, Ledger, Micros, StoredEvent, StreamAppend,
+    StreamId, TreeHead, Verdict, WorkspaceId,
 };
 
 /// See the module.
@@ -156,8 +156,12 @@ impl EventLog for AsOf {
         self.log.consistency(workspace, before, size)
     }
 
-    fn erase(&self, _: &WorkspaceId, _: u64) -> BoxFuture<'_, Result<(), Failure>> {
+    fn erase(&self, _: Erasure) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async { Err(Failure::Closed) })
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.log.ledger()
     }
 
     fn journal(&self) -> &Journal {

@@ -92,6 +92,9 @@ pub enum OpenError {
     /// `log.db` and `keys.db` do not belong together: one of them is lost, or from elsewhere.
     #[error("log.db and keys.db do not belong together")]
     OtherKeys,
+    /// The ledger of erasures names keys of another installation: nothing was destroyed.
+    #[error("{}: the ledger of erasures belongs to another installation", .0.display())]
+    OtherLedger(PathBuf),
     /// The storage refused.
     #[error(transparent)]
     Failure(#[from] Failure),

@@ -6,7 +6,7 @@
 //! Invariant: a destroyed key leaves a tombstone, so that what it sealed reads as erased and a
 //! restored copy of the key can be told from a key that was lost.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -163,21 +163,22 @@ impl KeyFile {
         }
     }
 
-    /// Destroys a key: no file holds it when this returns.
-    pub(crate) fn erase(&self, workspace: &WorkspaceId, number: u64) -> Result<(), Failure> {
-        let doing = "erasing a data key";
-        let conn = lock(&self.writer);
+    /// Destroys keys: no file holds them when this returns. Returns how many were not destroyed before.
+    pub(crate) fn erase(
+        &self,
+        workspace: &WorkspaceId,
+        numbers: &BTreeSet<u64>,
+    ) -> Result<usize, Failure> {
+        let doing = "erasing data keys";
+        let mut conn = lock(&self.writer);
         let _reads = lock(&self.reader);
-        self.cache.remove(&(workspace.clone(), number));
-        let put = || {
-            conn.execute(
-                "INSERT INTO keys VALUES (?1, ?2, 0, NULL)
-                 ON CONFLICT (workspace, no) DO UPDATE SET wrapped = 0, key = NULL",
-                params![workspace_number(&conn, workspace)?, number.cast_signed()],
-            )
-        };
-        put().map_err(storage(doing))?;
-        purge(&conn).map_err(storage(doing))
+        for number in numbers {
+            self.cache.remove(&(workspace.clone(), *number));
+        }
+        let destroyed = put_tombstones(&mut conn, workspace, numbers).map_err(storage(doing))?;
+        // Also where there was nothing left to destroy: a crash may have come before this.
+        purge(&conn).map_err(storage(doing))?;
+        Ok(destroyed)
     }
 
     /// The numbers of a workspace's destroyed keys, in order.
@@ -269,6 +270,44 @@ impl KeyFile {
             None => None,
         }
     }
+}
+
+/// Destroys keys in a file that nobody has open. No master key is needed. Returns how many were not
+/// destroyed before.
+pub(crate) fn destroy(
+    path: &Path,
+    keys: &BTreeMap<WorkspaceId, BTreeSet<u64>>,
+) -> Result<usize, OpenError> {
+    let doing = "erasing data keys";
+    let mut conn = schema::KEYS.open(path)?;
+    let mut destroyed = 0;
+    for (workspace, numbers) in keys {
+        destroyed += put_tombstones(&mut conn, workspace, numbers).map_err(storage(doing))?;
+    }
+    purge(&conn).map_err(storage(doing))?;
+    Ok(destroyed)
+}
+
+/// Leaves a tombstone in the place of each key, whether there was one or not.
+fn put_tombstones(
+    conn: &mut Connection,
+    workspace: &WorkspaceId,
+    numbers: &BTreeSet<u64>,
+) -> rusqlite::Result<usize> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let no = workspace_number(&tx, workspace)?;
+    let mut destroyed = 0;
+    for number in numbers {
+        destroyed += tx
+            .prepare_cached(
+                "INSERT INTO keys VALUES (?1, ?2, 0, NULL)
+                 ON CONFLICT (workspace, no) DO UPDATE SET wrapped = 0, key = NULL
+                     WHERE key IS NOT NULL",
+            )?
+            .execute(params![no, number.cast_signed()])?;
+    }
+    tx.commit()?;
+    Ok(destroyed)
 }
 
 /// A secret was wrapped with another master key, or somebody changed it.

@@ -142,7 +142,16 @@ impl Keyring {
     /// # Errors
     /// When the file can not be written. The key may then be in it still: erase again.
     pub fn erase(&self, workspace: &WorkspaceId, key: u64) -> Result<(), Failure> {
-        self.store.file.erase(workspace, key)
+        self.erase_all(workspace, &[key].into()).map(drop)
+    }
+
+    /// The same for several keys at once. Returns how many were not destroyed before.
+    pub(crate) fn erase_all(
+        &self,
+        workspace: &WorkspaceId,
+        keys: &BTreeSet<u64>,
+    ) -> Result<usize, Failure> {
+        self.store.file.erase(workspace, keys)
     }
 
     /// A key that has never been in use, and its number. It is on disk.

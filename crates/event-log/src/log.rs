@@ -5,8 +5,9 @@ use std::pin::Pin;
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, Claim, Commands, CommitOutcome, EventFilter, Failure, Hash, Inclusion, Journal,
-    Kept, Keyring, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict, WorkspaceId,
+    AppendError, Claim, Commands, CommitOutcome, Erasure, EventFilter, Failure, Hash, Inclusion,
+    Journal, Kept, Keyring, Ledger, Micros, StoredEvent, StreamAppend, StreamId, TreeHead, Verdict,
+    WorkspaceId,
 };
 
 /// A future on the heap, so that the trait can be an object.
@@ -122,9 +123,13 @@ pub trait EventLog: Send + Sync {
         size: u64,
     ) -> BoxFuture<'_, Result<Option<Vec<Hash>>, Failure>>;
 
-    /// Destroys a data key of a workspace: what it sealed reads as [`crate::Payload::Erased`] from
-    /// then on, for ever. Resolves when no file holds the key any more.
-    fn erase(&self, workspace: &WorkspaceId, key: u64) -> BoxFuture<'_, Result<(), Failure>>;
+    /// Destroys data keys of a workspace: what they sealed reads as [`crate::Payload::Erased`] from then
+    /// on, for ever. The erasure is in the ledger before the first one goes. Resolves when no file holds
+    /// any of them; asked twice, the second time does nothing.
+    fn erase(&self, erasure: Erasure) -> BoxFuture<'_, Result<(), Failure>>;
+
+    /// Which erasures there were.
+    fn ledger(&self) -> &Ledger;
 
     /// What is recorded about requests, beside the log.
     fn journal(&self) -> &Journal;

@@ -206,7 +206,7 @@ mod tests {
         queue.close();
         assert_eq!(queue.push(&workspace("a"), 1, 2), Err(Refused::Closed));
         assert_eq!(queue.take(8), [1]);
-        assert_eq!(queue.take(8), []);
+        assert!(queue.take(8).is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! less than handing it to another. Whoever reads thousands of events does so from a thread that
 //! may be busy.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::backup;
 use crate::claims::ClaimHasher;
 use crate::job::{Answer, Job, SealedAppend, Sealer};
 use crate::keys::Keyring;
+use crate::ledger::{self, Ledger};
 use crate::queue::{Queue, Refused};
 use crate::reading::Reading;
 use crate::schema;
@@ -25,7 +27,7 @@ use crate::tree::Edge;
 use crate::wal::Wal;
 use crate::writer::Writer;
 use crate::{
-    AppendError, BoxFuture, Claim, Clock, Commands, EventFilter, EventLog, Failure, Hash,
+    AppendError, BoxFuture, Claim, Clock, Commands, Erasure, EventFilter, EventLog, Failure, Hash,
     Inclusion, Journal, Kept, Micros, OpenError, Stats, StoredEvent, StreamAppend, StreamId,
     TreeHead, Verdict, WorkspaceId,
 };
@@ -37,6 +39,8 @@ pub struct SqliteOptions {
     pub data_dir: PathBuf,
     /// Wraps every key in `keys.db`.
     pub master_key: Option<[u8; 32]>,
+    /// The file of the ledger of erasures; [`ledger::FILE`] in the directory if `None`.
+    pub erasure_ledger: Option<PathBuf>,
     /// How many appends may wait; one workspace alone may fill half of it.
     pub queue_appends_max: usize,
     /// How many bytes of payload may wait; one workspace alone may fill half of it.
@@ -49,6 +53,7 @@ impl SqliteOptions {
         Self {
             data_dir: data_dir.into(),
             master_key: None,
+            erasure_ledger: None,
             queue_appends_max: 4_096,
             queue_bytes_max: 32 << 20,
         }
@@ -60,6 +65,7 @@ impl fmt::Debug for SqliteOptions {
         f.debug_struct("SqliteOptions")
             .field("data_dir", &self.data_dir)
             .field("master_key", &self.master_key.is_some())
+            .field("erasure_ledger", &self.erasure_ledger)
             .field("queue_appends_max", &self.queue_appends_max)
             .field("queue_bytes_max", &self.queue_bytes_max)
             .finish()
@@ -72,6 +78,7 @@ pub struct SqliteLog {
     shared: Arc<Shared>,
     reading: Reading,
     sealer: Arc<Sealer>,
+    ledger: Ledger,
     commands: Commands,
     journal: Journal,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -103,7 +110,13 @@ impl SqliteLog {
         clock: Arc<dyn Clock>,
         temporary: Option<TemporaryDir>,
     ) -> Result<Arc<Self>, OpenError> {
-        let SqliteOptions { data_dir, master_key, queue_appends_max, queue_bytes_max } = options;
+        let SqliteOptions {
+            data_dir,
+            master_key,
+            erasure_ledger,
+            queue_appends_max,
+            queue_bytes_max,
+        } = options;
         let lock = lock_dir(&data_dir)?;
         let path = data_dir.join("log.db");
         let conn = schema::LOG.open(&path)?;
@@ -118,6 +131,9 @@ impl SqliteLog {
         if !belongs.map_err(Failure::storage("comparing the log with the keys"))? {
             return Err(OpenError::OtherKeys);
         }
+        let ledger = erasure_ledger.unwrap_or_else(|| data_dir.join(ledger::FILE));
+        let ledger = Ledger::open(&ledger, &claims.fingerprint())?;
+        destroy_again(&ledger, &keyring)?;
         let sealer = Arc::new(Sealer { keyring, claims });
         let commands = Commands::open(&data_dir.join("commands.db"))?;
         let journal = Journal::open(&data_dir.join("journal.db"), Arc::clone(&sealer), clock)?;
@@ -135,6 +151,7 @@ impl SqliteLog {
             shared,
             reading,
             sealer,
+            ledger,
             commands,
             journal,
             writer: Mutex::new(Some(thread)),
@@ -346,9 +363,16 @@ impl EventLog for SqliteLog {
         Box::pin(async move { self.reading.consistency(&workspace, before, size) })
     }
 
-    fn erase(&self, workspace: &WorkspaceId, key: u64) -> BoxFuture<'_, Result<(), Failure>> {
-        let workspace = workspace.clone();
-        Box::pin(async move { self.sealer.keyring.erase(&workspace, key) })
+    fn erase(&self, erasure: Erasure) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            self.ledger.add(&erasure)?;
+            let keys = erasure.keys.iter().copied().collect();
+            self.sealer.keyring.erase_all(&erasure.workspace, &keys).map(drop)
+        })
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     fn journal(&self) -> &Journal {
@@ -381,6 +405,20 @@ impl EventLog for SqliteLog {
             }
         })
     }
+}
+
+/// Destroys what the ledger names: files that were copied back may be older than an erasure. This comes
+/// before any key is made, so that no number of the ledger is given to anybody else.
+fn destroy_again(ledger: &Ledger, keyring: &Keyring) -> Result<(), Failure> {
+    for (workspace, mut keys) in ledger::keys_of(&ledger.erasures()) {
+        let gone: BTreeSet<_> = keyring.erased(&workspace)?.into_iter().collect();
+        keys.retain(|key| !gone.contains(key));
+        if !keys.is_empty() {
+            let keys = keyring.erase_all(&workspace, &keys)?;
+            tracing::warn!(workspace.id = %workspace, keys, "erasures of the ledger were applied again");
+        }
+    }
+    Ok(())
 }
 
 /// Makes the directory when it is missing, readable by its owner only, and takes it.

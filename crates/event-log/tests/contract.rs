@@ -123,26 +123,26 @@ async fn reads_are_limited_and_start_after(Fresh { log, .. }: Fresh) {
     assert_eq!(read(0, 2).await, [1, 2]);
     assert_eq!(read(2, 2).await, [3, 4]);
     assert_eq!(read(4, 2).await, [5]);
-    assert_eq!(read(5, 2).await, []);
-    assert_eq!(read(99, 2).await, []);
+    assert!(read(5, 2).await.is_empty());
+    assert!(read(99, 2).await.is_empty());
     let stream = async |after, limit| {
         let events = log.read_stream(&acme, &user(1), after, limit).await.unwrap();
         events.iter().map(|event| (event.version, event.position)).collect::<Vec<_>>()
     };
     assert_eq!(stream(0, 2).await, [(1, 1), (2, 2)]);
     assert_eq!(stream(2, 9).await, [(3, 3), (4, 5)]);
-    assert_eq!(stream(4, 9).await, []);
+    assert!(stream(4, 9).await.is_empty());
 }
 
 async fn what_does_not_exist_is_empty(Fresh { log, .. }: Fresh) {
     let acme = workspace("acme");
-    assert_eq!(log.read(&acme, 0, 10).await.unwrap(), []);
-    assert_eq!(log.read_stream(&acme, &user(1), 0, 10).await.unwrap(), []);
+    assert!(log.read(&acme, 0, 10).await.unwrap().is_empty());
+    assert!(log.read_stream(&acme, &user(1), 0, 10).await.unwrap().is_empty());
     assert_eq!(log.claim_holder(&acme, &claim("ada")).await.unwrap(), None);
     assert_eq!(log.checkpoint(&acme, "planner").await.unwrap(), 0);
     assert_eq!(log.tree(&acme).await.unwrap().size, 0);
     store(&*log, &acme, &user(1), 0, commit(&["a"])).await;
-    assert_eq!(log.read_stream(&acme, &user(2), 0, 10).await.unwrap(), []);
+    assert!(log.read_stream(&acme, &user(2), 0, 10).await.unwrap().is_empty());
     assert_eq!(log.claim_holder(&acme, &claim("ada")).await.unwrap(), None);
     assert_eq!(log.checkpoint(&acme, "planner").await.unwrap(), 0);
 }
@@ -399,7 +399,7 @@ async fn erasing_a_key_erases_what_it_sealed(Fresh { log, .. }: Fresh) {
     let before = log.read(&acme, 0, 9).await.unwrap();
     assert_eq!(before[0].key, before[1].key);
     assert_ne!(before[0].key, before[4].key);
-    log.erase(&acme, before[0].key.unwrap()).await.unwrap();
+    log.erase(erasure(&acme, before[0].key.unwrap())).await.unwrap();
 
     let payloads: Vec<_> =
         log.read(&acme, 0, 9).await.unwrap().into_iter().map(|event| event.payload).collect();

@@ -58,13 +58,16 @@ pub(crate) struct Offline {
     /// The file of the signing keys. [default: signing.keys in the data directory]
     #[arg(long, env = "MUSTER_SIGNING_KEYS")]
     signing_keys: Option<PathBuf>,
+    /// The file of the ledger of erasures. [default: erasures.ledger in the data directory]
+    #[arg(long, env = "MUSTER_ERASURE_LEDGER")]
+    erasure_ledger: Option<PathBuf>,
 }
 
 impl Offline {
     pub(crate) fn open(&self) -> anyhow::Result<Option<Arc<event_log::SqliteLog>>> {
         let Some(data_dir) = &self.data_dir else { return Ok(None) };
         anyhow::ensure!(data_dir.exists(), "there is no directory {}", data_dir.display());
-        node::open_log(data_dir, self.master_key()?).map(Some)
+        node::open_log(data_dir, self.master_key()?, self.erasure_ledger.clone()).map(Some)
     }
 
     /// What signs checkpoints, once the log is open: only then nobody else has the keys.

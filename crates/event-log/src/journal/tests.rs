@@ -305,7 +305,7 @@ fn a_body_is_sealed_bound_to_its_entry_and_forgotten_with_names() {
     assert_eq!(body(3), None);
     assert!(!dir.holds(&name), "the entry without a subject had the same name");
     assert_eq!(times(&journal, &all()), [3, 2, 1], "that there were requests stays");
-    assert_eq!(times(&journal, &Search { name: Some(name), ..all() }), []);
+    assert!(times(&journal, &Search { name: Some(name), ..all() }).is_empty());
     assert_eq!(journal.inner.sealer.keyring.erased(&acme()).unwrap().len(), 1);
     record(4, 2);
     assert!(body(4).is_some(), "the next one has another key");

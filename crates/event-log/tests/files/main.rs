@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use event_log::{
     AppendError, Checkpoint, Commit, CommitOutcome, EventLog, Failure, ManualClock, OpenError,
-    Payload, Seal, SqliteLog, SqliteOptions, Verdict, WorkspaceId,
+    Payload, Seal, SqliteLog, SqliteOptions, Verdict, WorkspaceId, ledger,
 };
 use rusqlite::Connection;
 use support::*;
@@ -123,7 +123,7 @@ async fn a_backup_is_a_log_of_its_own() {
         let sealed = Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
         store(&*log, &acme, &user(number), 0, sealed).await;
     }
-    log.erase(&acme, 1).await.unwrap();
+    log.erase(erasure(&acme, 1)).await.unwrap();
     let copy = copies.path().join("copy");
     log.backup(&copy).unwrap();
     store(&*log, &acme, &user(99), 0, commit(&["x"])).await;
@@ -148,6 +148,61 @@ async fn a_log_and_keys_that_do_not_belong_together_are_refused() {
 }
 
 #[tokio::test]
+async fn a_copy_that_is_older_than_an_erasure_loses_the_key_again() {
+    let (dir, copies) = (dir(), dir());
+    let acme = workspace("acme");
+    let log = open(dir.path());
+    for number in 1..=40 {
+        let sealed = Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
+        store(&*log, &acme, &user(number), 0, sealed).await;
+    }
+    let [one, other] = ["one", "other"].map(|name| copies.path().join(name));
+    for copy in [&one, &other] {
+        log.backup(copy).unwrap();
+    }
+    // One key that the copy has, and one that it has not made yet.
+    for key in [1, 500] {
+        log.erase(erasure(&acme, key)).await.unwrap();
+    }
+    let ledger = dir.path().join(ledger::FILE);
+
+    // A restore applies it to files that nobody has open.
+    assert_eq!(ledger::apply(&ledger, &one).unwrap(), 2);
+    assert_eq!(ledger::apply(&ledger, &one).unwrap(), 0);
+    // A start does so by itself, wherever the ledger is.
+    let options = SqliteOptions { erasure_ledger: Some(ledger), ..SqliteOptions::new(&other) };
+    for copy in [open(&one), try_open(options).unwrap()] {
+        let events = copy.read(&acme, 0, 99).await.unwrap();
+        assert_eq!(events[0].payload, Payload::Erased);
+        assert!(events[1..].iter().all(|it| it.payload == Payload::Plain(b"Ada".to_vec())));
+        assert_eq!(copy.keyring().erased(&acme).unwrap(), [1, 500]);
+        // What is made from now on is no key of the ledger.
+        let sealed = Commit { events: vec![event("Bob", Seal::Stream)], ..commit(&[]) };
+        store(&*copy, &acme, &user(99), 0, sealed).await;
+        let made = copy.read(&acme, 40, 1).await.unwrap().remove(0).key.unwrap();
+        assert!(made > 500, "{made}");
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_of_another_installation_destroys_nothing() {
+    let (dir, other) = (dir(), dir());
+    let acme = workspace("acme");
+    for dir in [&dir, &other] {
+        let sealed = Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
+        store(&*open(dir.path()), &acme, &user(1), 0, sealed).await;
+    }
+    open(other.path()).erase(erasure(&acme, 1)).await.unwrap();
+    let foreign = other.path().join(ledger::FILE);
+    let applied = ledger::apply(&foreign, dir.path());
+    assert!(matches!(applied, Err(OpenError::OtherLedger(_))));
+    let options = SqliteOptions::new(dir.path());
+    let options = SqliteOptions { erasure_ledger: Some(foreign), ..options };
+    assert!(matches!(try_open(options), Err(OpenError::OtherLedger(_))));
+    assert!(open(dir.path()).keyring().erased(&acme).unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_lost_key_is_told_from_an_erased_one() {
     let dir = dir();
     let acme = workspace("acme");
@@ -156,7 +211,7 @@ async fn a_lost_key_is_told_from_an_erased_one() {
         let sealed = Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
         store(&*log, &acme, &user(number), 0, sealed).await;
     }
-    log.erase(&acme, 1).await.unwrap();
+    log.erase(erasure(&acme, 1)).await.unwrap();
     drop(log);
     let keys = Connection::open(dir.path().join("keys.db")).unwrap();
     keys.execute("DELETE FROM keys WHERE no = 2", []).unwrap();

@@ -1,7 +1,7 @@
 //! Short ways to write appends.
 
 use event_log::{
-    Claim, ClaimChange, Commit, CommitOutcome, EventLog, Meta, NewEvent, Receipt, Seal,
+    Claim, ClaimChange, Commit, CommitOutcome, Erasure, EventLog, Meta, NewEvent, Receipt, Seal,
     StreamAppend, StreamId, WorkspaceId,
 };
 use uuid::Uuid;
@@ -30,6 +30,12 @@ pub(crate) fn commit(payloads: &[&str]) -> Commit {
         claims: Vec::new(),
         checkpoint: None,
     }
+}
+
+/// An erasure that destroys one key of somebody.
+pub(crate) fn erasure(workspace: &WorkspaceId, key: u64) -> Erasure {
+    let (id, user) = (Uuid::from_u128(u128::from(key)), Uuid::from_u128(1));
+    Erasure { id, workspace: workspace.clone(), user, entries: vec![], keys: vec![key], at: 0 }
 }
 
 pub(crate) fn claim(key: &str) -> Claim {

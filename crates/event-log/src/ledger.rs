@@ -1,0 +1,278 @@
+//! The ledger of erasures: which data keys of which person were destroyed, kept apart from log and keys.
+//!
+//! A backup that is older than an erasure still has the keys. So each erasure is a line of a file of its
+//! own, on disk before the first key goes, and whoever opens a log, or restores one, destroys again what
+//! the ledger names: the copy then says no more than the original. The file lies in the data directory
+//! unless the operator keeps it elsewhere, which is what a restore of a lost machine needs.
+//!
+//! A line is a JSON object: `installation` (whose keys they are, in hexadecimal), `id` of the erasure,
+//! `workspace`, `user`, `entries` (the SCIM ids that the person had), `keys` (numbers) and `at`
+//! (microseconds since the Unix epoch). Nothing in it is personal. Lines are added and never changed; an
+//! erasure that was interrupted may have several, and all of them hold.
+//!
+//! Invariant: numbers of keys mean something in one installation only, so a ledger with a line of
+//! another one is refused and destroys nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::sync::lock;
+use crate::{Failure, Hash, Micros, OpenError, WorkspaceId, keyfile, schema};
+
+/// The name of the file in a data directory.
+pub const FILE: &str = "erasures.ledger";
+
+/// One erasure of one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// Its id.
+    pub id: Uuid,
+    /// In which workspace.
+    pub workspace: WorkspaceId,
+    /// Whose stream it was.
+    pub user: Uuid,
+    /// The SCIM ids that the person had, by which the journal knows them.
+    pub entries: Vec<Uuid>,
+    /// The numbers of the keys that are destroyed.
+    pub keys: Vec<u64>,
+    /// When it was asked for.
+    pub at: Micros,
+}
+
+/// An erasure as a line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    installation: String,
+    id: Uuid,
+    workspace: String,
+    user: Uuid,
+    entries: Vec<Uuid>,
+    keys: Vec<u64>,
+    at: Micros,
+}
+
+/// The ledger of an installation, open to be added to.
+pub struct Ledger {
+    path: PathBuf,
+    installation: String,
+    written: Mutex<Written>,
+}
+
+struct Written {
+    file: File,
+    erasures: Vec<Erasure>,
+}
+
+/// A line that no ledger has.
+#[derive(Debug, thiserror::Error)]
+#[error("line {0} is not one of a ledger")]
+struct NoLine(usize);
+
+impl Ledger {
+    /// Opens the file, and makes it when it is missing. What a crash left of a last line goes: nothing was
+    /// destroyed because of it.
+    pub(crate) fn open(path: &Path, installation: &Hash) -> Result<Self, OpenError> {
+        let doing = "opening the ledger of erasures";
+        let open = || -> io::Result<(File, Vec<u8>)> {
+            let mut options = File::options();
+            options.read(true).append(true).create(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(path)?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            let whole = whole_lines(&bytes);
+            if whole.len() < bytes.len() {
+                file.set_len(whole.len() as u64)?;
+                file.seek(io::SeekFrom::End(0))?;
+                file.sync_all()?;
+            }
+            bytes.truncate(whole.len());
+            // The name is durable only once its directory is.
+            let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+            File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+            Ok((file, bytes))
+        };
+        let (file, bytes) = open().map_err(Failure::storage(doing))?;
+        let installation = hex(installation);
+        let erasures = parse(path, &bytes, &installation)?;
+        let written = Mutex::new(Written { file, erasures });
+        Ok(Self { path: path.to_owned(), installation, written })
+    }
+
+    /// Everything that is in it, oldest first.
+    pub fn erasures(&self) -> Vec<Erasure> {
+        lock(&self.written).erasures.clone()
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds an erasure. It is on disk when this returns. One that is there already, with these keys among
+    /// others, is not added again.
+    pub(crate) fn add(&self, erasure: &Erasure) -> Result<(), Failure> {
+        let mut written = lock(&self.written);
+        let known = written.erasures.iter().filter(|it| it.id == erasure.id);
+        let known: BTreeSet<_> = known.flat_map(|it| it.keys.iter().copied()).collect();
+        let has_line = written.erasures.iter().any(|it| it.id == erasure.id);
+        if has_line && erasure.keys.iter().all(|key| known.contains(key)) {
+            return Ok(());
+        }
+        let line = Line {
+            installation: self.installation.clone(),
+            id: erasure.id,
+            workspace: erasure.workspace.to_string(),
+            user: erasure.user,
+            entries: erasure.entries.clone(),
+            keys: erasure.keys.clone(),
+            at: erasure.at,
+        };
+        let doing = "adding to the ledger of erasures";
+        let mut bytes = serde_json::to_vec(&line).map_err(Failure::storage(doing))?;
+        bytes.push(b'\n');
+        let length = written.file.metadata().map_err(Failure::storage(doing))?.len();
+        let added = written.file.write_all(&bytes).and_then(|()| written.file.sync_all());
+        if let Err(error) = added {
+            // Half a line would make the next one unreadable; where this fails too, opening sees to it.
+            let _ = written.file.set_len(length);
+            return Err(Failure::storage(doing)(error));
+        }
+        written.erasures.push(erasure.clone());
+        Ok(())
+    }
+}
+
+/// Destroys in the `keys.db` of a data directory what a ledger names, as a restore does. Nobody may have the
+/// directory open. Asked twice, the second time does nothing; returns how many keys it destroyed.
+///
+/// No master key is needed: what is destroyed needs not be read. A ledger that is missing names nothing.
+///
+/// # Errors
+/// [`OpenError::OtherLedger`] when the ledger is not of this installation, and what the files say; keys may
+/// then be left: apply again.
+pub fn apply(ledger: &Path, data_dir: &Path) -> Result<usize, OpenError> {
+    let bytes = match fs::read(ledger) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        read => read.map_err(Failure::storage("reading the ledger of erasures"))?,
+    };
+    let doing = "finding out whose log it is";
+    let installation: Hash = schema::open_reader(&data_dir.join("log.db"))
+        .and_then(|conn| conn.query_row("SELECT claims FROM installation", [], |row| row.get(0)))
+        .map_err(Failure::storage(doing))?;
+    let erasures = parse(ledger, whole_lines(&bytes), &hex(&installation))?;
+    keyfile::destroy(&data_dir.join("keys.db"), &keys_of(&erasures))
+}
+
+/// The keys that erasures name, workspace by workspace.
+pub(crate) fn keys_of(erasures: &[Erasure]) -> BTreeMap<WorkspaceId, BTreeSet<u64>> {
+    let mut keys: BTreeMap<WorkspaceId, BTreeSet<u64>> = BTreeMap::new();
+    for erasure in erasures {
+        keys.entry(erasure.workspace.clone()).or_default().extend(&erasure.keys);
+    }
+    keys
+}
+
+/// What is left without a last line that was not written to its end.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    &bytes[..end]
+}
+
+fn parse(path: &Path, bytes: &[u8], installation: &str) -> Result<Vec<Erasure>, OpenError> {
+    let doing = "reading the ledger of erasures";
+    let lines = bytes.split(|&byte| byte == b'\n').zip(1..).filter(|(line, _)| !line.is_empty());
+    lines
+        .map(|(line, number)| {
+            let line: Line = serde_json::from_slice(line)
+                .map_err(|_| Failure::storage(doing)(NoLine(number)))?;
+            if line.installation != installation {
+                return Err(OpenError::OtherLedger(path.to_owned()));
+            }
+            let workspace = WorkspaceId::parse(&line.workspace)
+                .map_err(|_| Failure::storage(doing)(NoLine(number)))?;
+            let Line { id, user, entries, keys, at, .. } = line;
+            Ok(Erasure { id, workspace, user, entries, keys, at })
+        })
+        .collect()
+}
+
+/// The beginning of a fingerprint, which is enough to tell installations apart.
+fn hex(installation: &Hash) -> String {
+    let first = installation.first_chunk().map_or(0, |first| u128::from_be_bytes(*first));
+    format!("{first:032x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    const OURS: Hash = [7; 32];
+
+    fn erasure(id: u128, keys: &[u64]) -> Erasure {
+        Erasure {
+            id: Uuid::from_u128(id),
+            workspace: WorkspaceId::parse("acme").unwrap(),
+            user: Uuid::from_u128(9),
+            entries: vec![Uuid::from_u128(9)],
+            keys: keys.to_vec(),
+            at: 1_000,
+        }
+    }
+
+    fn dir() -> (TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        (dir, path)
+    }
+
+    #[test]
+    fn what_was_added_is_there_after_a_restart_and_once() {
+        let (_dir, path) = dir();
+        let ledger = Ledger::open(&path, &OURS).unwrap();
+        ledger.add(&erasure(1, &[3, 4])).unwrap();
+        ledger.add(&erasure(1, &[4])).unwrap();
+        ledger.add(&erasure(1, &[4, 5])).unwrap();
+        ledger.add(&erasure(2, &[])).unwrap();
+        ledger.add(&erasure(2, &[])).unwrap();
+        let all = [erasure(1, &[3, 4]), erasure(1, &[4, 5]), erasure(2, &[])];
+        assert_eq!(ledger.erasures(), all);
+        drop(ledger);
+        assert_eq!(Ledger::open(&path, &OURS).unwrap().erasures(), all);
+    }
+
+    #[test]
+    fn half_a_line_is_cut_off_and_the_next_one_is_whole() {
+        let (_dir, path) = dir();
+        Ledger::open(&path, &OURS).unwrap().add(&erasure(1, &[3])).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for length in [1, whole.len() / 2, whole.len() - 1] {
+            fs::write(&path, [&whole, &whole[..length]].concat()).unwrap();
+            let ledger = Ledger::open(&path, &OURS).unwrap();
+            assert_eq!(ledger.erasures(), [erasure(1, &[3])]);
+            ledger.add(&erasure(2, &[4])).unwrap();
+            drop(ledger);
+            let all = [erasure(1, &[3]), erasure(2, &[4])];
+            assert_eq!(Ledger::open(&path, &OURS).unwrap().erasures(), all);
+        }
+    }
+
+    #[test]
+    fn a_ledger_of_another_installation_or_a_damaged_one_is_refused() {
+        let (_dir, path) = dir();
+        Ledger::open(&path, &OURS).unwrap().add(&erasure(1, &[3])).unwrap();
+        let other = Ledger::open(&path, &[8; 32]).err();
+        assert!(matches!(other, Some(OpenError::OtherLedger(named)) if named == path));
+        fs::write(&path, "{}\n").unwrap();
+        assert!(matches!(Ledger::open(&path, &OURS), Err(OpenError::Failure(_))));
+    }
+}
