@@ -54,6 +54,9 @@ pub enum Seal {
     Stream,
     /// Sealed with a fresh key for this event alone.
     Own,
+    /// As it is, and what follows it in the stream is sealed with a fresh key: the one before can be
+    /// destroyed without taking along what follows.
+    Afresh,
 }
 
 /// Something that only one stream of a workspace may hold, such as a user name.

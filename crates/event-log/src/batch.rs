@@ -180,6 +180,8 @@ impl<'a> Batch<'a> {
                 checkpoint.position.cast_signed()
             ])?;
         }
+        turn.stream.key = commit.stream_key.or(turn.stream.key);
+        turn.head.key = turn.head.key.max(commit.stream_key.unwrap_or(0));
         let last_position = turn.head.edge.size();
         let first_position = last_position.min(before + 1);
         Ok(Receipt { first_position, last_position, version: turn.stream.version, time })
@@ -254,9 +256,6 @@ impl<'a> Batch<'a> {
         turn.head.edge.push_noting(hash, &mut completed);
         nodes::put(self.conn, turn.head.no, &completed)?;
         turn.head.key = turn.head.key.max(event.key.unwrap_or(0));
-        if event.key.is_some() && event.key == turn.append.key {
-            turn.stream.key = event.key;
-        }
         self.events += 1;
         Ok(())
     }

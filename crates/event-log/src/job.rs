@@ -25,7 +25,7 @@ pub(crate) struct SealedAppend {
     pub(crate) workspace: WorkspaceId,
     pub(crate) stream: StreamId,
     pub(crate) expected_version: u64,
-    /// The number of the key that was taken for the stream's own.
+    /// The number of the key that was taken for the stream's own, as it was before the append.
     pub(crate) key: Option<u64>,
     pub(crate) commits: Vec<SealedCommit>,
 }
@@ -35,6 +35,8 @@ pub(crate) struct SealedCommit {
     pub(crate) events: Vec<SealedEvent>,
     pub(crate) claims: Vec<HashedClaim>,
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// The number of the key that is the stream's own after it, where it has to do with that.
+    pub(crate) stream_key: Option<u64>,
 }
 
 pub(crate) struct SealedEvent {
@@ -76,6 +78,8 @@ impl Sealer {
         } else {
             None
         };
+        let first = key.as_ref().map(|(number, _)| *number);
+        let mut key = key;
         let StreamAppend { workspace, stream, expected_version, commits } = append;
         let mut version = expected_version;
         let mut sealed = Vec::with_capacity(commits.len());
@@ -84,12 +88,15 @@ impl Sealer {
             let mut kept = Vec::with_capacity(events.len());
             for event in events {
                 version += 1;
+                if event.seal == Seal::Afresh {
+                    key = Some(self.keyring.allocate(&workspace)?);
+                }
                 kept.push(self.event(&workspace, &stream, version, key.as_ref(), event)?);
             }
-            sealed.push(SealedCommit { meta, events: kept, claims, checkpoint });
+            let stream_key = key.as_ref().map(|(number, _)| *number);
+            sealed.push(SealedCommit { meta, events: kept, claims, checkpoint, stream_key });
         }
-        let key = key.map(|(number, _)| number);
-        Ok(SealedAppend { workspace, stream, expected_version, key, commits: sealed })
+        Ok(SealedAppend { workspace, stream, expected_version, key: first, commits: sealed })
     }
 
     /// The stream's key, or a new one.
@@ -118,7 +125,7 @@ impl Sealer {
         let NewEvent { name, schema_version, payload, seal } = event;
         let own;
         let key = match seal {
-            Seal::Open => None,
+            Seal::Open | Seal::Afresh => None,
             Seal::Stream => stream_key,
             Seal::Own => {
                 own = self.keyring.allocate(workspace)?;
@@ -142,7 +149,8 @@ impl Sealer {
     }
 }
 
+/// Whether anything is sealed with the key that the stream has already.
 fn uses_stream_key(append: &StreamAppend) -> bool {
-    let mut events = append.commits.iter().flat_map(|commit| &commit.events);
-    events.any(|event| event.seal == Seal::Stream)
+    let events = append.commits.iter().flat_map(|commit| &commit.events);
+    events.take_while(|event| event.seal != Seal::Afresh).any(|event| event.seal == Seal::Stream)
 }

@@ -259,6 +259,16 @@ impl Journal {
             .map_err(Failure::storage("forgetting names"))
     }
 
+    /// The numbers of the keys with which bodies of a workspace are sealed: those that
+    /// [`Journal::forget`] will destroy.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn body_keys(&self, workspace: &WorkspaceId) -> Result<Vec<u64>, Failure> {
+        let file = self.inner.written()?;
+        Ok(file.keys.numbers(&file.conn, workspace)?.into_iter().collect())
+    }
+
     /// How often each attribute of a connector was seen, and when last.
     ///
     /// # Errors

@@ -5,6 +5,9 @@
 //! the ledger names: the copy then says no more than the original. The file lies in the data directory
 //! unless the operator keeps it elsewhere, which is what a restore of a lost machine needs.
 //!
+//! A copy that is older may also lack the event by which the person gave back their names. Nobody could
+//! read any more whose they were, so they are given back where the keys are destroyed again.
+//!
 //! A line is a JSON object: `installation` (whose keys they are, in hexadecimal), `id` of the erasure,
 //! `workspace`, `user`, `entries` (the SCIM ids that the person had), `keys` (numbers) and `at`
 //! (microseconds since the Unix epoch). Nothing in it is personal. Lines are added and never changed; an
@@ -19,11 +22,15 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::sync::lock;
-use crate::{Failure, Hash, Micros, OpenError, WorkspaceId, keyfile, schema};
+use crate::{Failure, Hash, Keyring, Micros, OpenError, WorkspaceId, keyfile, schema};
+
+/// The kind of the streams of persons.
+const KIND: &str = "user";
 
 /// The name of the file in a data directory.
 pub const FILE: &str = "erasures.ledger";
@@ -107,6 +114,28 @@ impl Ledger {
         Ok(Self { path: path.to_owned(), installation, written })
     }
 
+    /// Destroys what it names and the keys still have: files that were copied back may be older than an
+    /// erasure. This comes before any key is made, so that no number of the ledger is given to anybody
+    /// else.
+    pub(crate) fn destroy_again(&self, log: &Path, keyring: &Keyring) -> Result<(), OpenError> {
+        let erasures = self.erasures();
+        for (workspace, keys) in keys_of(&erasures) {
+            let gone: BTreeSet<_> = keyring.erased(&workspace)?.into_iter().collect();
+            let again: BTreeSet<_> = keys.difference(&gone).copied().collect();
+            if again.is_empty() {
+                continue;
+            }
+            let concerns = |it: &&Erasure| {
+                it.workspace == workspace && it.keys.iter().any(|key| again.contains(key))
+            };
+            let concerned: Vec<_> = erasures.iter().filter(concerns).cloned().collect();
+            release_claims(&schema::LOG.open(log)?, &concerned)?;
+            let keys = keyring.erase_all(&workspace, &again)?;
+            tracing::warn!(workspace.id = %workspace, keys, "erasures of the ledger were applied again");
+        }
+        Ok(())
+    }
+
     /// Everything that is in it, oldest first.
     pub fn erasures(&self) -> Vec<Erasure> {
         lock(&self.written).erasures.clone()
@@ -164,12 +193,27 @@ pub fn apply(ledger: &Path, data_dir: &Path) -> Result<usize, OpenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         read => read.map_err(Failure::storage("reading the ledger of erasures"))?,
     };
-    let doing = "finding out whose log it is";
-    let installation: Hash = schema::open_reader(&data_dir.join("log.db"))
-        .and_then(|conn| conn.query_row("SELECT claims FROM installation", [], |row| row.get(0)))
-        .map_err(Failure::storage(doing))?;
+    let log = schema::LOG.open(&data_dir.join("log.db"))?;
+    let installation: Hash = log
+        .query_row("SELECT claims FROM installation", [], |row| row.get(0))
+        .map_err(Failure::storage("finding out whose log it is"))?;
     let erasures = parse(ledger, whole_lines(&bytes), &hex(&installation))?;
+    release_claims(&log, &erasures)?;
     keyfile::destroy(&data_dir.join("keys.db"), &keys_of(&erasures))
+}
+
+/// Gives back what the persons of erasures hold.
+pub(crate) fn release_claims(log: &Connection, erasures: &[Erasure]) -> Result<(), Failure> {
+    let release = |erasure: &Erasure| {
+        log.prepare_cached(
+            "DELETE FROM claims WHERE stream =
+                 (SELECT s.no FROM streams s JOIN workspaces w ON w.no = s.workspace
+                  WHERE w.id = ?1 AND s.kind = ?2 AND s.id = ?3)",
+        )?
+        .execute(params![erasure.workspace.as_str(), KIND, erasure.user.as_bytes()])
+        .map(drop)
+    };
+    erasures.iter().try_for_each(release).map_err(Failure::storage("giving back names"))
 }
 
 /// The keys that erasures name, workspace by workspace.

@@ -4,7 +4,6 @@
 //! less than handing it to another. Whoever reads thousands of events does so from a thread that
 //! may be busy.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -133,7 +132,7 @@ impl SqliteLog {
         }
         let ledger = erasure_ledger.unwrap_or_else(|| data_dir.join(ledger::FILE));
         let ledger = Ledger::open(&ledger, &claims.fingerprint())?;
-        destroy_again(&ledger, &keyring)?;
+        ledger.destroy_again(&path, &keyring)?;
         let sealer = Arc::new(Sealer { keyring, claims });
         let commands = Commands::open(&data_dir.join("commands.db"))?;
         let journal = Journal::open(&data_dir.join("journal.db"), Arc::clone(&sealer), clock)?;
@@ -405,20 +404,6 @@ impl EventLog for SqliteLog {
             }
         })
     }
-}
-
-/// Destroys what the ledger names: files that were copied back may be older than an erasure. This comes
-/// before any key is made, so that no number of the ledger is given to anybody else.
-fn destroy_again(ledger: &Ledger, keyring: &Keyring) -> Result<(), Failure> {
-    for (workspace, mut keys) in ledger::keys_of(&ledger.erasures()) {
-        let gone: BTreeSet<_> = keyring.erased(&workspace)?.into_iter().collect();
-        keys.retain(|key| !gone.contains(key));
-        if !keys.is_empty() {
-            let keys = keyring.erase_all(&workspace, &keys)?;
-            tracing::warn!(workspace.id = %workspace, keys, "erasures of the ledger were applied again");
-        }
-    }
-    Ok(())
 }
 
 /// Makes the directory when it is missing, readable by its owner only, and takes it.

@@ -300,6 +300,7 @@ mod tests {
             events: vec![event],
             claims: Vec::new(),
             checkpoint: None,
+            stream_key: None,
         };
         let append = SealedAppend {
             workspace: WorkspaceId::parse("acme").unwrap(),

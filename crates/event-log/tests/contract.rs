@@ -417,6 +417,45 @@ async fn erasing_a_key_erases_what_it_sealed(Fresh { log, .. }: Fresh) {
     store(&*log, &acme, &user(1), 4, sealed(Seal::Open)).await;
 }
 
+async fn what_follows_a_new_beginning_outlives_the_key_before_it(Fresh { log, .. }: Fresh) {
+    let acme = workspace("acme");
+    let with = |seals: &[Seal]| {
+        let events = seals.iter().map(|seal| event("Ada", *seal)).collect();
+        Commit { events, ..commit(&[]) }
+    };
+    store(&*log, &acme, &user(1), 0, with(&[Seal::Stream])).await;
+    store(&*log, &acme, &user(1), 1, with(&[Seal::Stream, Seal::Afresh, Seal::Stream])).await;
+    store(&*log, &acme, &user(1), 4, with(&[Seal::Stream])).await;
+    let keys: Vec<_> =
+        log.read(&acme, 0, 9).await.unwrap().into_iter().map(|event| event.key).collect();
+    assert_eq!((keys[0], keys[2], keys[3]), (keys[1], None, keys[4]));
+    assert_ne!(keys[0], keys[3]);
+    log.erase(erasure(&acme, keys[0].unwrap())).await.unwrap();
+    let erased: Vec<_> = log
+        .read(&acme, 0, 9)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|event| event.payload == Payload::Erased)
+        .collect();
+    assert_eq!(erased, [true, true, false, false, false]);
+
+    // A stream whose key is gone already begins anew in the same way.
+    log.erase(erasure(&acme, keys[3].unwrap())).await.unwrap();
+    store(&*log, &acme, &user(1), 5, with(&[Seal::Afresh, Seal::Stream])).await;
+    let last = log.read(&acme, 6, 9).await.unwrap().remove(0);
+    assert_eq!(last.payload, Payload::Plain(b"Ada".to_vec()));
+    // One that was sealed before another one began anew is not stored with the key before it.
+    let sent = [(7, Seal::Afresh), (8, Seal::Stream)]
+        .map(|(version, seal)| log.append(append(&acme, &user(1), version, vec![with(&[seal])])));
+    let [begins, follows] = sent;
+    begins.await.unwrap();
+    if let Err(AppendError::Conflict { actual: 8 }) = follows.await {
+        store(&*log, &acme, &user(1), 8, with(&[Seal::Stream])).await;
+    }
+    assert_ne!(log.read(&acme, 8, 9).await.unwrap()[0].key, last.key);
+}
+
 async fn appends_sent_without_waiting_agree_on_the_stream_s_key(Fresh { log, .. }: Fresh) {
     let acme = workspace("acme");
     let sealed = || Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
@@ -473,5 +512,6 @@ contract!(
     events_are_found_by_what_is_known_of_them,
     proofs_hold_against_the_tree,
     erasing_a_key_erases_what_it_sealed,
+    what_follows_a_new_beginning_outlives_the_key_before_it,
     appends_sent_without_waiting_agree_on_the_stream_s_key,
 );

@@ -92,27 +92,34 @@ impl BodyKeys {
         conn: &Connection,
         workspace: &WorkspaceId,
     ) -> Result<(), Failure> {
-        let mut numbers: BTreeSet<_> =
-            self.current.remove(workspace).map(|(_, number, _)| number).into_iter().collect();
         let doing = "forgetting the bodies of requests";
-        let stored = || {
-            let sql = "SELECT DISTINCT key FROM bodies
-                       WHERE place IN (SELECT no FROM places WHERE workspace = ?1)";
-            conn.prepare(sql)?
-                .query_map([workspace.as_str()], |row| row.get::<_, i64>(0))?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        };
-        let stored = stored().map_err(Failure::storage(doing))?;
-        numbers.extend(stored.into_iter().map(i64::cast_unsigned));
-        for number in numbers {
-            self.sealer.keyring.erase(workspace, number)?;
-        }
+        let numbers = self.numbers(conn, workspace)?;
+        self.current.remove(workspace);
+        self.sealer.keyring.erase_all(workspace, &numbers)?;
         conn.execute(
             "DELETE FROM bodies WHERE place IN (SELECT no FROM places WHERE workspace = ?1)",
             [workspace.as_str()],
         )
         .map(drop)
         .map_err(Failure::storage(doing))
+    }
+
+    /// The numbers of the keys of a workspace's bodies, that of today among them.
+    pub(super) fn numbers(
+        &self,
+        conn: &Connection,
+        workspace: &WorkspaceId,
+    ) -> Result<BTreeSet<u64>, Failure> {
+        let stored = || {
+            let sql = "SELECT DISTINCT key FROM bodies
+                       WHERE place IN (SELECT no FROM places WHERE workspace = ?1)";
+            conn.prepare(sql)?
+                .query_map([workspace.as_str()], |row| row.get(0).map(i64::cast_unsigned))?
+                .collect::<rusqlite::Result<BTreeSet<_>>>()
+        };
+        let mut numbers = stored().map_err(Failure::storage("looking for the keys of bodies"))?;
+        numbers.extend(self.current.get(workspace).map(|(_, number, _)| number));
+        Ok(numbers)
     }
 
     /// Destroys keys that seal nothing any more.

@@ -153,7 +153,8 @@ async fn a_copy_that_is_older_than_an_erasure_loses_the_key_again() {
     let acme = workspace("acme");
     let log = open(dir.path());
     for number in 1..=40 {
-        let sealed = Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
+        let claims = vec![take(&format!("ada-{number}"))];
+        let sealed = Commit { events: vec![event("Ada", Seal::Stream)], claims, ..commit(&[]) };
         store(&*log, &acme, &user(number), 0, sealed).await;
     }
     let [one, other] = ["one", "other"].map(|name| copies.path().join(name));
@@ -176,6 +177,9 @@ async fn a_copy_that_is_older_than_an_erasure_loses_the_key_again() {
         assert_eq!(events[0].payload, Payload::Erased);
         assert!(events[1..].iter().all(|it| it.payload == Payload::Plain(b"Ada".to_vec())));
         assert_eq!(copy.keyring().erased(&acme).unwrap(), [1, 500]);
+        // The name is free again, and nobody else's.
+        assert_eq!(copy.claim_holder(&acme, &claim("ada-1")).await.unwrap(), None);
+        assert_eq!(copy.claim_holder(&acme, &claim("ada-2")).await.unwrap(), Some(user(2)));
         // What is made from now on is no key of the ledger.
         let sealed = Commit { events: vec![event("Bob", Seal::Stream)], ..commit(&[]) };
         store(&*copy, &acme, &user(99), 0, sealed).await;
