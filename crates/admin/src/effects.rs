@@ -2,7 +2,9 @@
 //! of it (rule 24).
 
 use actix_web::{http::Method, web::Json};
+use app::{App, Person};
 use domain::{admin_role::AdminRole, device::ActionState, ids::ActionId, offboarding::ActionKind};
+use event_log::WorkspaceId;
 use projections::effects::ActionRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -113,6 +115,8 @@ pub(crate) struct Effect {
     reason: Option<String>,
     #[schema(schema_with = words::time)]
     requested_at: String,
+    /// Whether it waits until a person resumes deliveries, as after a restore.
+    suspended: bool,
     /// When it is to be sent next; null when it is not.
     due_at: Option<String>,
     /// The correlation id of the request that began all this.
@@ -120,11 +124,15 @@ pub(crate) struct Effect {
 }
 
 impl Effect {
-    /// What a service has said may be shown to whoever looks after it; what a person has typed may name
-    /// somebody.
-    pub(crate) fn show(row: ActionRow, to: AdminRole) -> Self {
+    /// Shows an action of a workspace in which deliveries are suspended, or go on. What a service has
+    /// said may be shown to whoever looks after it; what a person has typed may name somebody.
+    pub(crate) fn show(row: ActionRow, to: AdminRole, suspended: bool) -> Self {
         let by_the_service = matches!(row.state, ActionState::Failed | ActionState::Parked);
         let reason = row.reason.filter(|_| by_the_service || to.sees_people());
+        let ended = matches!(
+            row.state,
+            ActionState::Confirmed | ActionState::Cancelled | ActionState::GivenUp
+        );
         let policy = match row.kind {
             ActionKind::ChangePolicy { policy } => Some(policy.to_string()),
             ActionKind::Unassign | ActionKind::Remove => None,
@@ -140,6 +148,7 @@ impl Effect {
             attempts: row.attempts,
             received: row.received,
             reason,
+            suspended: suspended && !ended,
             requested_at: moment::show(row.requested_at),
             due_at: row.due_at.map(moment::show),
             correlation: row.correlation,
@@ -150,30 +159,42 @@ impl Effect {
 async fn list(inside: Inside, params: Params) -> Part<Effect> {
     let state = choice(&params, "state", &STATES, ActionState::as_str)?;
     let listed = inside.app.list_effects(&inside.workspace, state, &params.listing()?).await?;
-    Ok(page(listed, |row| Effect::show(row, inside.person.role)))
+    let suspended = inside.app.suspension(&inside.workspace).await?.is_some();
+    Ok(page(listed, |row| Effect::show(row, inside.person.role, suspended)))
 }
 
 async fn get(inside: Inside, id: Id<ActionId>) -> Answer<Effect> {
     let Inside { app, person, workspace } = inside;
-    Ok(Json(Effect::show(app.effect(&workspace, id.0).await?, person.role)))
+    let row = app.effect(&workspace, id.0).await?;
+    shown(&app, &person, &workspace, row).await
 }
 
 async fn retry(inside: Inside, id: Id<ActionId>, body: Body<Reason>) -> Answer<Effect> {
     let Inside { app, person, workspace } = inside;
     let reason = body.0.reason;
     let row = app.retry_effect(&person, &workspace, id.0, reason.as_deref()).await?;
-    Ok(Json(Effect::show(row, person.role)))
+    shown(&app, &person, &workspace, row).await
 }
 
 async fn cancel(inside: Inside, id: Id<ActionId>, body: Body<Reason>) -> Answer<Effect> {
     let Inside { app, person, workspace } = inside;
     let reason = body.0.reason;
     let row = app.cancel_effect(&person, &workspace, id.0, reason.as_deref()).await?;
-    Ok(Json(Effect::show(row, person.role)))
+    shown(&app, &person, &workspace, row).await
 }
 
 async fn give_up(inside: Inside, id: Id<ActionId>, body: Body<GivenReason>) -> Answer<Effect> {
     let Inside { app, person, workspace } = inside;
     let row = app.give_up_effect(&person, &workspace, id.0, &body.0.reason).await?;
-    Ok(Json(Effect::show(row, person.role)))
+    shown(&app, &person, &workspace, row).await
+}
+
+async fn shown(
+    app: &App,
+    person: &Person,
+    workspace: &WorkspaceId,
+    row: ActionRow,
+) -> Answer<Effect> {
+    let suspended = app.suspension(workspace).await?.is_some();
+    Ok(Json(Effect::show(row, person.role, suspended)))
 }

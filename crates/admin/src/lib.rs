@@ -31,6 +31,7 @@ mod attribute_mapping;
 mod body;
 mod connectors;
 mod databases;
+mod deliveries;
 mod devices;
 mod effects;
 mod endpoint;
@@ -118,6 +119,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     holds::endpoints,
     history::endpoints,
     effects::endpoints,
+    deliveries::endpoints,
     projections::endpoints,
 ];
 

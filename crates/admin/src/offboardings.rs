@@ -85,7 +85,8 @@ struct Offboarding {
 }
 
 impl Offboarding {
-    fn show(view: OffboardingView, to: AdminRole) -> Self {
+    /// Shows an offboarding of a workspace in which deliveries are suspended, or go on.
+    fn show(view: OffboardingView, to: AdminRole, suspended: bool) -> Self {
         let OffboardingView { row, actions } = view;
         let OffboardingRow { id, user, portal, connector, rule, policy, state, .. } = row;
         Self {
@@ -102,7 +103,7 @@ impl Offboarding {
             ended_at: row.ended_at.map(moment::show),
             hold: row.hold.map(|hold| hold.to_string()),
             cancelled_because: row.cancelled,
-            actions: actions.into_iter().map(|row| Effect::show(row, to)).collect(),
+            actions: actions.into_iter().map(|row| Effect::show(row, to, suspended)).collect(),
         }
     }
 }
@@ -112,10 +113,13 @@ async fn list(inside: Inside, params: Params) -> Part<Offboarding> {
     let state = choice(&params, "state", &STATES, OffboardingState::as_str)?;
     let user = params.parsed::<Uuid>("user")?;
     let listed = app.list_offboardings(&workspace, state, user, &params.listing()?).await?;
-    Ok(page(listed, |view| Offboarding::show(view, person.role)))
+    let suspended = app.suspension(&workspace).await?.is_some();
+    Ok(page(listed, |view| Offboarding::show(view, person.role, suspended)))
 }
 
 async fn get(inside: Inside, id: Id<OffboardingId>) -> Answer<Offboarding> {
     let Inside { app, person, workspace } = inside;
-    Ok(Json(Offboarding::show(app.offboarding(&workspace, id.0).await?, person.role)))
+    let view = app.offboarding(&workspace, id.0).await?;
+    let suspended = app.suspension(&workspace).await?.is_some();
+    Ok(Json(Offboarding::show(view, person.role, suspended)))
 }

@@ -82,6 +82,12 @@ impl Probes {
         if ending > 0 {
             warnings.push(format!("{ending} token(s) of connectors end within 30 days"));
         }
+        let suspended = self.suspended();
+        if suspended > 0 {
+            warnings.push(format!(
+                "deliveries to devices are suspended in {suspended} workspace(s) until a person resumes them"
+            ));
+        }
         let held = self.held();
         if held > 0 {
             warnings.push(format!("{held} offboarding(s) are held for a person to decide"));
@@ -99,6 +105,14 @@ impl Probes {
             Vec::new()
         });
         counts.into_iter().map(|(state, count)| (state.as_str(), count)).collect()
+    }
+
+    /// In how many workspaces nothing is sent.
+    fn suspended(&self) -> u64 {
+        self.app.workspaces_suspended().unwrap_or_else(|error| {
+            tracing::error!(%error, "whether deliveries are suspended cannot be told");
+            0
+        })
     }
 
     /// How many offboardings wait for a decision.
@@ -134,6 +148,8 @@ impl Probes {
         let says = "Live tokens that end within 30 days, at the last look; once an hour.";
         text.gauge("tokens_ending", says, self.app.tokens_ending());
         text.gauge("offboardings_held", "Offboardings that wait for a decision.", self.held());
+        let says = "Workspaces in which nothing is sent to devices until a person resumes it.";
+        text.gauge("deliveries_suspended_workspaces", says, self.suspended());
         text.family("effects", "Device actions, by how far they are.", "state", &self.effects());
         adapters(&text, &self.owed().await);
         if let Some(stats) = &self.log {

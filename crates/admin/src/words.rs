@@ -67,6 +67,11 @@ pub(crate) fn connector_state() -> RefOr<Schema> {
     one_of(["active", "paused"])
 }
 
+/// Whether what is owed to devices is sent.
+pub(crate) fn deliveries_state() -> RefOr<Schema> {
+    one_of(["active", "suspended"])
+}
+
 /// A collaborator's role.
 pub(crate) fn role() -> RefOr<Schema> {
     one_of(["owner", "admin", "developer", "viewer", "unassigned"])

@@ -341,7 +341,8 @@ impl From<WorkspaceRefusal> for Refusal {
             | WorkspaceRefusal::TooManyApiAccesses(_)
             | WorkspaceRefusal::GoneInRule(..)
             | WorkspaceRefusal::PolicyExists(_)
-            | WorkspaceRefusal::PolicyInRule(_) => Self::State(text),
+            | WorkspaceRefusal::PolicyInRule(_)
+            | WorkspaceRefusal::NotSuspended => Self::State(text),
         }
     }
 }

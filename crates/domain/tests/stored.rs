@@ -31,7 +31,7 @@ use domain::{
     user::{UserEvent, event::RoleReason},
     workspace::{
         Extension, Idp, MdmService, MdmSetting, Paused, People, Plan, Saml, SeenAttribute,
-        WorkspaceEvent,
+        Suspended, WorkspaceEvent,
     },
 };
 use serde_json::{Value, from_value, json};
@@ -149,9 +149,21 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
         .into_iter()
         .chain(attribute_events())
         .chain(mdm_service_events())
+        .chain(deliveries_events())
         .collect(),
         include_str!("../src/workspace/event.rs"),
     );
+}
+
+/// What a restore says, and who ends it.
+fn deliveries_events() -> Vec<WorkspaceEvent> {
+    let because =
+        Suspended::Restored { backup: 1_700_000_000_000_000, known: 12_000, kept: 11_990 };
+    vec![
+        WorkspaceEvent::DeliveriesSuspended { because },
+        WorkspaceEvent::DeliveriesSuspended { because: Suspended::ByHand {} },
+        WorkspaceEvent::DeliveriesResumed {},
+    ]
 }
 
 /// Each kind of service, with and without what it may leave out.

@@ -7,7 +7,7 @@
 //! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`], [`attributes`]: the settings
 //! - [`accounts`], [`groups`], [`publications`], [`segments`], [`devices`], [`mdm_services`]: whom and
 //!   what they are about
-//! - [`events`], [`provisioning_log`], [`offboardings`], [`effects`], [`holds`], [`projections`]: what happened,
+//! - [`events`], [`provisioning_log`], [`offboardings`], [`effects`], [`deliveries`], [`holds`], [`projections`]: what happened,
 //!   what was asked, what follows, what waits, what is shown
 //! - [`api_access`]: who may ask all that, and as what
 //! - [`proofs`]: what proves that nobody has changed what happened
@@ -17,6 +17,7 @@ pub mod accounts;
 pub mod api_access;
 pub mod attributes;
 pub mod connectors;
+pub mod deliveries;
 pub mod devices;
 pub mod effects;
 pub mod events;

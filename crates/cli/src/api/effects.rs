@@ -26,6 +26,13 @@ pub(crate) enum Command {
         /// Its id.
         id: String,
     },
+    /// Show whether what is owed is sent.
+    Deliveries(InWorkspace),
+    /// Send nothing to devices until deliveries are resumed.
+    Suspend(InWorkspace),
+    /// Send what is owed again, as after a restore. Look first at what is owed (`list`):
+    /// some of it may have been sent before, or by the machine that was restored from.
+    Resume(InWorkspace),
     /// Have one tried again that failed or waits for a person.
     Retry {
         #[command(flatten)]
@@ -72,6 +79,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             of.list(&format!("/effects{query}"), &COLUMNS).await
         }
         Command::Show { of, id } => of.show(Method::GET, &one(&id), None).await,
+        Command::Deliveries(of) => of.show(Method::GET, "/deliveries", None).await,
+        Command::Suspend(of) => of.show(Method::POST, "/deliveries/suspend", None).await,
+        Command::Resume(of) => of.show(Method::POST, "/deliveries/resume", None).await,
         Command::Retry { of, id, reason } => {
             let body = fields([("reason", text(reason.as_ref()))]);
             of.show(Method::POST, &format!("{}/retry", one(&id)), Some(&body)).await

@@ -4,7 +4,7 @@ use smol_str::SmolStr;
 
 use super::{
     ApiAccess, ConnectorState, Extension, Idp, MdmSetting, People, Plan, Saml, SeenAttribute,
-    WorkspaceEvent,
+    Suspended, WorkspaceEvent,
 };
 
 use crate::{
@@ -167,6 +167,13 @@ pub enum WorkspaceCommand {
         /// Which platform; `None` is for all others.
         platform: Option<SmolStr>,
     },
+    /// Send nothing to devices from now on.
+    SuspendDeliveries {
+        /// Why.
+        because: Suspended,
+    },
+    /// Send what is owed again.
+    ResumeDeliveries,
     /// Say how long the provisioning log is kept.
     KeepProvisioningLog {
         /// How many days: 1 to [`super::LOG_DAYS_MAX`].
@@ -310,6 +317,9 @@ pub enum WorkspaceRefusal {
     /// More than one workspace has platforms.
     #[error("a workspace has at most {0} MDM services")]
     TooManyMdmServices(usize),
+    /// There is nothing to resume.
+    #[error("deliveries are not suspended")]
+    NotSuspended,
     /// A rule uses it.
     #[error("the rule of the connector {0} uses that policy: change the rule first")]
     PolicyInRule(ConnectorName),

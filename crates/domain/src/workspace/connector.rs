@@ -348,7 +348,9 @@ impl Workspace {
             | WorkspaceEvent::MdmServiceRemoved { .. }
             | WorkspaceEvent::ApiAccessGranted { .. }
             | WorkspaceEvent::ApiAccessRevoked { .. }
-            | WorkspaceEvent::ProvisioningLogKept { .. } => {}
+            | WorkspaceEvent::ProvisioningLogKept { .. }
+            | WorkspaceEvent::DeliveriesSuspended { .. }
+            | WorkspaceEvent::DeliveriesResumed {} => {}
         }
     }
 }

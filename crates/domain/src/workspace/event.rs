@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{Extension, Idp, MdmSetting, Paused, People, Plan, SeenAttribute};
+use super::{Extension, Idp, MdmSetting, Paused, People, Plan, SeenAttribute, Suspended};
 use crate::{
     Micros,
     admin_role::AdminRole,
@@ -243,6 +243,15 @@ pub enum WorkspaceEvent {
         /// Which platform; `None` is for all others.
         platform: Option<SmolStr>,
     },
+    /// Nothing is sent to devices from now on.
+    #[serde(rename = "workspace.deliveries_suspended")]
+    DeliveriesSuspended {
+        /// Why.
+        because: Suspended,
+    },
+    /// What is owed to devices is sent again.
+    #[serde(rename = "workspace.deliveries_resumed")]
+    DeliveriesResumed {},
 }
 
 impl WorkspaceEvent {
@@ -276,7 +285,9 @@ impl WorkspaceEvent {
             | Self::MdmServiceRemoved { .. }
             | Self::ApiAccessGranted { .. }
             | Self::ApiAccessRevoked { .. }
-            | Self::ProvisioningLogKept { .. } => None,
+            | Self::ProvisioningLogKept { .. }
+            | Self::DeliveriesSuspended { .. }
+            | Self::DeliveriesResumed {} => None,
         }
     }
 }

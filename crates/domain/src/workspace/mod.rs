@@ -6,6 +6,7 @@
 mod api_access;
 mod command;
 mod connector;
+mod deliveries;
 mod event;
 mod extensions;
 mod mdm_service;
@@ -23,6 +24,7 @@ use smol_str::SmolStr;
 pub use api_access::{API_ACCESSES_MAX, ApiAccess};
 pub use command::{NewToken, WorkspaceCommand, WorkspaceRefusal};
 pub use connector::{Connector, ConnectorState, Idp, Paused, Token};
+pub use deliveries::{Suspended, Suspension};
 pub use event::{Saml, WorkspaceEvent};
 pub use extensions::{Extension, Extensions};
 pub use mdm_service::{MdmService, MdmSetting, OTHER_PLATFORMS};
@@ -89,6 +91,8 @@ pub struct Workspace {
     pub provisioning_log_days: Option<u32>,
     /// Who reaches this workspace, and no other, through `/api/v1`; those that were revoked are gone.
     pub api_accesses: BTreeMap<AccessId, ApiAccess>,
+    /// Since when nothing is sent to devices, and why; `None` while deliveries go on.
+    pub suspended: Option<Suspension>,
 }
 
 impl Workspace {
@@ -174,6 +178,10 @@ impl Decider for Workspace {
             WorkspaceEvent::ApiAccessRevoked { access } => {
                 self.api_accesses.remove(access);
             }
+            WorkspaceEvent::DeliveriesSuspended { because } => {
+                self.suspended = Some(Suspension { since: stamp.at, because: *because });
+            }
+            WorkspaceEvent::DeliveriesResumed {} => self.suspended = None,
             WorkspaceEvent::ConnectorAdded { .. }
             | WorkspaceEvent::ConnectorPaused { .. }
             | WorkspaceEvent::ConnectorResumed { .. }
@@ -291,6 +299,10 @@ impl Workspace {
                 self.grant_api_access(*access, *granted)
             }
             WorkspaceCommand::RevokeApiAccess { access } => Ok(self.revoke_api_access(*access)),
+            WorkspaceCommand::SuspendDeliveries { because } => {
+                Ok(self.suspend_deliveries(*because))
+            }
+            WorkspaceCommand::ResumeDeliveries => self.resume_deliveries(),
             WorkspaceCommand::KeepProvisioningLog { days } => self.keep_provisioning_log(*days),
             WorkspaceCommand::KeepBodies { connector, until, now } => {
                 self.keep_bodies(connector, *until, *now)

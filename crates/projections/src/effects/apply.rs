@@ -317,9 +317,18 @@ pub(super) fn setting(
     event: &Recorded,
     fact: &WorkspaceEvent,
 ) -> rusqlite::Result<()> {
-    if let WorkspaceEvent::ConnectorAdded { connector, portal, .. } = fact {
-        tx.prepare_cached("INSERT OR REPLACE INTO connectors VALUES (?1, ?2, ?3)")?
-            .execute(params![event.workspace.as_str(), connector.as_str(), portal.as_str()])?;
+    let workspace = event.workspace.as_str();
+    match fact {
+        WorkspaceEvent::ConnectorAdded { connector, portal, .. } => tx
+            .prepare_cached("INSERT OR REPLACE INTO connectors VALUES (?1, ?2, ?3)")?
+            .execute(params![workspace, connector.as_str(), portal.as_str()]),
+        WorkspaceEvent::DeliveriesSuspended { .. } => tx
+            .prepare_cached("INSERT OR REPLACE INTO suspended VALUES (?1, ?2)")?
+            .execute(params![workspace, event.at]),
+        WorkspaceEvent::DeliveriesResumed {} | WorkspaceEvent::Closed {} => {
+            tx.prepare_cached("DELETE FROM suspended WHERE workspace = ?1")?.execute([workspace])
+        }
+        _ => Ok(0),
     }
-    Ok(())
+    .map(drop)
 }

@@ -118,6 +118,12 @@ CREATE INDEX actions_taken ON actions (workspace, platform, position)
 CREATE INDEX actions_owed ON actions (workspace, platform, position, requested)
     WHERE open = 1 AND state <> 'parked';
 
+-- Workspaces in which nothing is sent until a person resumes it.
+CREATE TABLE suspended (
+    workspace TEXT PRIMARY KEY,
+    since     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- How many actions there are, so that nobody counts.
 CREATE TABLE counts (
     workspace TEXT NOT NULL,
@@ -154,6 +160,7 @@ const TABLES: &[Table] = &[
                       due, received, attempts, requested, reason, correlation
                FROM actions WHERE workspace = ?1 ORDER BY position",
     },
+    Table { name: "suspended", rows: "SELECT since FROM suspended WHERE workspace = ?1" },
     Table {
         name: "counts",
         rows: "SELECT platform, state, actions FROM counts WHERE workspace = ?1

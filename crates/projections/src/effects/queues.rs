@@ -67,6 +67,12 @@ impl Effects<'_> {
         Ok(self.walk(NEXT_TAKEN)?.into_iter().map(|(queue, _)| queue).collect())
     }
 
+    /// In how many workspaces nothing is sent until a person resumes it.
+    pub fn suspended(self) -> Result<u64, Failure> {
+        let sql = "SELECT count(*) FROM suspended";
+        Ok(self.reader()?.prepare_cached(sql)?.query_row([], |row| natural(row, 0))?)
+    }
+
     /// Goes from queue to queue, whatever stands in them.
     fn walk(self, next: &str) -> Result<Vec<(Queue, i64)>, Failure> {
         let reader = self.reader()?;

@@ -89,7 +89,8 @@ fn a_row_says_which_event_is_about_whom() {
         [acme holders]
         [acme actions]
         00000000-0000-0000-0000-000000000032	00000000-0000-0000-0000-000000000002
-    "#]].assert_eq(&story().rows(&Timeline));
+    "#]]
+    .assert_eq(&story().rows(&Timeline));
 }
 
 #[test]

@@ -57,6 +57,7 @@ const SECOND: Micros = 1_000_000;
 
 /// Works off what is owed until the log closes.
 pub async fn run(deliverer: Deliverer) {
+    deliverer.say_what_is_suspended().await;
     let mut ticks = deliverer.app.log().watch();
     let mut running = Running::new();
     loop {
@@ -144,13 +145,41 @@ impl Deliverer {
         let effects = self.app.read_models().effects();
         let (now, queues) = (self.app.now(), effects.queues()?);
         for queue in effects.queues_taken()? {
+            if self.is_suspended(&queue.workspace).await {
+                continue;
+            }
             let shared = queues.iter().any(|(it, due)| *it == queue && *due <= now);
             self.start_asking(queue, shared, running, &mut wake).await?;
         }
         for (queue, due) in queues {
+            if self.is_suspended(&queue.workspace).await {
+                continue;
+            }
             self.start_sending(queue, due, running, &mut wake).await?;
         }
         Ok(wake.0)
+    }
+
+    /// Nobody should have to wonder why nothing is sent.
+    async fn say_what_is_suspended(&self) {
+        for (workspace, _) in self.app.log().heads() {
+            if let Ok(Some(it)) = self.app.suspension(&workspace).await {
+                let because = it.because.as_str();
+                tracing::warn!(workspace.id = %workspace, because, "deliveries to devices are suspended until a person resumes them");
+            }
+        }
+    }
+
+    /// Whether no service of a workspace is called, not even asked, until a person resumes it. The
+    /// event by which they do wakes the deliverer. What cannot be found out is not sent.
+    async fn is_suspended(&self, workspace: &WorkspaceId) -> bool {
+        match self.app.suspension(workspace).await {
+            Ok(suspension) => suspension.is_some(),
+            Err(error) => {
+                tracing::error!(workspace.id = %workspace, %error, "nothing is sent: whether it may is not known");
+                true
+            }
+        }
     }
 
     /// Waits until the read model shows what the log has.

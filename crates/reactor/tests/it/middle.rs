@@ -292,3 +292,27 @@ async fn a_rebuild_of_the_read_models_sends_nothing() {
     assert_eq!((fake.sends(), fake.acted()), (2, 2));
     scene.offboarding_is(OffboardingState::Completed).await;
 }
+
+#[tokio::test]
+async fn while_deliveries_are_suspended_nothing_is_sent_or_asked_and_then_everything_once() {
+    let (scene, _, fake) = deactivated(OnDeactivate::RemoveUserAndDevices, Doing::Slow).await;
+    let deliverer = scene.deliverer(fake.alone());
+    let (app, workspace) = (&scene.app, &scene.workspace);
+    app.suspend_deliveries(&person(), workspace).await.unwrap();
+    scene.clock.advance(minutes(60));
+    assert_eq!(deliverer.turn().await.unwrap(), None, "there is nothing to wake up for");
+    assert_eq!(fake.sends(), 0);
+    app.resume_deliveries(&person(), workspace).await.unwrap();
+    deliverer.turn().await.unwrap();
+    assert_eq!(fake.sends(), 2);
+
+    // What the service has already is not asked about either.
+    app.suspend_deliveries(&person(), workspace).await.unwrap();
+    scene.clock.advance(minutes(60));
+    assert_eq!(deliverer.turn().await.unwrap(), None);
+    scene.offboarding_is(OffboardingState::Started).await;
+    app.resume_deliveries(&person(), workspace).await.unwrap();
+    scene.run(&deliverer).await;
+    assert_eq!((fake.sends(), fake.acted()), (2, 2));
+    scene.offboarding_is(OffboardingState::Completed).await;
+}

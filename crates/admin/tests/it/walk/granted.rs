@@ -35,6 +35,7 @@ pub(super) async fn all(world: &World) {
     mdm_services(world).await;
     offboardings(world).await;
     effects(world).await;
+    deliveries(world).await;
     rule_in_force(world).await;
     holds(world).await;
     record(world).await;
@@ -323,6 +324,15 @@ async fn mdm_services(world: &World) {
 }
 
 /// Nobody delivers here: what an MDM service would have done is noted by hand.
+async fn deliveries(world: &World) {
+    let path = format!("{WS}/deliveries");
+    world.get(&path).await.is(200);
+    world.post(&format!("{path}/resume"), json!({})).await.refused(409);
+    world.post(&format!("{path}/suspend"), json!({})).await.is(200);
+    world.get(&path).await.is(200);
+    world.post(&format!("{path}/resume"), json!({})).await.is(200);
+}
+
 async fn effects(world: &World) {
     let requested = world.items(&format!("{WS}/effects?state=requested")).await;
     let path = |index: usize| format!("{WS}/effects/{}", requested[index]["id"].as_str().unwrap());
