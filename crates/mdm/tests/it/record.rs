@@ -91,7 +91,7 @@ impl Scene {
     /// Brings somebody with a device, and deletes them.
     async fn offboard(&self, external_id: Option<String>) {
         let (app, workspace) = (&self.app, &self.workspace);
-        let person = Person { id: "owner".into(), ids: RequestIds::default() };
+        let person = Person::owner("owner", RequestIds::default());
         app.create_workspace(&person, "acme", "Acme", Plan::Enterprise).await.unwrap();
         let saml = Saml {
             entity_id: "https://idp.example".into(),
