@@ -63,14 +63,14 @@ pub(crate) async fn run(muster: &Path, sizes: Sizes, report: &mut Report) -> any
     report.rate(format!("{count} people get another title, {CONNECTIONS} connections"), &titles);
 
     let rest = scene.rest().await?;
-    let (beside, deactivated) = scene.beside(scene.deactivate()).await?;
+    let (beside, deactivated) = Box::pin(scene.beside(scene.deactivate())).await?;
     let what = format!("{count} people are deactivated and held");
     rows(&what, &beside, &rest, Some(BUDGET), report);
     report.rate(format!("deactivate {count} people, {CONNECTIONS} connections"), &deactivated);
     scene.brake(report).await?;
 
     let rest = scene.rest().await?;
-    let (beside, drained) = scene.beside(scene.approve()).await?;
+    let (beside, drained) = Box::pin(scene.beside(scene.approve())).await?;
     let what = format!("{} removals are carried out", thousands(precise(drained.orders)));
     rows(&what, &beside, &rest, Some(BUDGET), report);
     let rate = precise(drained.calls) / drained.seconds;

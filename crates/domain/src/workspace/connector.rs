@@ -331,26 +331,8 @@ impl Workspace {
             WorkspaceEvent::TokenRevoked { token, .. } => {
                 known.tokens.entry(*token).and_modify(|token| token.revoked = Some(stamp.at));
             }
-            WorkspaceEvent::ConnectorAdded { .. }
-            | WorkspaceEvent::ConnectorRemoved { .. }
-            | WorkspaceEvent::Created { .. }
-            | WorkspaceEvent::Renamed { .. }
-            | WorkspaceEvent::PlanChanged { .. }
-            | WorkspaceEvent::Closed {}
-            | WorkspaceEvent::SamlConfigured { .. }
-            | WorkspaceEvent::SamlRemoved { .. }
-            | WorkspaceEvent::JitSwitchedOff { .. }
-            | WorkspaceEvent::AccessSet { .. }
-            | WorkspaceEvent::RoleMappingSet { .. }
-            | WorkspaceEvent::PolicyAdded { .. }
-            | WorkspaceEvent::PolicyRemoved { .. }
-            | WorkspaceEvent::MdmServiceSet { .. }
-            | WorkspaceEvent::MdmServiceRemoved { .. }
-            | WorkspaceEvent::ApiAccessGranted { .. }
-            | WorkspaceEvent::ApiAccessRevoked { .. }
-            | WorkspaceEvent::ProvisioningLogKept { .. }
-            | WorkspaceEvent::DeliveriesSuspended { .. }
-            | WorkspaceEvent::DeliveriesResumed {} => {}
+            // Done above, or about no connector: those have left already.
+            _ => {}
         }
     }
 }

@@ -126,13 +126,8 @@ impl Decider for Workspace {
     fn evolve(&mut self, event: &WorkspaceEvent, stamp: &Stamp) {
         match event {
             WorkspaceEvent::Created { name, plan } => {
-                *self = Self {
-                    open: true,
-                    name: name.clone(),
-                    plan: *plan,
-                    created: stamp.at,
-                    ..Self::default()
-                };
+                let (name, plan, created) = (name.clone(), *plan, stamp.at);
+                *self = Self { open: true, name, plan, created, ..Self::default() };
             }
             WorkspaceEvent::Renamed { name } => self.name.clone_from(name),
             WorkspaceEvent::PlanChanged { plan } => self.plan = *plan,
