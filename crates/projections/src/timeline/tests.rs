@@ -70,7 +70,7 @@ fn story() -> Story {
 
 #[test]
 fn a_row_says_which_event_is_about_whom() {
-    expect![[r#"
+    expect![[r"
         [acme mentions]
         00000000-0000-0000-0000-000000000001	2	00000000-0000-0000-0000-00000000000a	1
         00000000-0000-0000-0000-000000000001	5	\N	\N
@@ -89,7 +89,7 @@ fn a_row_says_which_event_is_about_whom() {
         [acme holders]
         [acme actions]
         00000000-0000-0000-0000-000000000032	00000000-0000-0000-0000-000000000002
-    "#]]
+    "]]
     .assert_eq(&story().rows(&Timeline));
 }
 
