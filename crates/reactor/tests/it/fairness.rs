@@ -74,16 +74,14 @@ async fn what_a_service_reports_is_asked_about_at_once() {
     let (scene, fakes) = owed(3, 0, Doing::Slow).await;
     let (services, tells) = Telling::by(&fakes[0]);
     let deliverer = tokio::spawn(reactor::deliverer::run(scene.deliverer(services)));
-    let mut ticks = scene.app.log().watch();
-    while scene.count("device.action_acknowledged").await < 3 {
-        ticks.changed().await.unwrap();
-    }
+    fakes[0].asked(3).await;
     fakes[0].does(Doing::Fine);
     let rows = scene.app.read_models().effects().actions(&scene.workspace, None, 0, 100).unwrap();
     // Again, and about what nobody knows: neither does any harm.
     for action in [rows[1].id, rows[1].id, domain::ids::ActionId::default()] {
         tells.send((scene.workspace.clone(), action)).unwrap();
     }
+    let mut ticks = scene.app.log().watch();
     while scene.count("device.action_confirmed").await < 1 {
         ticks.changed().await.unwrap();
     }

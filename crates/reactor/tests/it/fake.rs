@@ -67,6 +67,8 @@ pub(crate) struct Fake {
     state: Mutex<State>,
     /// How many calls have come to the point where the deliverer dies.
     hung: watch::Sender<usize>,
+    /// How often it was asked how an order stands.
+    asked: watch::Sender<usize>,
 }
 
 impl Fake {
@@ -89,6 +91,7 @@ impl Fake {
             received: Mutex::new(Received::Unsure),
             state: Mutex::default(),
             hung: watch::Sender::new(0),
+            asked: watch::Sender::new(0),
         })
     }
 
@@ -115,6 +118,11 @@ impl Fake {
     /// Waits until so many calls hang.
     pub(crate) async fn hung(&self, calls: usize) {
         self.hung.subscribe().wait_for(|hung| *hung >= calls).await.unwrap();
+    }
+
+    /// Waits until it was asked so often how an order stands.
+    pub(crate) async fn asked(&self, times: usize) {
+        self.asked.subscribe().wait_for(|asked| *asked >= times).await.unwrap();
     }
 
     /// How many orders have reached it.
@@ -188,6 +196,7 @@ impl Mdm for Fake {
         Box::pin(async move {
             let asked = self.state.lock().done.get(&order.action).copied().unwrap();
             let ready = if *self.doing.lock() == Doing::Slow { asked + SLOW } else { asked };
+            self.asked.send_modify(|asked| *asked += 1);
             if self.clock.now() < ready {
                 return Ok(Standing::Accepted);
             }
