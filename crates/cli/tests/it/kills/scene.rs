@@ -1,6 +1,9 @@
 //! A server with somebody whose devices belong to a webhook, and the receiver of that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
@@ -18,6 +21,9 @@ use crate::WORKSPACE;
 
 /// 32 bytes of `k`, in base64.
 const SECRET: &str = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
+
+/// How long the service waits to be called, in seconds. An order that has failed comes again within twenty.
+const PATIENCE_SECONDS: u64 = 100;
 
 /// See the module.
 pub(super) struct Scene {
@@ -83,7 +89,7 @@ impl Scene {
             Killed::BeforeSending => {
                 receiver.keeps_callers_waiting();
                 self.deactivate().await?;
-                receiver.until_waiting(cut_off).await;
+                self.in_time("callers", self.receiver.until_waiting(cut_off)).await?;
             }
             Killed::AfterSending => {
                 let fault = match case.doing {
@@ -92,7 +98,7 @@ impl Scene {
                 };
                 receiver.whenever(move |it| is_order(it).then(|| fault.clone()));
                 self.deactivate().await?;
-                receiver.until(|all| orders(all).count() == cut_off).await;
+                self.until_ordered(cut_off).await?;
             }
             Killed::BeforeRecording => self.die_before_recording().await?,
         }
@@ -121,22 +127,40 @@ impl Scene {
         self.deactivate().await?;
         match self.case.doing {
             Doing::Refusing | Doing::Down => {
-                self.receiver.until(|all| orders(all).count() == cut_off).await;
+                self.until_ordered(cut_off).await?;
             }
-            Doing::Fine | Doing::Losing => self.until_asked(cut_off).await,
+            Doing::Fine | Doing::Losing => self.until_asked(cut_off).await?,
             Doing::Slow => {
-                self.until_asked(self.case.actions()).await;
+                self.until_asked(self.case.actions()).await?;
                 self.ask_again(|receiver| receiver.whenever(ending)).await?;
                 let asked = self.receiver.received().len();
-                self.receiver.until(|all| all.len() >= asked + cut_off).await;
+                let enough = self.receiver.until(|all| all.len() >= asked + cut_off);
+                self.in_time("more questions", enough).await?;
             }
         }
         Ok(())
     }
 
+    /// Waits until so many orders have reached the service.
+    async fn until_ordered(&self, count: usize) -> anyhow::Result<()> {
+        let enough = self.receiver.until(|all| orders(all).count() >= count);
+        self.in_time(&format!("{count} orders"), enough).await
+    }
+
     /// Waits until the service was asked about so many orders.
-    async fn until_asked(&self, count: usize) {
-        self.receiver.until(|all| asked(all).len() >= count).await;
+    async fn until_asked(&self, count: usize) -> anyhow::Result<()> {
+        let enough = self.receiver.until(|all| asked(all).len() >= count);
+        self.in_time(&format!("questions about {count} orders"), enough).await
+    }
+
+    /// Says what is missing, where nothing more would be said than that the test did not end.
+    async fn in_time(&self, what: &str, enough: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let patience = Duration::from_secs(PATIENCE_SECONDS);
+        tokio::time::timeout(patience, enough).await.with_context(|| {
+            let received = self.receiver.received();
+            let (orders, asked) = (orders(&received).count(), asked(&received).len());
+            format!("{:?}: no {what}, but {orders} orders and {asked} questions", self.case)
+        })
     }
 
     /// Lets the service be done. What it has taken it is asked about every half minute, and at once after
@@ -165,11 +189,11 @@ impl Scene {
             (Doing::Fine | Doing::Slow | Doing::Losing, _) => receiver.does_well(),
         }
         self.server.restart().await?;
-        self.receiver.until(|all| orders(all).count() >= case.orders()).await;
+        self.until_ordered(case.orders()).await?;
         if case.doing == Doing::Refusing {
             return self.until_parked().await;
         }
-        self.until_asked(case.actions()).await;
+        self.until_asked(case.actions()).await?;
         if case.doing == Doing::Slow && case.killed != Killed::BeforeRecording {
             self.ask_again(|_| {}).await?;
         }
