@@ -28,6 +28,7 @@ mod api_access;
 mod ask;
 mod attribute_history;
 mod attribute_mapping;
+mod backups;
 mod body;
 mod connectors;
 mod databases;
@@ -121,6 +122,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     effects::endpoints,
     deliveries::endpoints,
     projections::endpoints,
+    backups::endpoints,
 ];
 
 /// Adds `/api/v1` to a server.

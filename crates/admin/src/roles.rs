@@ -51,6 +51,7 @@ const TABLE: &[(Needs, &[&str])] = &[
             "GET /workspaces/{ws}/connectors/{connector}/provisioning/apply",
             "GET /workspaces/{ws}/connectors/{connector}/tokens",
             "GET /workspaces/{ws}/consistency",
+            "GET /workspaces/{ws}/deliveries",
             "GET /workspaces/{ws}/effects",
             "GET /workspaces/{ws}/effects/{id}",
             "GET /workspaces/{ws}/holds",
@@ -62,6 +63,7 @@ const TABLE: &[(Needs, &[&str])] = &[
             "GET /workspaces/{ws}/offboardings/{id}",
             "GET /workspaces/{ws}/proof",
             "GET /workspaces/{ws}/role-mapping/progress",
+            "GET /backups",
             "GET /projections",
         ],
     ),
@@ -125,8 +127,11 @@ const TABLE: &[(Needs, &[&str])] = &[
     (
         Needs::Operate,
         &[
+            "POST /backups",
             "POST /projections/rebuild",
             "POST /projections/verify",
+            "POST /workspaces/{ws}/deliveries/resume",
+            "POST /workspaces/{ws}/deliveries/suspend",
             "POST /workspaces/{ws}/effects/{id}/cancel",
             "POST /workspaces/{ws}/effects/{id}/give-up",
             "POST /workspaces/{ws}/effects/{id}/retry",

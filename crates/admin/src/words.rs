@@ -67,6 +67,11 @@ pub(crate) fn connector_state() -> RefOr<Schema> {
     one_of(["active", "paused"])
 }
 
+/// How a backup stands.
+pub(crate) fn backup_state() -> RefOr<Schema> {
+    one_of(["running", "completed", "failed"])
+}
+
 /// Whether what is owed to devices is sent.
 pub(crate) fn deliveries_state() -> RefOr<Schema> {
     one_of(["active", "suspended"])

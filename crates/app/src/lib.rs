@@ -138,6 +138,7 @@ pub struct App {
     jobs_run_on: std::sync::OnceLock<tokio::runtime::Handle>,
     set_up: std::sync::OnceLock<std::sync::Weak<dyn admin::mdm_services::SetUp>>,
     endings: admin::follow::Endings,
+    backups: std::sync::OnceLock<Arc<backup::Backups>>,
     /// Held while the services of a workspace and their credentials change together.
     mdm_settings: tokio::sync::Mutex<()>,
 }
@@ -178,6 +179,7 @@ impl App {
             jobs_run_on: std::sync::OnceLock::new(),
             set_up: std::sync::OnceLock::new(),
             endings: admin::follow::Endings::default(),
+            backups: std::sync::OnceLock::new(),
             mdm_settings: tokio::sync::Mutex::default(),
         })
     }

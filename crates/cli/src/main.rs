@@ -5,6 +5,7 @@
 
 mod api;
 mod audit;
+mod backup;
 mod check;
 mod demo;
 mod node;
@@ -13,6 +14,7 @@ mod otlp;
 mod output;
 mod projections;
 mod remote;
+mod restore;
 mod serve;
 mod simulate;
 
@@ -86,6 +88,10 @@ enum Command {
     /// Read and check the record.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Copy everything to where it outlives this machine; what is there already is added to.
+    Backup(backup::Options),
+    /// Make a data directory of a backup, whole or as it was at an earlier point.
+    Restore(restore::Options),
     /// Look after read models.
     #[command(subcommand)]
     Projections(projections::Command),
@@ -117,6 +123,8 @@ fn main() -> ExitCode {
                 Command::Hold(command) => api::hold::run(command).await,
                 Command::Access(command) => api::access::run(command).await,
                 Command::Audit(command) => audit::run(command).await,
+                Command::Backup(options) => backup::run(options).await,
+                Command::Restore(options) => restore::run(options).await,
                 Command::Projections(command) => projections::run(command).await,
             }
         })

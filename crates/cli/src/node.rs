@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::Context;
 use app::{App, Notary, Parts, SystemIds, admin::mdm_services::SetUp, policies};
-use event_log::{Clock, EventLog, SqliteLog, SqliteOptions, SystemClock};
+use backup::{Backups, Place};
+use event_log::{Clock, EventLog, SqliteLog, SqliteOptions, SystemClock, ledger};
 use projections::ReadModels;
 use reactor::{
     deliverer::{self, Deliverer},
@@ -53,6 +54,19 @@ pub(crate) fn open_notary(
     Notary::open(&path, master_key.as_ref(), SystemClock.now()).context("opening the signing keys")
 }
 
+/// What a backup is made of.
+pub(crate) fn backup_source(
+    data_dir: &Path,
+    signing_keys: Option<&Path>,
+    ledger: Option<&Path>,
+    master_key: Option<[u8; 32]>,
+    notary: Arc<Notary>,
+) -> backup::Source {
+    let signing_keys = signing_keys.map_or_else(|| data_dir.join("signing.keys"), Path::to_owned);
+    let ledger = ledger.map_or_else(|| data_dir.join(ledger::FILE), Path::to_owned);
+    backup::Source { data_dir: data_dir.to_owned(), notary, signing_keys, ledger, master_key }
+}
+
 /// Opens the read models of a data directory.
 pub(crate) fn open_read_models(
     data_dir: &Path,
@@ -75,6 +89,7 @@ impl Node {
                  the new public key"
             );
         }
+        let notary = Arc::new(notary);
         let read_models = open_read_models(&settings.data_dir, &log)?;
         let (admin_digest, new_token) = admin(&log, settings.admin_token.as_deref())?;
         let app = App::new(Parts {
@@ -84,8 +99,15 @@ impl Node {
             ids: Arc::new(SystemIds),
             public_url,
             admin_digest,
-            notary: Arc::new(notary),
+            notary: Arc::clone(&notary),
         });
+        if let Some(dir) = settings.backup_dir.clone() {
+            let (data_dir, key) = (&settings.data_dir, settings.master_key);
+            let ledger = settings.erasure_ledger.as_deref();
+            let source = backup_source(data_dir, signing_keys, ledger, key, notary);
+            let place = Place { dir, keys: settings.backup_keys_dir.clone() };
+            app.back_up_with(Backups::new(source, place, Arc::new(SystemClock)));
+        }
         if let Some(per_second) = settings.requests_per_second {
             app.limit_requests(per_second);
         }

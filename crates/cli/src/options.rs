@@ -63,6 +63,12 @@ pub(crate) struct ServerOptions {
     /// erasures.ledger in the data directory]
     #[arg(long, env = "MUSTER_ERASURE_LEDGER")]
     erasure_ledger: Option<PathBuf>,
+    /// Where `muster backup` has the server put backups. [default: nowhere]
+    #[arg(long, env = "MUSTER_BACKUP_DIR")]
+    backup_dir: Option<PathBuf>,
+    /// Where it puts keys and signing keys, apart from the rest. [default: with the rest]
+    #[arg(long, env = "MUSTER_BACKUP_KEYS_DIR")]
+    backup_keys_dir: Option<PathBuf>,
     /// A TOML file with these settings, names with underscores.
     #[arg(long, env = "MUSTER_CONFIG")]
     #[serde(skip)]
@@ -91,6 +97,8 @@ pub(crate) struct Settings {
     pub(crate) master_key: Option<[u8; 32]>,
     pub(crate) signing_keys: Option<PathBuf>,
     pub(crate) erasure_ledger: Option<PathBuf>,
+    pub(crate) backup_dir: Option<PathBuf>,
+    pub(crate) backup_keys_dir: Option<PathBuf>,
 }
 
 impl ServerOptions {
@@ -135,6 +143,8 @@ impl ServerOptions {
             master_key: self.master_key.or(file.master_key).as_deref().map(key).transpose()?,
             signing_keys: self.signing_keys.or(file.signing_keys),
             erasure_ledger: self.erasure_ledger.or(file.erasure_ledger),
+            backup_dir: self.backup_dir.or(file.backup_dir),
+            backup_keys_dir: self.backup_keys_dir.or(file.backup_keys_dir),
         })
     }
 }

@@ -70,6 +70,9 @@ pub enum OpenError {
     /// Another process, or another log in this one, has the directory.
     #[error("another process uses the data directory {}", .0.display())]
     InUse(PathBuf),
+    /// A restore was cut off in the middle: what is there may lack anything.
+    #[error("a restore into {} was not finished: remove the directory and restore again", .0.display())]
+    HalfRestored(PathBuf),
     /// The SQLite that was linked has a fault that can destroy a log.
     #[error("SQLite {0} is too old: 3.51.3 or newer is needed")]
     SqliteTooOld(&'static str),

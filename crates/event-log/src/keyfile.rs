@@ -367,6 +367,29 @@ fn wrap_all(conn: &mut Connection, master: &MasterKey) -> rusqlite::Result<()> {
     tx.commit()
 }
 
+/// The first of these keys that is not in a file that is only read, or that does not open. One that was
+/// destroyed on purpose is there.
+pub(crate) fn first_missing(
+    conn: &Connection,
+    master: Option<&MasterKey>,
+    workspace: &WorkspaceId,
+    numbers: &BTreeSet<u64>,
+) -> rusqlite::Result<Option<u64>> {
+    for number in numbers {
+        let is_there = match stored_key(conn, workspace, *number)? {
+            None => false,
+            Some((_, None) | (false, Some(_))) => true,
+            Some((true, Some(bytes))) => master.is_some_and(|master| {
+                master.unwrap(&key_name(workspace.as_str(), *number), &bytes).is_some()
+            }),
+        };
+        if !is_there {
+            return Ok(Some(*number));
+        }
+    }
+    Ok(None)
+}
+
 /// Brings everything from the WAL into the file and empties it, so that no old page stays.
 fn purge(conn: &Connection) -> rusqlite::Result<()> {
     let busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

@@ -15,7 +15,7 @@
 
 mod append;
 mod as_of;
-mod backup;
+pub mod backup;
 mod batch;
 mod claims;
 mod clock;

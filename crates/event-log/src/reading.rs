@@ -245,7 +245,11 @@ impl Reading {
 }
 
 /// Opens what is sealed.
-fn open(workspace: &WorkspaceId, row: EventRow, keys: &HashMap<u64, Lookup>) -> StoredEvent {
+pub(crate) fn open(
+    workspace: &WorkspaceId,
+    row: EventRow,
+    keys: &HashMap<u64, Lookup>,
+) -> StoredEvent {
     let place = Place { workspace, stream: &row.stream, version: row.version, name: &row.name };
     let payload = match row.key {
         None => Payload::Plain(row.payload),

@@ -263,7 +263,7 @@ impl Format {
 
 /// Makes an empty file that only its owner can read: whoever has the keys can read everything. SQLite
 /// gives the files beside it the same rights.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::File::options();
     options.append(true).create(true);
     #[cfg(unix)]

@@ -40,6 +40,8 @@ pub struct SqliteOptions {
     pub master_key: Option<[u8; 32]>,
     /// The file of the ledger of erasures; [`ledger::FILE`] in the directory if `None`.
     pub erasure_ledger: Option<PathBuf>,
+    /// Opens a directory in which a restore is at work: for that restore alone.
+    pub unfinished: bool,
     /// How many appends may wait; one workspace alone may fill half of it.
     pub queue_appends_max: usize,
     /// How many bytes of payload may wait; one workspace alone may fill half of it.
@@ -53,6 +55,7 @@ impl SqliteOptions {
             data_dir: data_dir.into(),
             master_key: None,
             erasure_ledger: None,
+            unfinished: false,
             queue_appends_max: 4_096,
             queue_bytes_max: 32 << 20,
         }
@@ -65,6 +68,7 @@ impl fmt::Debug for SqliteOptions {
             .field("data_dir", &self.data_dir)
             .field("master_key", &self.master_key.is_some())
             .field("erasure_ledger", &self.erasure_ledger)
+            .field("unfinished", &self.unfinished)
             .field("queue_appends_max", &self.queue_appends_max)
             .field("queue_bytes_max", &self.queue_bytes_max)
             .finish()
@@ -113,10 +117,14 @@ impl SqliteLog {
             data_dir,
             master_key,
             erasure_ledger,
+            unfinished,
             queue_appends_max,
             queue_bytes_max,
         } = options;
         let lock = lock_dir(&data_dir)?;
+        if backup::mark(&data_dir).exists() && !unfinished {
+            return Err(OpenError::HalfRestored(data_dir));
+        }
         let path = data_dir.join("log.db");
         let conn = schema::LOG.open(&path)?;
         let shared = Arc::new(Shared::new(Queue::new(queue_appends_max, queue_bytes_max)));
@@ -183,14 +191,9 @@ impl SqliteLog {
         }
     }
 
-    /// Copies log, keys, commands and journal into an empty directory, as they are at this moment. Blocks until the
-    /// copy is on disk; appends and reads go on.
-    ///
-    /// # Errors
-    /// When the copy can not be written, or there is one already.
-    pub fn backup(&self, into: &Path) -> Result<(), Failure> {
-        make_dir(into).map_err(Failure::storage("making the directory of the backup"))?;
-        backup::copy(&self.data_dir, into)
+    /// The directory of the files.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// Stores what is waiting, then stops; later appends fail with [`Failure::Closed`].

@@ -28,6 +28,8 @@ pub(crate) struct Verification<'a> {
     edge: Edge,
     /// Whether a node that is kept is another than what its events make.
     node_at_fault: bool,
+    /// Whether it begins with the first event: else what is kept of streams is not looked through.
+    whole: bool,
     /// The transaction of the last event that has been read.
     transaction: Option<Arc<TransactionRow>>,
 }
@@ -60,8 +62,13 @@ impl<'a> Verification<'a> {
         };
         let claimed = Claimed { no, time, edge };
         let (edge, transaction) = (Edge::default(), None);
-        let node_at_fault = false;
-        Ok(Some(Self { readers, workspace, claimed, edge, node_at_fault, transaction }))
+        let (node_at_fault, whole) = (false, true);
+        Ok(Some(Self { readers, workspace, claimed, edge, node_at_fault, whole, transaction }))
+    }
+
+    /// The same, of what comes after events of which this is the edge: the end of a commit.
+    pub(crate) fn after(self, edge: Edge) -> Self {
+        Self { whole: edge.size() == 0, edge, ..self }
     }
 
     pub(crate) fn done(&self) -> u64 {
@@ -167,6 +174,9 @@ impl<'a> Verification<'a> {
         }
         if self.node_at_fault {
             return beside("a node of the tree is not what its events make");
+        }
+        if !self.whole {
+            return Ok(Verdict::Sound(self.edge.head()));
         }
         let no = self.claimed.no;
         if self.readers.with(DOING, |conn| exists(conn, STREAM_AT_FAULT, no))? {

@@ -228,8 +228,13 @@ impl Line {
 }
 
 /// A time as exports and checkpoints write it.
-pub(crate) fn show_time(at: Micros) -> String {
+pub fn show_time(at: Micros) -> String {
     format!("{:.6}", Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// A time that somebody typed: RFC 3339 with any offset.
+pub fn read_time(text: &str) -> Option<Micros> {
+    text.parse().ok().map(Timestamp::as_microsecond)
 }
 
 fn hash(text: &str) -> Option<Hash> {

@@ -59,6 +59,16 @@ impl Server {
         Self::start_as("serve", binary.into(), settings).await
     }
 
+    /// Starts it on a directory that is there, such as a restored one.
+    ///
+    /// # Errors
+    /// When it does not come to listen.
+    pub async fn start_in(binary: impl Into<PathBuf>, data: TempDir) -> anyhow::Result<Self> {
+        let (binary, command, settings) = (binary.into(), "serve", Vec::new());
+        let process = Process::spawn(&binary, command, &settings, data.path()).await?;
+        Ok(Self { binary, command, settings, data, process })
+    }
+
     /// The same with the workspace that `muster demo` makes.
     ///
     /// # Errors
@@ -94,6 +104,11 @@ impl Server {
     /// Its data directory.
     pub fn data_dir(&self) -> &Path {
         self.data.path()
+    }
+
+    /// Where it puts backups.
+    pub fn backup_dir(&self) -> PathBuf {
+        backup_dir(self.data.path())
     }
 
     /// What it has written to its standard error since the first start.
@@ -178,6 +193,11 @@ fn log_file(data: &Path) -> PathBuf {
     data.with_extension("log")
 }
 
+/// Beside the data directory, too.
+fn backup_dir(data: &Path) -> PathBuf {
+    data.with_extension("backup")
+}
+
 impl Drop for Server {
     /// The process goes first, and all the way: it would still write into the directory while that is
     /// being removed.
@@ -190,6 +210,7 @@ impl Drop for Server {
             std::thread::yield_now();
         }
         drop(std::fs::remove_file(log_file(self.data.path())));
+        drop(std::fs::remove_dir_all(self.backup_dir()));
     }
 }
 
@@ -205,6 +226,7 @@ impl Process {
             .args([command, "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data)
             .env("MUSTER_ADMIN_TOKEN", ADMIN_TOKEN)
+            .env("MUSTER_BACKUP_DIR", backup_dir(data))
             .env("RUST_LOG", "info")
             .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())

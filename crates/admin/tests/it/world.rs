@@ -106,6 +106,22 @@ impl World {
         Self { app, _read_models: dir, ..self }.awake()
     }
 
+    /// Lets the API make backups, in a directory that goes with what is returned.
+    pub(crate) fn back_up(&self) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let source = backup::Source {
+            data_dir: self.log.data_dir().to_owned(),
+            notary: Arc::new(app::Notary::temporary().unwrap()),
+            signing_keys: self.log.data_dir().join("signing.keys"),
+            ledger: self.log.data_dir().join("erasures.ledger"),
+            master_key: None,
+        };
+        let place = backup::Place { dir: dir.path().join("backup"), keys: None };
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.app.back_up_with(backup::Backups::new(source, place, clock));
+        dir
+    }
+
     /// A world whose policies do not run.
     pub(crate) fn asleep() -> Self {
         let clock = Arc::new(ManualClock::at(NOW));

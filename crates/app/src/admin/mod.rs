@@ -10,12 +10,14 @@
 //! - [`events`], [`provisioning_log`], [`offboardings`], [`effects`], [`deliveries`], [`holds`], [`projections`]: what happened,
 //!   what was asked, what follows, what waits, what is shown
 //! - [`api_access`]: who may ask all that, and as what
+//! - [`backups`]: what is left of it all when the machine is lost
 //! - [`proofs`]: what proves that nobody has changed what happened
 
 pub mod access;
 pub mod accounts;
 pub mod api_access;
 pub mod attributes;
+pub mod backups;
 pub mod connectors;
 pub mod deliveries;
 pub mod devices;

@@ -7,15 +7,15 @@ use record::{Checkpoint, Note, Verifier, checkpoint};
 
 /// What is believed.
 #[derive(Default)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     pub(super) keys: Vec<Verifier>,
-    pub(super) kept: Vec<Checkpoint>,
+    pub(crate) kept: Vec<Checkpoint>,
 }
 
 impl Trust {
     /// Reads what a command names. Where there are keys, whatever was kept has to be signed by one
     /// of them; a last checkpoint that one has signed adds the key that follows it.
-    pub(super) fn read(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Self> {
+    pub(crate) fn read(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Self> {
         let mut trust = Self::default();
         for key in keys {
             trust.keys.extend(verifiers(key)?);

@@ -17,6 +17,8 @@ use app::Notary;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub(crate) use keys::Trust;
+
 use crate::{api::provisioning_log, node, options};
 
 /// What to do with the record.
@@ -74,6 +76,14 @@ impl Offline {
     fn notary(&self) -> anyhow::Result<Notary> {
         let data_dir = self.data_dir.clone().unwrap_or_default();
         node::open_notary(&data_dir, self.signing_keys.as_deref(), self.master_key()?)
+    }
+
+    /// The data directory as the source of a backup, once the log is open.
+    pub(crate) fn backup_source(&self) -> anyhow::Result<backup::Source> {
+        let data_dir = self.data_dir.clone().unwrap_or_default();
+        let notary = Arc::new(self.notary()?);
+        let (signing_keys, ledger) = (self.signing_keys.as_deref(), self.erasure_ledger.as_deref());
+        Ok(node::backup_source(&data_dir, signing_keys, ledger, self.master_key()?, notary))
     }
 
     fn master_key(&self) -> anyhow::Result<Option<[u8; 32]>> {

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has to stop")]
 
 mod attributes;
+mod backup;
 mod bad_input;
 mod brake;
 mod check;

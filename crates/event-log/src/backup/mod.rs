@@ -1,32 +1,44 @@
-//! A copy of the log, made while it is in use.
+//! Copies of a log: made while it is in use, added to, and made into a log again.
+//!
+//! The copy of `log.db` is a log itself, and grows: events are never changed, so that only those are
+//! read that it lacks. It is at every moment the beginning of each workspace's history, whole commits
+//! and with its tree, whenever the copying was cut off. What is in use is read page by page, in reads
+//! that end at once: a long one would keep the write-ahead log from starting over. Each event is hashed
+//! on the way, so that nothing enters a copy that does not fit its leaf and its tree.
+//!
+//! Claims are not copied. They follow from the events, and whoever makes a log of a copy makes them from
+//! these.
 //!
 //! The log is copied first, then the keys: whatever the copy of the log holds was sealed with keys
 //! that were on disk before it, so that the copy of the keys has them. Keys that were destroyed
 //! meanwhile are missing from it, which is as it should be. Commands that were given after the
 //! copy of the log belong to actions that it shows as not sent yet. The journal comes last; nothing depends on
 //! how far it has come.
+//!
+//! - `copy`, `page`: events, from one log to another
+//! - `small`: the other files, each replaced as a whole
+//! - `claims`: what they are, made from the events
 
-use std::fs::File;
-use std::path::Path;
+mod claims;
+mod copy;
+mod page;
+mod small;
 
-use rusqlite::Connection;
+use std::path::{Path, PathBuf};
 
-use crate::{Failure, schema};
+use crate::WorkspaceId;
 
-/// Copies the files from one directory to another, which has none of them.
-pub(crate) fn copy(from: &Path, into: &Path) -> Result<(), Failure> {
-    let doing = "making a backup";
-    for name in ["log.db", "keys.db", "commands.db", "journal.db"] {
-        let conn = schema::open_reader(&from.join(name)).map_err(Failure::storage(doing))?;
-        let target = into.join(name);
-        vacuum(&conn, &target).map_err(Failure::storage(doing))?;
-        // SQLite leaves the copy in the page cache.
-        File::open(&target).and_then(|file| file.sync_all()).map_err(Failure::storage(doing))?;
-    }
-    File::open(into).and_then(|dir| dir.sync_all()).map_err(Failure::storage(doing))
-}
+pub use claims::{Claims, ClaimsError, Held};
+pub use copy::{Copied, Copying, Uncopied, tree_at};
+pub use small::{cut_journal, files, first_missing_key, keys};
 
-/// Copies what is in use, in one snapshot. Nobody waits for it, nor it for them.
-fn vacuum(conn: &Connection, target: &Path) -> rusqlite::Result<()> {
-    conn.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop)
+/// Stands in a data directory while a restore is at work in it: nobody opens it until that is done.
+pub const UNFINISHED: &str = "restore.unfinished";
+
+/// A workspace, and how many of its first events are meant; `None` means all.
+pub type Upto = (WorkspaceId, Option<u64>);
+
+/// Where the mark of an unfinished restore lies.
+pub fn mark(data_dir: &Path) -> PathBuf {
+    data_dir.join(UNFINISHED)
 }

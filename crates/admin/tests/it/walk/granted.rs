@@ -41,6 +41,7 @@ pub(super) async fn all(world: &World) {
     record(world).await;
     history(world).await;
     projections(world).await;
+    backups(world).await;
 }
 
 async fn workspaces(world: &World) {
@@ -324,6 +325,15 @@ async fn mdm_services(world: &World) {
 }
 
 /// Nobody delivers here: what an MDM service would have done is noted by hand.
+async fn backups(world: &World) {
+    world.post("/backups", json!({})).await.refused(409);
+    let place = world.back_up();
+    world.get("/backups").await.is(200);
+    world.post("/backups", json!({})).await.is(201);
+    world.get("/backups?limit=1").await.is(200);
+    drop(place);
+}
+
 async fn deliveries(world: &World) {
     let path = format!("{WS}/deliveries");
     world.get(&path).await.is(200);

@@ -1,0 +1,329 @@
+//! Making an installation of a backup, whole or as it was at an earlier point.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use event_log::backup::{self, Claims, ClaimsError, Copied, Copying, Uncopied};
+use event_log::{Failure, Micros, OpenError, TreeHead, WorkspaceId, ledger};
+use record::{Checkpoint, Notary, NotaryError, Verifier};
+
+use crate::claims::held;
+use crate::place::{Place, copy, make_dir, read, replace, sync_parent};
+use crate::suspend::{self, SuspendError};
+use crate::take::SIGNING_KEYS;
+use crate::{Manifest, ManifestError, Part, Progress};
+
+/// Up to where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// All that the backup has.
+    Everything,
+    /// One workspace up to a position, the others whole.
+    Position(WorkspaceId, u64),
+    /// Each workspace up to what was recorded at a time or before it.
+    Time(Micros),
+}
+
+/// What is to be restored, and where.
+#[derive(Clone, Debug)]
+pub struct Restore {
+    /// The backup.
+    pub from: Place,
+    /// The data directory that is made: it must not be there, or be empty.
+    pub into: PathBuf,
+    /// Up to where.
+    pub until: Until,
+    /// Ledgers of erasures beside the backup's own: what they name is destroyed before anything is read.
+    pub ledgers: Vec<PathBuf>,
+    /// Checkpoints that the operator has kept.
+    pub kept: Vec<Checkpoint>,
+    /// What wraps the keys.
+    pub master_key: Option<[u8; 32]>,
+}
+
+/// What was restored of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Its slug.
+    pub workspace: WorkspaceId,
+    /// How many events the backup has.
+    pub known: u64,
+    /// Size and root of what was restored of them.
+    pub head: TreeHead,
+    /// How many of the checkpoints that were kept vouch for it.
+    pub vouched: usize,
+    /// The sizes of those that cover more than was restored: they will not fit any more.
+    pub beyond: Vec<u64>,
+}
+
+/// Why nothing was restored. What is in the directory is good for nothing then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// A restore makes a directory, and replaces nothing.
+    #[error("{} is not empty: a restore needs a directory of its own", .0.display())]
+    NotEmpty(PathBuf),
+    /// There is no such workspace in the backup.
+    #[error("the backup has no workspace {0}")]
+    NoWorkspace(WorkspaceId),
+    /// There are not so many events.
+    #[error("the backup has {1} events of the workspace {0}")]
+    NotSoMany(WorkspaceId, u64),
+    /// The keys are not there.
+    #[error("there are no keys in {}: say where they are with --keys-from", .0.display())]
+    NoKeys(PathBuf),
+    /// The checkpoint of the manifest was not signed by the installation's key.
+    #[error("the manifest's checkpoint of {0} is not signed by a key of the backup")]
+    Unsigned(WorkspaceId),
+    /// Somebody has changed the backup.
+    #[error("workspace {workspace}: the events in the backup are others than those of {what}")]
+    Changed {
+        /// Which workspace.
+        workspace: WorkspaceId,
+        /// Which checkpoint says so.
+        what: String,
+    },
+    /// No manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The log does not read.
+    #[error(transparent)]
+    Log(#[from] Uncopied),
+    /// Claims do not follow from the events.
+    #[error(transparent)]
+    Claims(#[from] ClaimsError),
+    /// Deliveries could not be suspended.
+    #[error(transparent)]
+    Suspend(#[from] SuspendError),
+    /// A file does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The signing keys do not open.
+    #[error(transparent)]
+    Notary(#[from] NotaryError),
+    /// A file beside the log does not read.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// A file could not be read or written.
+    #[error("restoring")]
+    File(#[from] io::Error),
+}
+
+/// Makes an installation of a backup in a directory of its own. Blocks until it is checked and on disk.
+///
+/// Nothing is sent to the devices of a restored workspace until a person resumes deliveries. Cut off, or
+/// refused, what is in the directory does not open.
+///
+/// # Errors
+/// [`RestoreError`].
+pub fn restore(
+    order: &Restore,
+    now: Micros,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Restored>, RestoreError> {
+    let Restore { from, into, .. } = order;
+    let manifest = Manifest::read(&from.dir)?;
+    if !from.keys_dir().join("keys.db").exists() {
+        return Err(RestoreError::NoKeys(from.keys_dir().to_owned()));
+    }
+    begin(into)?;
+    backup::keys(from.keys_dir(), into)?;
+    copy(&from.keys_dir().join(SIGNING_KEYS), &into.join(SIGNING_KEYS))?;
+    backup::files(&from.dir, into)?;
+    let log = Copying::open(&from.dir, into)?;
+    apply_ledgers(order)?;
+    let heads = signed_heads(&manifest, order, now)?;
+    let copied = copy_log(&log, order, &heads, progress)?;
+    cut_journal(&log, order, &heads, &copied)?;
+    log.finish()?;
+    let restored = compare(order, &heads, &copied)?;
+    make_claims(order, &copied, progress)?;
+    suspend::deliveries(order, &manifest, &restored, now)?;
+    fs::remove_file(backup::mark(into))?;
+    sync_parent(&backup::mark(into))?;
+    Ok(restored)
+}
+
+/// Makes the directory, and marks it as one that is not to be used.
+fn begin(into: &Path) -> Result<(), RestoreError> {
+    make_dir(into)?;
+    if fs::read_dir(into)?.next().is_some() {
+        return Err(RestoreError::NotEmpty(into.to_owned()));
+    }
+    File::create(backup::mark(into))?.sync_all()?;
+    sync_parent(&backup::mark(into))?;
+    Ok(sync_parent(into)?)
+}
+
+/// What the manifest says of each workspace, signed by the installation.
+fn signed_heads(
+    manifest: &Manifest,
+    order: &Restore,
+    now: Micros,
+) -> Result<Vec<(WorkspaceId, TreeHead)>, RestoreError> {
+    let path = order.into.join(SIGNING_KEYS);
+    let notary = Notary::open(&path, order.master_key.as_ref(), now)?;
+    let signed = |part: &Part| {
+        let (workspace, head) = part.head()?;
+        let keys = notary.keys(&workspace)?;
+        let keys: Vec<Verifier> = keys.into_iter().map(|key| key.verifier).collect();
+        match part.note()?.verify(&keys) {
+            Ok(_) => Ok((workspace, head)),
+            Err(_) => Err(RestoreError::Unsigned(workspace)),
+        }
+    };
+    manifest.workspaces.iter().map(signed).collect()
+}
+
+/// How many events of a workspace are wanted.
+fn wanted(
+    log: &Copying,
+    until: &Until,
+    workspace: &WorkspaceId,
+    known: u64,
+) -> Result<u64, RestoreError> {
+    match until {
+        Until::Position(named, position) if named == workspace => {
+            if *position > known {
+                return Err(RestoreError::NotSoMany(workspace.clone(), known));
+            }
+            Ok(*position)
+        }
+        Until::Everything | Until::Position(..) => Ok(known),
+        Until::Time(time) => Ok(log.position_at(workspace, *time)?.min(known)),
+    }
+}
+
+fn copy_log(
+    log: &Copying,
+    order: &Restore,
+    heads: &[(WorkspaceId, TreeHead)],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Copied>, RestoreError> {
+    if let Until::Position(named, _) = &order.until
+        && !heads.iter().any(|(workspace, _)| workspace == named)
+    {
+        return Err(RestoreError::NoWorkspace(named.clone()));
+    }
+    let mut upto = Vec::new();
+    for (workspace, head) in heads {
+        let size = wanted(log, &order.until, workspace, head.size)?;
+        // What was not there yet is not made.
+        if size > 0 {
+            upto.push((workspace.clone(), Some(size)));
+        }
+    }
+    let copied = log.copy(&upto, &mut |done, total| {
+        progress(Progress { what: "events", done, total });
+    })?;
+    for part in &copied {
+        log.check(part)?;
+    }
+    for (workspace, head) in heads {
+        // Of what was copied whole the tree is known already.
+        let whole =
+            copied.iter().find(|it| it.workspace == *workspace && it.head.size == head.size);
+        let found = match whole {
+            Some(copied) => copied.head,
+            None => log.tree(workspace, head.size)?,
+        };
+        if found != *head {
+            let what = format!("the backup's checkpoint of {} events", head.size);
+            return Err(RestoreError::Changed { workspace: workspace.clone(), what });
+        }
+    }
+    Ok(copied)
+}
+
+/// Requests that did what was not restored are not in the provisioning log either.
+fn cut_journal(
+    log: &Copying,
+    order: &Restore,
+    heads: &[(WorkspaceId, TreeHead)],
+    copied: &[Copied],
+) -> Result<(), RestoreError> {
+    for (workspace, head) in heads {
+        let kept = copied.iter().find(|it| it.workspace == *workspace).map_or(0, |it| it.head.size);
+        if kept < head.size
+            && let Some(time) = log.time_of(workspace, kept + 1)?
+        {
+            backup::cut_journal(&order.into, workspace, time - 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares what was restored with the checkpoints that were kept.
+fn compare(
+    order: &Restore,
+    heads: &[(WorkspaceId, TreeHead)],
+    copied: &[Copied],
+) -> Result<Vec<Restored>, RestoreError> {
+    let mut restored = Vec::new();
+    for Copied { workspace, head, .. } in copied {
+        let known = heads.iter().find(|(it, _)| it == workspace).map_or(0, |(_, head)| head.size);
+        let (mut vouched, mut beyond) = (0, Vec::new());
+        for kept in order.kept.iter().filter(|it| it.workspace() == workspace.as_str()) {
+            if kept.head.size > head.size {
+                beyond.push(kept.head.size);
+            } else if backup::tree_at(&order.into, workspace, kept.head.size)? == Some(kept.head) {
+                vouched += 1;
+            } else {
+                let what = format!("a checkpoint of {} events that was kept", kept.head.size);
+                return Err(RestoreError::Changed { workspace: workspace.clone(), what });
+            }
+        }
+        beyond.sort_unstable();
+        let (workspace, head) = (workspace.clone(), *head);
+        restored.push(Restored { workspace, known, head, vouched, beyond });
+    }
+    Ok(restored)
+}
+
+fn make_claims(
+    order: &Restore,
+    copied: &[Copied],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), RestoreError> {
+    let mut claims = Claims::open(&order.into, order.master_key.as_ref())?;
+    for part in copied {
+        claims.make(&part.workspace, &mut held, &mut |done, total| {
+            progress(Progress { what: "streams", done, total });
+        })?;
+    }
+    claims.close();
+    Ok(())
+}
+
+/// Puts the ledgers together and destroys what they name.
+fn apply_ledgers(order: &Restore) -> Result<(), RestoreError> {
+    let own = order.from.dir.join(ledger::FILE);
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for path in [&own].into_iter().chain(&order.ledgers) {
+        let bytes = match read(path)? {
+            Some(bytes) => bytes,
+            None if path == &own => continue,
+            None => {
+                let what = format!("there is no ledger {}", path.display());
+                return Err(io::Error::new(io::ErrorKind::NotFound, what).into());
+            }
+        };
+        // What is behind the last line break was not written to its end.
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        for line in bytes[..whole].split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            if !lines.iter().any(|known| known == line) {
+                lines.push(line.to_vec());
+            }
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let mut all = lines.join(&b'\n');
+    all.push(b'\n');
+    let path = order.into.join(ledger::FILE);
+    replace(&path, &all)?;
+    ledger::apply(&path, &order.into)?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Making a backup, or adding to one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fs, io};
+
+use event_log::backup::{self, Copied, Copying, Uncopied};
+use event_log::{Failure, Micros, WorkspaceId, ledger};
+use record::Notary;
+
+use crate::place::{Place, copy};
+use crate::{Manifest, ManifestError, Part, Progress};
+
+/// The name of the file of the signing keys, in a backup and in a data directory.
+pub(crate) const SIGNING_KEYS: &str = "signing.keys";
+
+/// An installation, which may be in use.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its data directory.
+    pub data_dir: PathBuf,
+    /// Signs what each workspace's tree is.
+    pub notary: Arc<Notary>,
+    /// The file of the signing keys.
+    pub signing_keys: PathBuf,
+    /// The ledger of erasures.
+    pub ledger: PathBuf,
+    /// What wraps the keys.
+    pub master_key: Option<[u8; 32]>,
+}
+
+/// Why there is no backup, or it is as it was before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The log was not copied.
+    #[error(transparent)]
+    Log(#[from] Uncopied),
+    /// What an event is sealed with is not there.
+    #[error("workspace {workspace}: the data key {key} is missing")]
+    KeyMissing {
+        /// Which workspace.
+        workspace: WorkspaceId,
+        /// The number of the key.
+        key: u64,
+    },
+    /// A backup beside what it is of would overwrite it.
+    #[error("a backup needs a directory of its own, not the data directory")]
+    SamePlace,
+    /// A file beside the log was not copied.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// The manifest was not written.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A directory or a small file could not be written.
+    #[error("writing the backup")]
+    File(#[from] io::Error),
+}
+
+/// Makes a backup of an installation in a directory, or adds to the one that is there what has come since.
+/// Blocks until it is checked and on disk; the installation may be in use.
+///
+/// Cut off at any point, the backup is what it was before, and the next call goes on.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn take(
+    source: &Source,
+    place: &Place,
+    now: Micros,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Manifest, BackupError> {
+    let _lock = place.take()?;
+    let home = fs::canonicalize(&source.data_dir)?;
+    for dir in [place.dir.as_path(), place.keys_dir()] {
+        if fs::canonicalize(dir)? == home {
+            return Err(BackupError::SamePlace);
+        }
+    }
+    let log = Copying::open(&source.data_dir, &place.dir)?;
+    let all: Vec<_> = log.heads()?.into_iter().map(|(workspace, _)| (workspace, None)).collect();
+    let copied = log.copy(&all, &mut |done, total| {
+        progress(Progress { what: "events", done, total });
+    })?;
+    for part in &copied {
+        log.check(part)?;
+    }
+    log.finish()?;
+    // Before the signing keys, so that what signed is among them.
+    let parts = copied.iter().map(|Copied { workspace, head, .. }| {
+        Part::new(workspace, *head, &source.notary.sign(workspace, *head))
+    });
+    let parts = parts.collect();
+    // After the log, so that whatever it holds was sealed with keys that are there.
+    backup::keys(&source.data_dir, place.keys_dir())?;
+    copy(&source.signing_keys, &place.keys_dir().join(SIGNING_KEYS))?;
+    copy(&source.ledger, &place.dir.join(ledger::FILE))?;
+    backup::files(&source.data_dir, &place.dir)?;
+    check_keys(source, place, &copied)?;
+    let manifest = Manifest::new(now, place.keys.is_some(), parts);
+    manifest.write(&place.dir)?;
+    Ok(manifest)
+}
+
+/// Whether everything that was added opens.
+fn check_keys(source: &Source, place: &Place, copied: &[Copied]) -> Result<(), BackupError> {
+    for part in copied {
+        let added = (&part.workspace, part.before());
+        let master_key = source.master_key.as_ref();
+        let missing = backup::first_missing_key(&place.dir, place.keys_dir(), master_key, added)?;
+        if let Some(key) = missing {
+            return Err(BackupError::KeyMissing { workspace: part.workspace.clone(), key });
+        }
+    }
+    Ok(())
+}

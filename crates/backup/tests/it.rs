@@ -1,0 +1,207 @@
+//! Backups and restores over real files, without a server.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use backup::{BackupError, Manifest, Place, Restore, RestoreError, Restored, Source, Until};
+use domain::stored::encode;
+use domain::workspace::{Plan, WorkspaceEvent};
+use event_log::backup::Copying;
+use event_log::ledger::{self, Erasure};
+use event_log::{
+    Commit, EventLog, ManualClock, Meta, NewEvent, Payload, Seal, SqliteLog, SqliteOptions,
+    StreamAppend, StreamId, WorkspaceId,
+};
+use record::{Checkpoint, Notary};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// An installation with one workspace, and where its backup goes.
+struct Scene {
+    dir: TempDir,
+    log: Arc<SqliteLog>,
+    acme: WorkspaceId,
+}
+
+fn open(dir: &Path) -> Arc<SqliteLog> {
+    SqliteLog::open(SqliteOptions::new(dir), Arc::new(ManualClock::at(1_000))).unwrap()
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(&dir.path().join("data"));
+        let scene = Self { dir, log, acme: WorkspaceId::parse("acme").unwrap() };
+        scene.append(WorkspaceEvent::Created { name: "Acme".into(), plan: Plan::Enterprise }).await;
+        scene
+    }
+
+    async fn append(&self, event: WorkspaceEvent) {
+        self.append_sealed(event, Seal::Open).await;
+    }
+
+    async fn append_sealed(&self, event: WorkspaceEvent, seal: Seal) {
+        let encoded = encode(&event);
+        let event = NewEvent {
+            name: encoded.name.into(),
+            schema_version: encoded.schema_version,
+            payload: encoded.payload,
+            seal,
+        };
+        let (meta, claims) = (Meta::default(), Vec::new());
+        let appended = self.log.append(StreamAppend {
+            workspace: self.acme.clone(),
+            stream: StreamId::new("workspace", Uuid::nil()),
+            expected_version: self.log.head(&self.acme),
+            commits: vec![Commit { meta, events: vec![event], claims, checkpoint: None }],
+        });
+        appended.await.unwrap();
+    }
+
+    async fn rename(&self, name: &str) {
+        self.append(WorkspaceEvent::Renamed { name: name.into() }).await;
+    }
+
+    fn place(&self) -> Place {
+        Place { dir: self.dir.path().join("backup"), keys: None }
+    }
+
+    fn take(&self) -> Result<Manifest, BackupError> {
+        self.take_into(&self.place())
+    }
+
+    fn take_into(&self, place: &Place) -> Result<Manifest, BackupError> {
+        let data_dir = self.dir.path().join("data");
+        let signing_keys = data_dir.join("signing.keys");
+        let notary = Arc::new(Notary::open(&signing_keys, None, 0).unwrap());
+        let ledger = data_dir.join("erasures.ledger");
+        let source = Source { data_dir, notary, signing_keys, ledger, master_key: None };
+        backup::take(&source, place, 2_000, &mut |_| ())
+    }
+
+    /// Restores the backup into a directory of that name, on a thread where no runtime is at work.
+    fn restore(&self, name: &str, kept: Vec<Checkpoint>) -> Result<Vec<Restored>, RestoreError> {
+        self.restore_with(name, kept, Vec::new())
+    }
+
+    fn restore_with(
+        &self,
+        name: &str,
+        kept: Vec<Checkpoint>,
+        ledgers: Vec<PathBuf>,
+    ) -> Result<Vec<Restored>, RestoreError> {
+        let (from, into) = (self.place(), self.dir.path().join(name));
+        let until = Until::Everything;
+        let order = Restore { from, into, until, ledgers, kept, master_key: None };
+        let work = move || backup::restore(&order, 3_000, &mut |_| ());
+        std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn what_was_added_without_a_manifest_is_not_restored() {
+    let scene = Scene::new().await;
+    scene.take().unwrap();
+    scene.rename("Later").await;
+    // Killed after the log.
+    let copying = Copying::open(scene.log.data_dir(), &scene.place().dir).unwrap();
+    copying.copy(&[(scene.acme.clone(), None)], &mut |_, _| ()).unwrap();
+    drop(copying);
+    let restored = scene.restore("restored", Vec::new()).unwrap();
+    assert_eq!((restored[0].known, restored[0].head.size), (1, 1));
+    let log = open(&scene.dir.path().join("restored"));
+    let events = log.read(&scene.acme, 0, 9).await.unwrap();
+    let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(names, ["workspace.created", "workspace.deliveries_suspended"]);
+    assert_eq!(events[1].time, 3_000);
+
+    // The next backup goes on.
+    assert_eq!(scene.take().unwrap().events(), 2);
+    assert_eq!(scene.restore("again", Vec::new()).unwrap()[0].head.size, 2);
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_another_history_is_found_before_anything_opens() {
+    let scene = Scene::new().await;
+    scene.rename("Later").await;
+    let manifest = scene.take().unwrap();
+    let note = record::Note::parse(&manifest.workspaces[0].checkpoint).unwrap();
+    let fits = Checkpoint::parse(note.text_as_kept()).unwrap();
+    assert_eq!(scene.restore("fits", vec![fits.clone()]).unwrap()[0].vouched, 1);
+    let mut other = fits;
+    other.head.root = [7; 32];
+    let refused = scene.restore("other", vec![other]).unwrap_err();
+    assert!(matches!(refused, RestoreError::Changed { .. }), "{refused}");
+    let into = scene.dir.path().join("other");
+    let opened = SqliteLog::open(SqliteOptions::new(&into), Arc::new(ManualClock::at(1)));
+    assert!(matches!(opened, Err(event_log::OpenError::HalfRestored(_))));
+    let again = scene.restore("other", Vec::new());
+    assert!(matches!(again, Err(RestoreError::NotEmpty(_))));
+}
+
+#[tokio::test]
+async fn a_manifest_that_says_something_else_is_not_believed() {
+    let scene = Scene::new().await;
+    scene.rename("Later").await;
+    let path = scene.place().dir.join("manifest.json");
+    scene.take().unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"size\": 2", "\"size\": 1").replace("\\n2\\n", "\\n1\\n"))
+        .unwrap();
+    let refused = scene.restore("one", Vec::new()).unwrap_err();
+    assert!(matches!(refused, RestoreError::Unsigned(_)), "{refused}");
+    fs::write(&path, text.replace("\"version\": 1", "\"version\": 2")).unwrap();
+    let refused = scene.restore("two", Vec::new()).unwrap_err();
+    assert!(refused.to_string().contains("format 2"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_backup_is_not_made_over_what_it_is_of_nor_by_two_at_a_time() {
+    let scene = Scene::new().await;
+    let data = Place {
+        dir: scene.dir.path().join("elsewhere"),
+        keys: Some(scene.dir.path().join("data")),
+    };
+    assert!(matches!(scene.take_into(&data), Err(BackupError::SamePlace)));
+    scene.take().unwrap();
+    let lock = fs::File::open(scene.place().dir.join("lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(scene.take(), Err(BackupError::File(_))));
+    drop(lock);
+    scene.take().unwrap();
+}
+
+#[tokio::test]
+async fn whoever_was_erased_after_the_backup_is_erased_again() {
+    let scene = Scene::new().await;
+    scene.append_sealed(WorkspaceEvent::Renamed { name: "Ada's".into() }, Seal::Own).await;
+    scene.take().unwrap();
+    let said = |name: &str| scene.dir.path().join(name);
+    let what_is_left = async |name: &str| {
+        let log = open(&said(name));
+        let events = log.read(&scene.acme, 0, 9).await.unwrap();
+        (events[1].payload.clone(), log.keyring().erased(&scene.acme).unwrap())
+    };
+    scene.restore("before", Vec::new()).unwrap();
+    assert!(matches!(what_is_left("before").await, (Payload::Plain(_), gone) if gone.is_empty()));
+
+    let (id, user) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let (workspace, entries) = (scene.acme.clone(), vec![user]);
+    let erasure = Erasure { id, workspace, user, entries, keys: vec![1], at: 5 };
+    scene.log.erase(erasure.clone()).await.unwrap();
+    let kept = said("kept.ledger");
+    fs::copy(scene.log.data_dir().join(ledger::FILE), &kept).unwrap();
+    scene.restore_with("after", Vec::new(), vec![kept]).unwrap();
+    assert_eq!(what_is_left("after").await, (Payload::Erased, vec![1]));
+    assert_eq!(open(&said("after")).ledger().erasures(), [erasure]);
+
+    // A backup that was made since says so itself, and has no key to give.
+    scene.take().unwrap();
+    scene.restore("since", Vec::new()).unwrap();
+    assert_eq!(what_is_left("since").await, (Payload::Erased, vec![1]));
+    let refused = scene.restore_with("none", Vec::new(), vec![said("no.ledger")]).unwrap_err();
+    assert!(std::error::Error::source(&refused).unwrap().to_string().contains("no ledger"));
+}
