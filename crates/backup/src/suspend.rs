@@ -73,8 +73,9 @@ async fn suspend(
     now: Micros,
 ) -> Result<(), SuspendError> {
     let stream = StreamId::new(Workspace::KIND, Uuid::nil());
-    let mut es = Es::<Workspace>::default();
+    let (mut es, mut expected_version) = (Es::<Workspace>::default(), 0);
     for event in log.read_stream(workspace, &stream, 0, usize::MAX).await? {
+        expected_version = event.version;
         if let Some(Recorded { position, version, at, event: Event::Workspace(fact), .. }) =
             Recorded::read(event)?
         {
@@ -94,7 +95,7 @@ async fn suspend(
     log.append(StreamAppend {
         workspace: workspace.clone(),
         stream,
-        expected_version: es.version,
+        expected_version,
         commits: vec![Commit { meta, events, claims, checkpoint }],
     })
     .await?;
