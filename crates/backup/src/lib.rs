@@ -5,9 +5,9 @@
 //! events there are, in a signed checkpoint, so that whoever restores can tell whether anybody has changed
 //! them. A directory without manifest is no backup.
 //!
-//! - [`take`]: makes or adds to one, while the installation is in use
+//! - [`take()`]: makes or adds to one, while the installation is in use
 //! - [`Backups`]: the same in the background of a server, in the directory that its operator has named
-//! - [`restore`]: makes an installation of one, whole or up to an earlier point
+//! - [`restore()`]: makes an installation of one, whole or up to an earlier point
 //! - `claims`: what streams hold, from their events
 //! - [`Manifest`]: what is in a backup
 //!
