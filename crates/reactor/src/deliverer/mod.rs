@@ -119,6 +119,12 @@ impl Deliverer {
         Self { app, services, calls_per_second, lanes, under_way, reports, rounds, seen }
     }
 
+    /// A service has told of its own accord that something has become of an action: it is asked about
+    /// in the next turn.
+    pub fn hear(&self, workspace: WorkspaceId, action: ActionId) {
+        self.reports.add((workspace, action));
+    }
+
     /// Does what is due now, and what falls due by that; tells when something is to be done next.
     ///
     /// For tests, which move the clock between two turns. A server goes on with one lane while
@@ -175,6 +181,8 @@ impl Deliverer {
     async fn is_suspended(&self, workspace: &WorkspaceId) -> bool {
         match self.app.suspension(workspace).await {
             Ok(suspension) => suspension.is_some(),
+            // It has been closed: nothing is owed there any more.
+            Err(Refusal::NotFound(_)) => true,
             Err(error) => {
                 tracing::error!(workspace.id = %workspace, %error, "nothing is sent: whether it may is not known");
                 true
@@ -288,7 +296,7 @@ impl Deliverer {
         if self.under_way.lock().contains(action) {
             return Ok(false);
         }
-        if row.state != ActionState::Acknowledged {
+        if row.state != ActionState::Acknowledged || self.is_suspended(workspace).await {
             return Ok(true);
         }
         let queue = Queue { workspace: workspace.clone(), platform: row.platform.clone() };
@@ -368,8 +376,8 @@ impl Deliverer {
         tokio::select! {
             changed = ticks.changed() => changed.is_ok(),
             Some(()) = running.next() => true,
-            report = self.services.reported() => {
-                self.reports.add(report);
+            (workspace, action) = self.services.reported() => {
+                self.hear(workspace, action);
                 true
             }
             () = due, if wake.is_some() => true,

@@ -295,7 +295,7 @@ async fn a_rebuild_of_the_read_models_sends_nothing() {
 
 #[tokio::test]
 async fn while_deliveries_are_suspended_nothing_is_sent_or_asked_and_then_everything_once() {
-    let (scene, _, fake) = deactivated(OnDeactivate::RemoveUserAndDevices, Doing::Slow).await;
+    let (scene, devices, fake) = deactivated(OnDeactivate::RemoveUserAndDevices, Doing::Slow).await;
     let deliverer = scene.deliverer(fake.alone());
     let (app, workspace) = (&scene.app, &scene.workspace);
     app.suspend_deliveries(&person(), workspace).await.unwrap();
@@ -309,6 +309,11 @@ async fn while_deliveries_are_suspended_nothing_is_sent_or_asked_and_then_everyt
     // What the service has already is not asked about either.
     app.suspend_deliveries(&person(), workspace).await.unwrap();
     scene.clock.advance(minutes(60));
+    assert_eq!(deliverer.turn().await.unwrap(), None);
+    // Nor when it reports something.
+    for device in devices {
+        deliverer.hear(workspace.clone(), scene.id_of_action(device).await);
+    }
     assert_eq!(deliverer.turn().await.unwrap(), None);
     scene.offboarding_is(OffboardingState::Started).await;
     app.resume_deliveries(&person(), workspace).await.unwrap();
