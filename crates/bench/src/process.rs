@@ -2,7 +2,7 @@
 //!
 //! Time on a processor is what remains comparable while something else runs on the machine.
 
-use std::fs;
+use std::{fmt, fs, time::Instant};
 
 use anyhow::Context;
 
@@ -17,6 +17,11 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Process(pub(crate) u32);
 
 impl Process {
+    /// This program.
+    pub(crate) fn this() -> Self {
+        Self(std::process::id())
+    }
+
     /// Returns the resident memory and its peak, in MiB.
     pub(crate) fn memory_mib(self) -> anyhow::Result<(u64, u64)> {
         let status = self.read("status")?;
@@ -39,6 +44,45 @@ impl Process {
     fn read(self, name: &str) -> anyhow::Result<String> {
         let path = format!("/proc/{}/{name}", self.0);
         fs::read_to_string(&path).with_context(|| format!("reading {path}"))
+    }
+}
+
+/// What something took: of the clock's time, and of a processor's. Where the machine does something
+/// else too, only the second says what it costs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: f64,
+}
+
+/// Something of this program that is being timed. Its time on a processor is that of the whole program,
+/// which does nothing else meanwhile.
+pub(crate) struct Timer {
+    began: Instant,
+    cpu_seconds: f64,
+}
+
+impl Timer {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        Ok(Self { began: Instant::now(), cpu_seconds: Process::this().cpu_seconds()? })
+    }
+
+    pub(crate) fn stop(self) -> anyhow::Result<Spent> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        Ok(Spent { seconds, cpu_seconds: Process::this().cpu_seconds()? - self.cpu_seconds })
+    }
+}
+
+impl std::ops::AddAssign for Spent {
+    fn add_assign(&mut self, more: Self) {
+        self.seconds += more.seconds;
+        self.cpu_seconds += more.cpu_seconds;
+    }
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} s, {:.1} s of a core", self.seconds, self.cpu_seconds)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{ffi::OsStr, path::Path};
 
 use crate::{
-    process::precise,
+    process::{Spent, precise, precise_len},
     report::{Report, Wanted, mib, thousands},
     tool, yardsticks,
 };
@@ -17,32 +17,29 @@ const BUDGET: Wanted = Wanted::AtLeast(0.5);
 
 /// Measures on a data directory that no server is using.
 pub(crate) async fn run(muster: &Path, data_dir: &Path, report: &mut Report) -> anyhow::Result<()> {
-    let (mut rebuilt, mut peak, mut decoded, mut inserted) = (0.0, 0, 0.0, 0.0);
-    let (mut events, mut rows) = (0, 0);
+    let [mut rebuilt, mut decoded, mut inserted] = [Spent::default(); 3];
+    let (mut events, mut rows, mut peak) = (0, 0, 0);
     for _ in 0..ROUNDS {
         let arguments = ["projections", "rebuild", "--data-dir"].map(OsStr::new);
         let ran = tool::run(muster, &[&arguments[..], &[data_dir.as_os_str()]].concat()).await?;
-        rebuilt += ran.seconds;
+        rebuilt += ran.spent;
         peak = peak.max(ran.peak_mib);
-        let (count, seconds) = yardsticks::decode_events(data_dir).await?;
-        (events, decoded) = (count, decoded + seconds);
-        let (count, seconds) = yardsticks::insert_rows(data_dir)?;
-        (rows, inserted) = (count, inserted + seconds);
+        let (count, spent) = yardsticks::decode_events(data_dir).await?;
+        events = count;
+        decoded += spent;
+        let (count, spent) = yardsticks::insert_rows(data_dir)?;
+        rows = count;
+        inserted += spent;
     }
-    let rounds = precise(ROUNDS as u64);
     let figure = format!(
-        "{:.1} s, {} events/s, peak {}",
-        rebuilt / rounds,
-        thousands(precise(events) * rounds / rebuilt),
+        "{} events/s, {rebuilt} in {ROUNDS} rounds, peak {}",
+        thousands(precise(events) * precise_len(ROUNDS) / rebuilt.seconds),
         mib(peak)
     );
-    let reference = format!(
-        "{:.1} s to decode, {:.1} s to insert {} rows",
-        decoded / rounds,
-        inserted / rounds,
-        thousands(precise(rows))
-    );
+    let reference =
+        format!("{decoded} to decode, {inserted} to insert {} rows", thousands(precise(rows)));
     let what = format!("rebuild of all read models from {} events", thousands(precise(events)));
-    report.ratio(what, (figure, reference), (decoded + inserted) / rebuilt, Some(BUDGET));
+    let ratio = (decoded.seconds + inserted.seconds) / rebuilt.seconds;
+    report.ratio(what, (figure, reference), ratio, Some(BUDGET));
     Ok(())
 }

@@ -28,7 +28,7 @@ use crate::{
     load::{self, Job, Turn, Until},
     options::Sizes,
     population::Population,
-    process::precise,
+    process::{Spent, Timer, precise},
     report::{Report, Wanted, latency, mib, ms, thousands},
     server::Server,
     stage::{Stage, WORKSPACE},
@@ -87,11 +87,11 @@ pub(crate) async fn run(
 async fn offline(muster: &Path, data_dir: &Path, report: &mut Report) -> anyhow::Result<()> {
     let (count, reading) = yardsticks::read_events(data_dir, WORKSPACE, (0, u64::MAX >> 1))?;
     let count = thousands(precise(count));
-    let plain = |seconds: f64| format!("{seconds:.1} s to read them");
-    let row = |what: &str, ran: tool::Ran, seconds: f64, report: &mut Report| {
-        let figure = format!("{:.1} s, peak {}", ran.seconds, mib(ran.peak_mib));
+    let row = |what: &str, ran: tool::Ran, reading: Spent, report: &mut Report| {
+        let figure = format!("{}, peak {}", ran.spent, mib(ran.peak_mib));
         let what = format!("{what}, {count} events");
-        report.ratio(&what, (figure, plain(seconds)), ran.seconds / seconds, None);
+        let ratio = ran.spent.cpu_seconds / reading.cpu_seconds;
+        report.ratio(&what, (figure, format!("{reading} to read them")), ratio, None);
         let what = format!("MiB at the peak of it: {what}");
         report.budget(what, precise(ran.peak_mib), Wanted::AtMost(MEMORY_MIB_MAX));
     };
@@ -133,8 +133,9 @@ async fn replay(
         all.saturating_record(microseconds(began.elapsed()));
         let id = id.replace('-', "");
         let id = data_encoding::HEXLOWER.decode(id.as_bytes()).context("an id is no UUID")?;
-        let seconds = yardsticks::read_stream(&log, &id, position)?;
-        plain.saturating_record(microseconds(Duration::from_secs_f64(seconds)));
+        let began = Instant::now();
+        yardsticks::read_stream(&log, &id, position)?;
+        plain.saturating_record(microseconds(began.elapsed()));
     }
     let [took, reading] = [&all, &plain].map(|it| it.value_at_quantile(0.5));
     let reference = format!("p50 {} ms to read their events", ms(reading));
@@ -156,7 +157,8 @@ async fn diff(server: &Server, months: &Months, report: &mut Report) -> anyhow::
     let (before, _) = server.process().memory_mib()?;
     server.process().forget_peak();
     let (mut api, mut found, mut cursor) = (server.api()?.connect(), 0, String::new());
-    let began = Instant::now();
+    let timer = Timer::start()?;
+    let before_cpu = server.process().cpu_seconds()?;
     loop {
         let path = format!("/workspaces/{WORKSPACE}/diff?from={from}&to={to}&limit={PAGE}{cursor}");
         let answer = api.send(Job::new(Method::GET, path, "", &[200])).await?;
@@ -165,15 +167,16 @@ async fn diff(server: &Server, months: &Months, report: &mut Report) -> anyhow::
         let Some(next) = page.next_cursor else { break };
         cursor = format!("&cursor={next}");
     }
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = timer.stop()?.seconds;
+    let spent = Spent { seconds, cpu_seconds: server.process().cpu_seconds()? - before_cpu };
     let (_, peak) = server.process().memory_mib()?;
     let (count, reading) = yardsticks::read_events(server.data_dir(), WORKSPACE, (after, upto))?;
     let count = thousands(precise(count));
     ensure!(found > 0, "nothing changed within a month");
     let what = format!("what changed in a month of {count} events, over HTTP");
-    let figure = format!("{seconds:.1} s, {} changed", thousands(precise(found as u64)));
-    let reference = format!("{reading:.1} s to read them");
-    report.ratio(what, (figure, reference), seconds / reading, None);
+    let figure = format!("{spent}, {} changed", thousands(precise(found as u64)));
+    let ratio = spent.cpu_seconds / reading.cpu_seconds;
+    report.ratio(what, (figure, format!("{reading} to read them")), ratio, None);
     report.note("memory before and at the peak of it", format!("{}, {}", mib(before), mib(peak)));
     let what = "MiB at the peak of it: what changed in a month";
     report.budget(what, precise(peak), Wanted::AtMost(MEMORY_MIB_MAX));
@@ -200,7 +203,7 @@ async fn append_months(data_dir: &Path, events: u64) -> anyhow::Result<Months> {
     clock.set(begin);
     let missing = events.saturating_sub(log.head(&workspace)).max(pattern.len() as u64 * 3);
     // A change of everybody in each round, and the rounds at even distances.
-    let rounds = u32::try_from(missing / pattern.len() as u64)?.max(MONTHS);
+    let rounds = u32::try_from(missing.div_ceil(pattern.len() as u64))?.max(MONTHS);
     for round in 1..=rounds {
         clock.advance(MONTH * MONTHS / rounds);
         append_round(&log, &workspace, &mut pattern, round).await?;

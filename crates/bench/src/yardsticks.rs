@@ -5,13 +5,14 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
 };
 
 use anyhow::Context;
 use event_log::{EventLog, SqliteLog, SqliteOptions, SystemClock};
 use projections::Recorded;
 use rusqlite::{Connection, OpenFlags, params_from_iter, types::Value};
+
+use crate::process::{Spent, Timer};
 
 /// How many events are read at a time.
 const PAGE: usize = 1_000;
@@ -26,13 +27,13 @@ const EVENTS: &str = "
     ORDER BY e.position";
 
 /// Reads the events of a workspace between two positions, the first one apart. Returns how many there
-/// are, and the seconds.
+/// are.
 pub(crate) fn read_events(
     data_dir: &Path,
     workspace: &str,
     (after, to): (u64, u64),
-) -> anyhow::Result<(u64, f64)> {
-    let began = Instant::now();
+) -> anyhow::Result<(u64, Spent)> {
+    let timer = Timer::start()?;
     let log = open(&data_dir.join("log.db"))?;
     let mut events = log.prepare(EVENTS)?;
     let mut rows = events.query((workspace, after.cast_signed(), to.cast_signed()))?;
@@ -49,12 +50,11 @@ pub(crate) fn read_events(
     }
     // So that nothing of it is left out.
     std::hint::black_box(bytes);
-    Ok((count, began.elapsed().as_secs_f64()))
+    Ok((count, timer.stop()?))
 }
 
-/// Reads the events of one stream up to a position. Returns the seconds.
-pub(crate) fn read_stream(log: &Connection, id: &[u8], to: u64) -> anyhow::Result<f64> {
-    let began = Instant::now();
+/// Reads the events of one stream up to a position.
+pub(crate) fn read_stream(log: &Connection, id: &[u8], to: u64) -> anyhow::Result<()> {
     let sql = "SELECT e.version, e.name, e.payload, t.time FROM streams s
                JOIN events e ON e.stream = s.no JOIN transactions t ON t.no = e.txn
                WHERE s.id = ?1 AND s.kind = 'user'
@@ -68,23 +68,23 @@ pub(crate) fn read_stream(log: &Connection, id: &[u8], to: u64) -> anyhow::Resul
         bytes += row.get_ref(2)?.as_blob()?.len();
     }
     std::hint::black_box(bytes);
-    Ok(began.elapsed().as_secs_f64())
+    Ok(())
 }
 
-/// Reads a file from its beginning to its end. Returns the seconds.
-pub(crate) fn read_file(path: &Path) -> anyhow::Result<f64> {
-    let began = Instant::now();
+/// Reads a file from its beginning to its end.
+pub(crate) fn read_file(path: &Path) -> anyhow::Result<Spent> {
+    let timer = Timer::start()?;
     let mut file = File::open(path).with_context(|| format!("reading {}", path.display()))?;
     let mut chunk = vec![0; 1 << 16];
     while file.read(&mut chunk)? > 0 {
         std::hint::black_box(&chunk);
     }
-    Ok(began.elapsed().as_secs_f64())
+    timer.stop()
 }
 
-/// Reads, opens and decodes every event of a data directory. Returns how many there are, and the seconds.
-pub(crate) async fn decode_events(data_dir: &Path) -> anyhow::Result<(u64, f64)> {
-    let began = Instant::now();
+/// Reads, opens and decodes every event of a data directory. Returns how many there are.
+pub(crate) async fn decode_events(data_dir: &Path) -> anyhow::Result<(u64, Spent)> {
+    let timer = Timer::start()?;
     let log = SqliteLog::open(SqliteOptions::new(data_dir), Arc::new(SystemClock))?;
     let mut count = 0;
     for (workspace, head) in log.heads() {
@@ -97,20 +97,20 @@ pub(crate) async fn decode_events(data_dir: &Path) -> anyhow::Result<(u64, f64)>
         }
     }
     log.close();
-    Ok((count, began.elapsed().as_secs_f64()))
+    Ok((count, timer.stop()?))
 }
 
 /// Inserts every row of the read models of a data directory into new files with the same tables and
-/// indices. Returns how many there are, and the seconds.
-pub(crate) fn insert_rows(data_dir: &Path) -> anyhow::Result<(u64, f64)> {
+/// indices. Returns how many there are.
+pub(crate) fn insert_rows(data_dir: &Path) -> anyhow::Result<(u64, Spent)> {
     let dir = tempfile::TempDir::new_in(data_dir).context("making a directory for rows")?;
-    let began = Instant::now();
+    let timer = Timer::start()?;
     let mut count = 0;
     for path in databases(&data_dir.join("read"))? {
         let name = path.file_name().context("a file without a name")?;
         count += copy(&path, &dir.path().join(name))?;
     }
-    Ok((count, began.elapsed().as_secs_f64()))
+    Ok((count, timer.stop()?))
 }
 
 /// A file that is only read.
