@@ -10,12 +10,22 @@ use record::{Checkpoint, Note, Verifier, checkpoint};
 pub(crate) struct Trust {
     pub(super) keys: Vec<Verifier>,
     pub(crate) kept: Vec<Checkpoint>,
+    /// What was kept and is signed by nobody who is known yet, with the file that it is in.
+    unheard: Vec<(PathBuf, Note)>,
 }
 
 impl Trust {
     /// Reads what a command names. Where there are keys, whatever was kept has to be signed by one
     /// of them; a last checkpoint that one has signed adds the key that follows it.
     pub(crate) fn read(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut trust = Self::gather(keys, kept)?;
+        trust.settle()?;
+        Ok(trust)
+    }
+
+    /// The same, but what is signed by nobody known waits for [`Trust::settle`]: a server may tell which
+    /// key followed.
+    pub(super) fn gather(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Self> {
         let mut trust = Self::default();
         for key in keys {
             trust.keys.extend(verifiers(key)?);
@@ -24,11 +34,35 @@ impl Trust {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("reading the checkpoint {}", path.display()))?;
             for note in checkpoint::notes(&text).with_context(|| path.display().to_string())? {
-                let checkpoint = trust.hear(&note).with_context(|| path.display().to_string())?;
-                trust.kept.push(checkpoint);
+                match trust.hear(&note) {
+                    Ok(checkpoint) => trust.kept.push(checkpoint),
+                    Err(_) => trust.unheard.push((path.clone(), note)),
+                }
             }
         }
         Ok(trust)
+    }
+
+    /// Believes what was kept, now that every key is known that can be.
+    ///
+    /// # Errors
+    /// Names the file of a note that no key has signed.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        loop {
+            let (before, waiting) = (self.keys.len(), std::mem::take(&mut self.unheard));
+            for (path, note) in waiting {
+                match self.hear(&note) {
+                    Ok(checkpoint) => self.kept.push(checkpoint),
+                    Err(_) => self.unheard.push((path, note)),
+                }
+            }
+            // Each may tell the key of another one.
+            if self.keys.len() == before {
+                break;
+            }
+        }
+        let Some((path, note)) = self.unheard.pop() else { return Ok(()) };
+        self.hear(&note).map(drop).with_context(|| path.display().to_string())
     }
 
     /// Believes a note, or not.

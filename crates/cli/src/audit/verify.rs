@@ -55,10 +55,16 @@ pub(crate) struct VerifyOptions {
 
 pub(super) async fn verify(options: VerifyOptions) -> anyhow::Result<ExitCode> {
     let kept: Vec<_> = options.checkpoint.iter().chain(&options.since).cloned().collect();
-    let trust = Trust::read(&options.key, &kept)?;
+    let mut trust = Trust::gather(&options.key, &kept)?;
     let sound = match (&options.file, options.offline.open()?) {
-        (Some(_), _) => of_file(&options, &trust)?,
-        (None, Some(log)) => of_files(&options, &trust, &log).await?,
+        (Some(_), _) => {
+            trust.settle()?;
+            of_file(&options, &trust)?
+        }
+        (None, Some(log)) => {
+            trust.settle()?;
+            of_files(&options, &trust, &log).await?
+        }
         (None, None) => of_server(&options, trust).await?,
     };
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -103,6 +109,7 @@ async fn of_server(options: &VerifyOptions, mut trust: Trust) -> anyhow::Result<
         let keys = options.remote.client()?.get(&format!("/workspaces/{id}/keys")).await?;
         follow(&mut trust, &keys);
     }
+    trust.settle()?;
     let wanted = Wanted::default();
     let mut source = Source::open(&options.offline, &options.remote, &id, wanted).await?;
     let begun = Examination::begin(&source.header, &trust.keys, &trust.kept_of(workspace));
@@ -165,7 +172,13 @@ async fn of_files(options: &VerifyOptions, trust: &Trust, log: &SqliteLog) -> an
         let kept = trust.kept_of(workspace.as_str());
         sound &= match verdict {
             Verdict::Broken(fault) => {
-                let what = fault.what.to_owned();
+                let what = match fault.position {
+                    Some(_) => fault.what.to_owned(),
+                    None => format!(
+                        "each event is as written, and what is kept of them is not: {}",
+                        fault.what
+                    ),
+                };
                 let bad = Bad { first: fault.position, last: fault.position, what };
                 tell(workspace.as_str(), Err(&bad), options.json)
             }

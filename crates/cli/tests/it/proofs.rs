@@ -125,6 +125,12 @@ async fn a_server_and_its_files_are_checked_against_what_was_kept_and_over_a_cha
     audit.rename("Later").await;
     let remote = ["verify", "--workspace", WORKSPACE, "--key", &key, "--since", &note];
     assert!(audit.does(&remote).await.contains("the checkpoint fits"));
+    // One file with what both keys have signed, of which one is known.
+    let both = audit.file("both");
+    fs::copy(&note, &both).unwrap();
+    audit.does(&["checkpoint", "--workspace", WORKSPACE, "--out", &both]).await;
+    let remote = ["verify", "--workspace", WORKSPACE, "--key", &key, "--checkpoint", &both];
+    assert!(audit.does(&remote).await.contains("the checkpoint fits"));
 
     assert_eq!(audit.server.stop().await.unwrap(), Some(0));
     let directory = audit.server.data_dir_text();
