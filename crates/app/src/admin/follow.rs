@@ -50,6 +50,13 @@ pub struct Follower {
     endings: watch::Receiver<Ending>,
 }
 
+/// What a follower was woken by.
+enum Woken {
+    ToLook,
+    ByTime,
+    AtTheEnd,
+}
+
 /// What a follower is told next.
 #[derive(Clone, Debug)]
 pub struct News {
@@ -94,8 +101,6 @@ impl Follower {
             if ending.all || !self.still_may().await? {
                 return Ok(None);
             }
-            // Marked as seen before it is read, so that what comes in between wakes at once.
-            self.heads.mark_unchanged();
             let end = self.end().await?;
             if self.query.after >= end {
                 return Ok(None);
@@ -108,8 +113,12 @@ impl Follower {
                 }
                 continue;
             }
-            if self.nothing_new().await {
-                return Ok(Some(News { items: Vec::new(), upto: self.query.after }));
+            match self.woken().await {
+                Woken::ToLook => {}
+                Woken::ByTime => {
+                    return Ok(Some(News { items: Vec::new(), upto: self.query.after }));
+                }
+                Woken::AtTheEnd => return Ok(None),
             }
         }
     }
@@ -122,8 +131,8 @@ impl Follower {
         Ok(News { items: part.items, upto: self.query.after })
     }
 
-    /// Waits until something may be new; tells whether nothing was for a while.
-    async fn nothing_new(&mut self) -> bool {
+    /// Waits until something may be new, or has not been for a while.
+    async fn woken(&mut self) -> Woken {
         let app = Arc::clone(&self.app);
         let (workspace, after) = (self.workspace.clone(), self.query.after);
         // Commits of other workspaces wake too.
@@ -131,9 +140,13 @@ impl Follower {
         #[expect(clippy::disallowed_methods, reason = "only time tells that nothing has happened")]
         let quiet = tokio::time::sleep(Duration::from_secs(QUIET_SECONDS));
         tokio::select! {
-            _ = recorded => false,
-            _ = self.endings.changed() => false,
-            () = quiet => true,
+            recorded = recorded => match recorded {
+                Ok(_) => Woken::ToLook,
+                // The log is closed.
+                Err(_) => Woken::AtTheEnd,
+            },
+            _ = self.endings.changed() => Woken::ToLook,
+            () = quiet => Woken::ByTime,
         }
     }
 
