@@ -37,7 +37,7 @@ async fn every_route_gives_every_answer_that_the_document_promises() {
     granted::all(&world).await;
     refused::in_another_workspace(&world).await;
     refused::alike(&world).await;
-    refused::by_role(&world).await;
+    refused::by_gates(&world).await;
     granted::removals(&world).await;
 
     let document = world.document().await;
@@ -54,6 +54,16 @@ async fn every_route_gives_every_answer_that_the_document_promises() {
         }
     }
     assert!(missing.is_empty(), "never answered: {missing:#?}");
+}
+
+#[actix_web::test]
+async fn every_route_admits_the_roles_that_the_document_names_and_no_other() {
+    let world = World::new();
+    for slug in ["acme", "globex-two"] {
+        let made = serde_json::json!({ "slug": slug, "name": slug });
+        world.post("/workspaces", made).await.is(201);
+    }
+    refused::by_role(&world).await;
 }
 
 fn is_unseen((method, path): &Operation, status: u16) -> bool {
