@@ -157,7 +157,7 @@ struct NewAccount {
     /// Where they are written to.
     email: Option<String>,
     /// Collaborators only; `unassigned` unless said.
-    #[schema(schema_with = words::role)]
+    #[schema(schema_with = words::maybe_role)]
     role: Option<Role>,
 }
 
@@ -166,7 +166,7 @@ struct NewAccount {
 #[serde(deny_unknown_fields)]
 struct ChangeAccount {
     /// Collaborators only.
-    #[schema(schema_with = words::role)]
+    #[schema(schema_with = words::maybe_role)]
     role: Option<Role>,
 }
 

@@ -109,9 +109,9 @@ impl Connector {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeConnector {
-    #[schema(schema_with = words::connector_state)]
+    #[schema(schema_with = words::maybe_connector_state)]
     state: Option<ConnectorState>,
-    #[schema(schema_with = words::idp)]
+    #[schema(schema_with = words::maybe_idp)]
     idp: Option<Idp>,
 }
 

@@ -18,6 +18,7 @@ use crate::{
     endpoint::Endpoint,
     moment, offboardings,
     params::{Params, choice},
+    problem::Refused,
     words,
 };
 
@@ -202,5 +203,9 @@ async fn decide(
     decision: Decision,
 ) -> Answer<Hold> {
     let Inside { app, person, workspace } = inside;
+    if users.as_ref().is_some_and(Vec::is_empty) {
+        let none = "names nobody; leave it out to decide about all that wait";
+        return Err(Refused::parameter("users", none));
+    }
     Ok(Json(app.decide_hold(&person, &workspace, id.0, users, decision).await?.into()))
 }

@@ -106,6 +106,7 @@ fn gather(statuses: Vec<Status>) -> Vec<Projection> {
 
 async fn list(ask: Ask, params: Params) -> Part<Projection> {
     let listing = params.listing()?;
+    listing.check_name(|cursor| projections::ALL.iter().any(|it| it.name() == cursor))?;
     let all = gather(ask.app.projections()).into_iter().map(|it| (it.name.to_owned(), it));
     let listed = listing.of(all, |_, _| true)?;
     Ok(page(listed, |(_, projection)| projection))

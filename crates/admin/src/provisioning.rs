@@ -43,14 +43,14 @@ struct Provisioning {
     on_create: OnCreate,
     /// Dashboard: the role of a collaborator that SCIM creates; never `owner`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = words::role)]
+    #[schema(schema_with = words::maybe_role)]
     default_role: Option<Role>,
     /// `nothing` (the default) or `remove_user`; for MDM the others too.
     #[schema(schema_with = words::on_deactivate)]
     on_deactivate: OnDeactivate,
     /// The id of the policy that `change_policy` gives to devices.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = words::id)]
+    #[schema(schema_with = words::maybe_id)]
     policy: Option<PolicyId>,
     /// When a mass deprovisioning is held for a person to decide.
     #[schema(schema_with = brake)]

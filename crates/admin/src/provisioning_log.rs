@@ -3,7 +3,7 @@
 use actix_web::{http::Method, web::Json};
 use app::admin::{
     page::Listed,
-    provisioning_log::{Detailed, Kept, LogQuery, Logged, entry_id},
+    provisioning_log::{Detailed, LogQuery, Logged, entry_id},
 };
 use domain::Micros;
 use event_log::{
@@ -206,7 +206,7 @@ struct LogSettings {
 #[serde(deny_unknown_fields)]
 struct BodySettings {
     /// At most 24 hours ahead; null: they are not.
-    #[schema(schema_with = words::time)]
+    #[schema(schema_with = words::maybe_time)]
     bodies_until: Option<String>,
 }
 
@@ -346,13 +346,13 @@ async fn rejections(inside: Inside) -> Answer<Vec<Rejection>> {
 }
 
 async fn settings(inside: Inside) -> Answer<LogSettings> {
-    let Kept { days, .. } = inside.app.provisioning_log_kept(&inside.workspace).await?;
+    let days = inside.app.provisioning_log_kept(&inside.workspace).await?;
     Ok(Json(LogSettings { days }))
 }
 
 async fn keep(inside: Inside, body: Body<LogSettings>) -> Answer<LogSettings> {
     let Inside { app, person, workspace } = inside;
-    let Kept { days, .. } = app.keep_provisioning_log(&person, &workspace, body.0.days).await?;
+    let days = app.keep_provisioning_log(&person, &workspace, body.0.days).await?;
     Ok(Json(LogSettings { days }))
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 #[serde(deny_unknown_fields, default)]
 struct NewScim {
     /// Whose dialect it speaks; `generic` unless said.
-    #[schema(schema_with = words::idp)]
+    #[schema(schema_with = words::maybe_idp)]
     idp: Option<Idp>,
     /// The connector's slug. The first one of a portal is named after it unless said; a further one
     /// needs a name.

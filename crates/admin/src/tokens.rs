@@ -76,7 +76,7 @@ impl Token {
 #[serde(deny_unknown_fields)]
 struct NewToken {
     /// From when on it is refused; a year from now unless said.
-    #[schema(schema_with = words::time)]
+    #[schema(schema_with = words::maybe_time)]
     expires_at: Option<String>,
 }
 

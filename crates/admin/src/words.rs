@@ -5,6 +5,7 @@ use event_log::journal::{Action, Outcome};
 use utoipa::openapi::{
     ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
     path::{Parameter, ParameterBuilder, ParameterIn},
+    schema::AnyOfBuilder,
 };
 
 /// Any text.
@@ -20,6 +21,42 @@ fn format(format: KnownFormat) -> RefOr<Schema> {
 /// One of these words.
 fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).into()
+}
+
+/// The same, or null, which is as good as leaving it out.
+fn or_null(schema: RefOr<Schema>) -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    AnyOfBuilder::new().item(schema).item(null).into()
+}
+
+/// A time, or null.
+pub(crate) fn maybe_time() -> RefOr<Schema> {
+    or_null(time())
+}
+
+/// An id, or null.
+pub(crate) fn maybe_id() -> RefOr<Schema> {
+    or_null(id())
+}
+
+/// A workspace's plan, or null.
+pub(crate) fn maybe_plan() -> RefOr<Schema> {
+    or_null(plan())
+}
+
+/// Whose dialect a connector speaks, or null.
+pub(crate) fn maybe_idp() -> RefOr<Schema> {
+    or_null(idp())
+}
+
+/// Whether a connector takes requests, or null.
+pub(crate) fn maybe_connector_state() -> RefOr<Schema> {
+    or_null(connector_state())
+}
+
+/// A collaborator's role, or null.
+pub(crate) fn maybe_role() -> RefOr<Schema> {
+    or_null(role())
 }
 
 /// A time, RFC 3339.

@@ -83,7 +83,7 @@ struct ChangeWorkspace {
     /// What people call it.
     name: Option<String>,
     /// A downgrade pauses its connectors, an upgrade resumes what that paused.
-    #[schema(schema_with = words::plan)]
+    #[schema(schema_with = words::maybe_plan)]
     plan: Option<Plan>,
 }
 

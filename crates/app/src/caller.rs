@@ -11,7 +11,7 @@ use domain::{
     ids::{ConnectorName, TokenId},
     portal::Portal,
     rule::Rule,
-    workspace::{Connector, Idp},
+    workspace::{Connector, Idp, Paused},
 };
 use event_log::{Meta, Micros, WorkspaceId};
 use scim::Catalogue;
@@ -48,8 +48,8 @@ pub struct Caller {
     pub budget: Budget,
     /// What it has done.
     pub trace: Trace,
-    /// Whether the connector is paused.
-    pub paused: bool,
+    /// Why the connector is paused, if it is.
+    pub paused: Option<Paused>,
     /// Whether the provisioning log keeps the bodies of its requests.
     pub keeps_bodies: bool,
 }

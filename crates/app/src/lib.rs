@@ -301,7 +301,7 @@ impl App {
             sightings,
             budget: Budget::default(),
             trace: Trace::default(),
-            paused: connector.paused.is_some(),
+            paused: connector.paused,
             keeps_bodies: connector.bodies_until.is_some_and(|until| now < until),
         })
     }
@@ -311,8 +311,8 @@ impl App {
     /// # Errors
     /// [`Refusal::Paused`] and [`Refusal::TooFast`].
     pub fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
-        if caller.paused {
-            return Err(Refusal::Paused);
+        if let Some(paused) = caller.paused {
+            return Err(Refusal::Paused(paused));
         }
         self.pace.check(&caller.workspace, &caller.connector)
     }

@@ -4,8 +4,12 @@
 //! cause is logged once, here, and never sent.
 
 use domain::{
-    device::DeviceRefusal, group::GroupRefusal, publication::PublicationRefusal,
-    segments::SegmentsRefusal, user::UserRefusal, workspace::WorkspaceRefusal,
+    device::DeviceRefusal,
+    group::GroupRefusal,
+    publication::PublicationRefusal,
+    segments::SegmentsRefusal,
+    user::UserRefusal,
+    workspace::{Paused, WorkspaceRefusal},
 };
 use event_log::Failure;
 use projections::directory::ListError;
@@ -28,9 +32,9 @@ pub enum Refusal {
     /// Who asks may not do that; the text names the role that may.
     #[error("{0}")]
     Forbidden(String),
-    /// The connector is paused (rule 7).
-    #[error("this connector is paused: nothing was changed; an administrator can resume it")]
-    Paused,
+    /// The connector is paused (rule 7); the text says what resumes it.
+    #[error("this connector is paused: nothing was changed; {}", resumes(*.0))]
+    Paused(Paused),
     /// Nothing by that name.
     #[error("{0} not found")]
     NotFound(String),
@@ -83,6 +87,16 @@ pub enum Refusal {
     Unreadable,
 }
 
+/// What a connector that is paused waits for.
+fn resumes(paused: Paused) -> &'static str {
+    match paused {
+        Paused::Hand => "an administrator can resume it",
+        Paused::Plan => {
+            "the workspace's plan does not include SCIM, and it goes on once a plan does"
+        }
+    }
+}
+
 /// An RFC 9457 problem, as `/api/v1` answers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
@@ -99,7 +113,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::Unauthorized(_) => 401,
-            Self::Paused
+            Self::Paused(_)
             | Self::Overloaded
             | Self::Building { .. }
             | Self::Stopping
@@ -158,7 +172,7 @@ impl Refusal {
     fn log(&self) {
         let expected = matches!(
             self,
-            Self::Paused | Self::Overloaded | Self::Building { .. } | Self::Stopping
+            Self::Paused(_) | Self::Overloaded | Self::Building { .. } | Self::Stopping
         );
         if self.status() >= 500 && !expected {
             tracing::error!(error = %chain(self), "a request failed");

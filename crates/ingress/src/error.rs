@@ -96,7 +96,8 @@ mod tests {
         assert_eq!(response.headers().get(header::WWW_AUTHENTICATE).unwrap(), "Bearer");
         assert_eq!(response.headers().get(header::RETRY_AFTER), None);
 
-        let response = Refused::from(app::Refusal::Paused).error_response();
+        let response =
+            Refused::from(app::Refusal::Paused(domain::workspace::Paused::Hand)).error_response();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers().get(header::RETRY_AFTER).unwrap(), "30");
         assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), respond::SCIM_JSON);

@@ -150,6 +150,13 @@ impl App {
         listing: &Listing,
     ) -> Result<Listed<(ConnectorName, Connector)>, Refusal> {
         let known = self.workspace(workspace).await?;
+        listing.check_name(|cursor| {
+            let name = ConnectorName::parse(cursor).ok();
+            let state = &known.state;
+            name.is_some_and(|it| {
+                state.connectors.contains_key(&it) || state.removed.contains_key(&it)
+            })
+        })?;
         let all = known.state.connectors.iter().map(|(name, it)| (name.to_string(), it));
         let wanted = |name: &String, it: &&Connector| {
             listing.wants(&[name, it.portal.as_str(), it.idp.as_str()])

@@ -37,11 +37,16 @@ impl Listing {
     /// # Errors
     /// [`Refusal::Malformed`] for a cursor that no list has given.
     pub(crate) fn after<K: FromStr>(&self) -> Result<Option<K>, Refusal> {
-        let parse = |text: &str| {
-            let foreign = "cursor: not one that this list has given; leave it out to begin again";
-            text.parse().map_err(|_| Refusal::Malformed(foreign.to_owned()))
-        };
+        let parse = |text: &str| text.parse().map_err(|_| foreign());
         self.cursor.as_deref().map(parse).transpose()
+    }
+
+    /// Checks the cursor of a list of things that people name: any text would read as one.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for the name of nothing that there is or was.
+    pub fn check_name(&self, is_known: impl FnOnce(&str) -> bool) -> Result<(), Refusal> {
+        if self.cursor.as_deref().is_none_or(is_known) { Ok(()) } else { Err(foreign()) }
     }
 
     /// Whether one of these texts holds what is looked for.
@@ -80,6 +85,11 @@ impl Listing {
         let next = rows.last().filter(|_| more).map(key);
         Listed { items: rows, next }
     }
+}
+
+fn foreign() -> Refusal {
+    let detail = "cursor: not one that this list has given; leave it out to begin again";
+    Refusal::Malformed(detail.to_owned())
 }
 
 #[cfg(test)]

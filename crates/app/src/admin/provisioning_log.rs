@@ -10,9 +10,7 @@ use domain::{
 };
 use event_log::{
     EventFilter, StoredEvent, WorkspaceId,
-    journal::{
-        Action, BODIES_DAYS, Body, Cycle, Entry, Outcome, Part, Rejections, Resource, Search, Spot,
-    },
+    journal::{Action, Body, Cycle, Entry, Outcome, Part, Rejections, Resource, Search, Spot},
 };
 use uuid::Uuid;
 
@@ -64,15 +62,6 @@ pub struct Detailed {
     /// What happened under its correlation id from its first event on, effects on devices included: the
     /// first [`FOLLOWED_MAX`].
     pub followed: Vec<StoredEvent>,
-}
-
-/// What a workspace keeps of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// Entries, in days.
-    pub days: u32,
-    /// Bodies, in days.
-    pub bodies_days: u32,
 }
 
 impl App {
@@ -164,13 +153,12 @@ impl App {
         Ok(self.log.journal().rejections(workspace)?)
     }
 
-    /// How long a workspace keeps its provisioning log.
+    /// How long a workspace keeps its provisioning log, in days.
     ///
     /// # Errors
     /// [`Refusal::NotFound`].
-    pub async fn provisioning_log_kept(&self, workspace: &WorkspaceId) -> Result<Kept, Refusal> {
-        let days = self.workspace(workspace).await?.state.provisioning_log_days();
-        Ok(Kept { days, bodies_days: days.min(BODIES_DAYS) })
+    pub async fn provisioning_log_kept(&self, workspace: &WorkspaceId) -> Result<u32, Refusal> {
+        Ok(self.workspace(workspace).await?.state.provisioning_log_days())
     }
 
     /// Says how long. What is older is not shown any more at once, and deleted within the hour.
@@ -182,11 +170,11 @@ impl App {
         person: &Person,
         workspace: &WorkspaceId,
         days: u32,
-    ) -> Result<Kept, Refusal> {
+    ) -> Result<u32, Refusal> {
         let command = WorkspaceCommand::KeepProvisioningLog { days };
         self.on_workspace(workspace, command, person.meta()).await?;
         let kept = self.provisioning_log_kept(workspace).await?;
-        self.log.journal().keep(workspace, kept.days)?;
+        self.log.journal().keep(workspace, kept)?;
         Ok(kept)
     }
 
@@ -240,7 +228,7 @@ impl App {
 
     /// Before when nothing is shown, be it deleted already or not.
     async fn kept_since(&self, workspace: &WorkspaceId) -> Result<Micros, Refusal> {
-        let days = self.provisioning_log_kept(workspace).await?.days;
+        let days = self.provisioning_log_kept(workspace).await?;
         Ok(self.now() - Micros::from(days) * DAY_MICROS)
     }
 

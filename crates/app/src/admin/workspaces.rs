@@ -56,6 +56,10 @@ impl App {
         person: &Person,
         listing: &Listing,
     ) -> Result<Listed<Named>, Refusal> {
+        listing.check_name(|cursor| {
+            let id = WorkspaceId::parse(cursor).ok();
+            id.is_some_and(|id| person.reaches(&id) && self.log.head(&id) > 0)
+        })?;
         let after = listing.cursor.as_deref();
         let heads = self.log.heads().into_iter().map(|(id, _)| id);
         let mut ids: Vec<_> =

@@ -100,6 +100,11 @@ async fn connectors(world: &World) {
     }
     let okta = format!("{WS}/connectors/okta");
     world.get(&format!("{WS}/connectors?q=o&limit=1")).await.is(200);
+    world.get(&format!("{WS}/connectors?cursor=mdm")).await.is(200);
+    for foreign in [&format!("{WS}/connectors"), "/workspaces", "/projections"] {
+        let detail = world.get(&format!("{foreign}?cursor=zz")).await.refused(400);
+        assert!(detail.starts_with("cursor: "), "{detail}");
+    }
     left_groups(world).await;
     world.patch(&okta, json!({ "state": "paused", "idp": "strict" })).await.is(200);
     world.get(&okta).await.is(200);
@@ -397,6 +402,7 @@ async fn holds(world: &World) {
     let held = world.items(&format!("{one}/users?state=held&limit=2")).await;
     let (approve, undo) = (format!("{one}/approve"), format!("{one}/undo"));
     let whom = |index: usize| json!({ "users": [held[index]["user"]] });
+    world.post(&approve, json!({ "users": [] })).await.refused(400);
     world.post(&approve, whom(0)).await.is(200);
     world.post(&undo, json!({ "users": null })).await.is(200);
     world.post(&undo, whom(0)).await.refused(409);
