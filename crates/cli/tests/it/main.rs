@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has to stop")]
 
+mod access;
 mod attributes;
 mod backup;
 mod bad_input;
