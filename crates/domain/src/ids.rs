@@ -53,6 +53,8 @@ uuid_ids! {
     PolicyId;
     /// One process that a deactivation opened.
     OffboardingId;
+    /// One erasure of a person.
+    ErasureId;
     /// What waits for a person's decision: the [`OffboardingId`] of the first one that is held.
     HoldId;
     /// One thing owed to one device. Derived: see [`ActionId::derive`].

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ActionId, ConnectorName, DeviceId, OffboardingId, PolicyId},
+    Micros,
+    ids::{ActionId, ConnectorName, DeviceId, HoldId, OffboardingId, PolicyId},
     rule::OnDeactivate,
 };
 
@@ -32,12 +33,39 @@ pub struct Offboarding {
     pub planned: Vec<Planned>,
     /// Everything it called for is done.
     pub completed: bool,
+    /// When it was opened.
+    #[serde(default)]
+    pub began: Micros,
+    /// When it was completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Micros>,
+    /// With what it waits, or waited last, for a person to decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Held>,
+}
+
+/// That an offboarding was held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// With which others.
+    pub hold: HoldId,
+    /// Why.
+    pub because: HeldBecause,
+    /// The position of the event that says so.
+    pub position: u64,
+    /// When that was recorded.
+    pub at: Micros,
 }
 
 impl Offboarding {
     /// Whether the brake has a say: what it would hold is not under way yet, and nobody approved it.
     pub fn can_be_held(&self) -> bool {
         self.rule.removes_account() && !self.held && !self.approved && self.planned.is_empty()
+    }
+
+    /// Whether everything that it says of positions is known: in a draft it is not.
+    pub fn is_stored(&self) -> bool {
+        self.started > 0 && self.hold.is_none_or(|held| held.position > 0)
     }
 
     /// What it does to a device of the person.

@@ -19,6 +19,8 @@ pub enum Sealing {
     Stream,
     /// Under a key of its own, so that it can be erased without the rest of its stream.
     Own,
+    /// Not at all, and what follows it in the stream is sealed with another key than what came before.
+    Afresh,
 }
 
 /// An event of an aggregate, as the log needs it.

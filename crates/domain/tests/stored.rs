@@ -18,17 +18,18 @@ use domain::{
     group::GroupEvent,
     group_filter::GroupFilter,
     ids::{
-        AccessId, ActionId, ConnectorName, CredentialsId, DeviceId, EntryId, MemberId,
+        AccessId, ActionId, ConnectorName, CredentialsId, DeviceId, EntryId, ErasureId, HoldId,
+        MemberId,
         OffboardingId, PolicyId, SegmentId, TokenId, UserId,
     },
-    offboarding::{ActionKind, CancelledBecause, HeldBecause, Planned},
+    offboarding::{ActionKind, CancelledBecause, Held, HeldBecause, Offboarding, Planned},
     portal::{Portal, Role},
     publication::PublicationEvent,
     role_mapping::{NoMatch, RoleMapping, RoleRule},
     rule::{OnCreate, OnDeactivate, Provisioning},
     segments::{Permission, SegmentsEvent},
     stored::{Fact, decode, encode},
-    user::{UserEvent, event::RoleReason},
+    user::{AccountState, Namesake, Remains, Source, UserEvent, event::RoleReason},
     workspace::{
         Extension, Idp, MdmService, MdmSetting, Paused, People, Plan, Saml, SeenAttribute,
         Suspended, WorkspaceEvent,
@@ -303,9 +304,47 @@ fn a_users_events_are_stored_as_they_always_were() {
             },
             UserEvent::OffboardingCompleted { offboarding },
             UserEvent::OffboardingCancelled { offboarding, because: CancelledBecause::Reactivated },
+            erased(offboarding),
         ],
         include_str!("../src/user/event.rs"),
     );
+}
+
+/// With everything that may be left of somebody.
+fn erased(offboarding: OffboardingId) -> UserEvent {
+    let offboarding = Offboarding {
+        id: offboarding,
+        started: 5,
+        connector: connector(),
+        rule: OnDeactivate::ChangePolicy,
+        policy: Some(PolicyId(id(2))),
+        held: true,
+        approved: true,
+        planned: vec![Planned { action: ActionId(id(3)), device: DeviceId(id(4)) }],
+        completed: true,
+        began: 1_700_000_000_000_000,
+        ended: Some(1_700_000_000_000_001),
+        hold: Some(Held {
+            hold: HoldId(id(9)),
+            because: HeldBecause::Owner,
+            position: 6,
+            at: 1_700_000_000_000_002,
+        }),
+    };
+    UserEvent::Erased {
+        erasure: ErasureId(id(10)),
+        remains: Box::new(Remains {
+            portal: Portal::Mdm,
+            entries: [(connector(), EntryId(id(1)))].into_iter().collect(),
+            account: AccountState::Suspended,
+            source: Source::Scim,
+            role: Some(Role::Viewer),
+            offboarding: Some(offboarding),
+        }),
+        reason: Some("ticket 4711".into()),
+        devices: vec![DeviceId(id(4))],
+        others: vec![Namesake { portal: Portal::Store, user: UserId(id(11)) }],
+    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn new_event<F: Fact>(event: &F) -> NewEvent {
             Sealing::Open => Seal::Open,
             Sealing::Stream => Seal::Stream,
             Sealing::Own => Seal::Own,
+            Sealing::Afresh => Seal::Afresh,
         },
     }
 }

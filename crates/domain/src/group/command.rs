@@ -101,6 +101,11 @@ pub enum GroupCommand {
         /// Who.
         members: Vec<MemberId>,
     },
+    /// Pending values name somebody who is erased.
+    Drop {
+        /// The versions of the events that brought the values.
+        pending: Vec<u64>,
+    },
     /// Somebody arrived whom pending values name (a policy asks).
     Resolve {
         /// The versions of the events that brought the values.

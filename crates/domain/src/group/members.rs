@@ -157,6 +157,15 @@ impl Group {
         if members.is_empty() { vec![] } else { vec![GroupEvent::MembersRemoved { members }] }
     }
 
+    pub(super) fn drop_pending(&self, pending: &[u64]) -> Vec<GroupEvent> {
+        let Some(living) = &self.0 else { return vec![] };
+        pending
+            .iter()
+            .filter(|at| living.pending.contains(**at))
+            .map(|&pending| GroupEvent::PendingDropped { pending })
+            .collect()
+    }
+
     pub(super) fn resolve(&self, pending: &[u64], member: MemberId) -> Vec<GroupEvent> {
         let Some(living) = &self.0 else { return vec![] };
         pending

@@ -152,6 +152,7 @@ impl Decider for Group {
                 Ok(vec![GroupEvent::Deleted {}])
             }
             GroupCommand::Forget { members } => Ok(self.forget(members)),
+            GroupCommand::Drop { pending } => Ok(self.drop_pending(pending)),
             GroupCommand::Resolve { pending, member } => Ok(self.resolve(pending, *member)),
         }
     }

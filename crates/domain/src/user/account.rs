@@ -6,7 +6,7 @@ use super::{Entry, User, UserEvent, UserRefusal, Via, event::RoleReason};
 use crate::{
     Micros, Stamp,
     ids::OffboardingId,
-    offboarding::{CancelledBecause, HeldBecause, Offboarding, Planned},
+    offboarding::{CancelledBecause, Held, HeldBecause, Offboarding, Planned},
     portal::{Portal, Role},
     role_mapping::{Mapped, NoMatch, RoleMapping},
     rule::{OnCreate, OnDeactivate},
@@ -154,6 +154,9 @@ impl User {
         email: Option<&str>,
         role: Option<Role>,
     ) -> Result<Vec<UserEvent>, UserRefusal> {
+        if self.erased.is_some() {
+            return Err(UserRefusal::Erased);
+        }
         if self.account.stands() {
             return Err(UserRefusal::AccountExists);
         }
@@ -169,6 +172,9 @@ impl User {
     pub(super) fn set_role(&self, role: Role) -> Result<Vec<UserEvent>, UserRefusal> {
         if self.portal != Portal::Dashboard {
             return Err(UserRefusal::NoRoles(self.portal));
+        }
+        if self.erased.is_some() {
+            return Err(UserRefusal::Erased);
         }
         if !self.account.stands() {
             return Err(UserRefusal::NoAccount);
@@ -187,7 +193,7 @@ impl User {
     ) -> Vec<UserEvent> {
         let Account { role, standing, source, .. } = &self.account;
         let is_collaborator = self.portal == Portal::Dashboard && self.account.stands();
-        if !is_collaborator || *role == Some(Role::Owner) {
+        if !is_collaborator || self.erased.is_some() || *role == Some(Role::Owner) {
             return vec![];
         }
         let settles = !standing.by_hand
@@ -282,6 +288,21 @@ impl User {
                 self.account.role = Some(*role);
                 self.account.standing.by_hand |= *why == RoleReason::ByHand;
             }
+            UserEvent::EntryDeactivated { .. }
+            | UserEvent::EntryRemoved { .. }
+            | UserEvent::MetadataChanged { .. }
+            | UserEvent::Erased { .. } => {}
+            UserEvent::OffboardingStarted { .. }
+            | UserEvent::OffboardingHeld { .. }
+            | UserEvent::OffboardingApproved { .. }
+            | UserEvent::OffboardingPlanned { .. }
+            | UserEvent::OffboardingCompleted { .. }
+            | UserEvent::OffboardingCancelled { .. } => self.evolve_offboarding(event, stamp),
+        }
+    }
+
+    fn evolve_offboarding(&mut self, event: &UserEvent, stamp: &Stamp) {
+        match event {
             UserEvent::OffboardingStarted { offboarding, connector, rule, policy } => {
                 self.offboarding = Some(Offboarding {
                     id: *offboarding,
@@ -293,10 +314,17 @@ impl User {
                     approved: false,
                     planned: Vec::new(),
                     completed: false,
+                    began: stamp.at,
+                    ended: None,
+                    hold: None,
                 });
             }
-            UserEvent::OffboardingHeld { .. } => {
-                self.offboarding.iter_mut().for_each(|open| open.held = true);
+            UserEvent::OffboardingHeld { offboarding, because, hold } => {
+                let hold = hold.unwrap_or((*offboarding).into());
+                let held = Held { hold, because: *because, position: stamp.position, at: stamp.at };
+                self.offboarding.iter_mut().for_each(|open| {
+                    (open.held, open.hold) = (true, Some(held));
+                });
             }
             UserEvent::OffboardingApproved { .. } => {
                 self.offboarding.iter_mut().for_each(|open| {
@@ -307,12 +335,12 @@ impl User {
                 self.offboarding.iter_mut().for_each(|open| open.planned.extend(actions));
             }
             UserEvent::OffboardingCompleted { .. } => {
-                self.offboarding.iter_mut().for_each(|open| open.completed = true);
+                self.offboarding.iter_mut().for_each(|open| {
+                    (open.completed, open.ended) = (true, Some(stamp.at));
+                });
             }
             UserEvent::OffboardingCancelled { .. } => self.offboarding = None,
-            UserEvent::EntryDeactivated { .. }
-            | UserEvent::EntryRemoved { .. }
-            | UserEvent::MetadataChanged { .. } => {}
+            _ => {}
         }
     }
 

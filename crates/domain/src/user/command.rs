@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use scim::{Catalogue, etag::EntityTags, patch, resource::Resource};
 
+use super::Erase;
 use crate::{
     Micros,
     attribute_mapping::AttributeMapping,
@@ -156,6 +157,8 @@ pub enum UserCommand {
         /// Which.
         offboarding: OffboardingId,
     },
+    /// A person is to be erased, for ever (rule 32).
+    Erase(Box<Erase>),
 }
 
 /// Why a command is not carried out.
@@ -182,6 +185,12 @@ pub enum UserRefusal {
     /// It was decided, or has ended, meanwhile.
     #[error("the offboarding of that person is not held any more")]
     NotHeld,
+    /// Nothing is done to, or taken back of, somebody who was erased.
+    #[error("that person was erased")]
+    Erased,
+    /// What the command builds on is not stored yet: ask again.
+    #[error("what was decided about the person a moment ago is not stored yet")]
+    NotStored,
     /// Roles belong to the Dashboard.
     #[error("{0} has no roles; only collaborators of the dashboard do")]
     NoRoles(Portal),

@@ -59,6 +59,9 @@ impl User {
         entry: EntryId,
         resource: &Resource,
     ) -> Result<Vec<UserEvent>, UserRefusal> {
+        if self.erased.is_some() {
+            return Err(UserRefusal::Erased);
+        }
         if self.entries.contains_key(&via.connector) {
             return Err(UserRefusal::EntryExists);
         }
@@ -216,7 +219,8 @@ impl User {
             | UserEvent::OffboardingApproved { .. }
             | UserEvent::OffboardingPlanned { .. }
             | UserEvent::OffboardingCompleted { .. }
-            | UserEvent::OffboardingCancelled { .. } => {}
+            | UserEvent::OffboardingCancelled { .. }
+            | UserEvent::Erased { .. } => {}
         }
     }
 

@@ -6,15 +6,17 @@ use cqrs_es::DomainEvent;
 use scim::resource::{Changes, Resource};
 use serde::{Deserialize, Serialize};
 
+use super::erasure::{Namesake, Remains};
 use crate::{
-    ids::{ConnectorName, EntryId, GroupId, HoldId, OffboardingId, PolicyId},
+    ids::{ConnectorName, DeviceId, EntryId, ErasureId, GroupId, HoldId, OffboardingId, PolicyId},
     offboarding::{CancelledBecause, HeldBecause, Planned},
     portal::{Portal, Role},
     rule::OnDeactivate,
     stored::{Fact, Sealing, name_of},
 };
 
-/// What may become a fact of a user. Every payload is sealed under the user's own key.
+/// What may become a fact of a user. Every payload is sealed under the user's own key, but for the one
+/// that says that this key is destroyed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum UserEvent {
@@ -167,6 +169,24 @@ pub enum UserEvent {
         /// Why.
         because: CancelledBecause,
     },
+    /// The person was erased (rule 32): the key of everything before this is destroyed. It is not sealed
+    /// itself, since it says nothing about anybody, and what follows it has another key.
+    #[serde(rename = "user.erased")]
+    Erased {
+        /// The id of the erasure.
+        erasure: ErasureId,
+        /// What is left of them.
+        remains: Box<Remains>,
+        /// On whose wish, in a person's words, which hold no personal data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The devices that they had then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        devices: Vec<DeviceId>,
+        /// The persons of the same userName in the other portals, who are not erased with them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<Namesake>,
+    },
 }
 
 /// Why a role is what it is (rule 14).
@@ -196,6 +216,9 @@ impl DomainEvent for UserEvent {
 
 impl Fact for UserEvent {
     fn sealing(&self) -> Sealing {
-        Sealing::Stream
+        match self {
+            Self::Erased { .. } => Sealing::Afresh,
+            _ => Sealing::Stream,
+        }
     }
 }

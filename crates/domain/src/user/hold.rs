@@ -35,11 +35,14 @@ impl User {
         }
     }
 
-    /// Refused when it is complete: there is nothing to go back to.
+    /// Refused when it is complete, or the person was erased: there is nothing to go back to.
     pub(super) fn undo_offboarding(
         &self,
         offboarding: OffboardingId,
     ) -> Result<Vec<UserEvent>, UserRefusal> {
+        if self.erased.is_some() {
+            return Err(UserRefusal::Erased);
+        }
         if self.open(offboarding).is_none() {
             let is_over = self.offboarding.as_ref().is_some_and(|known| known.id == offboarding);
             return if is_over { Err(UserRefusal::NotHeld) } else { Ok(vec![]) };

@@ -10,11 +10,13 @@
 //! - [`metadata`]: what mapped attributes say of the person
 //! - [`entries`]: entries: diffing what SCIM sends against what is known
 //! - [`account`]: what follows for the account, and offboardings
+//! - [`erasure`]: what is left of somebody who is erased
 //! - [`in_force`]: the same for those who are there already, on request
 
 pub mod account;
 pub mod command;
 pub mod entries;
+pub mod erasure;
 pub mod event;
 mod hold;
 pub mod in_force;
@@ -29,11 +31,14 @@ use serde::{Deserialize, Serialize};
 pub use account::{Account, AccountState, Source, Standing};
 pub use command::{UserCommand, UserRefusal, Via};
 pub use entries::Entry;
+pub use erasure::{Erase, Namesake, Remains};
 pub use event::UserEvent;
 pub use in_force::Outcome;
 
 use crate::{
-    Claim, Decider, Stamp, ids::ConnectorName, ids::EntryId, offboarding::Offboarding,
+    Claim, Decider, Stamp,
+    ids::{ConnectorName, EntryId, ErasureId},
+    offboarding::Offboarding,
     portal::Portal,
 };
 
@@ -54,6 +59,9 @@ pub struct User {
     /// A person has decided whether the account stands, after what connectors said last (`in_force`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     decided_by_hand: bool,
+    /// The erasure after which nothing but the remains is known of the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    erased: Option<ErasureId>,
     /// The SCIM id of the entry that began this stream: the user's own id, which needs no alias.
     first: Option<EntryId>,
 }
@@ -116,10 +124,14 @@ impl Decider for User {
                 self.approve_offboarding(*offboarding)
             }
             UserCommand::UndoOffboarding { offboarding } => self.undo_offboarding(*offboarding),
+            UserCommand::Erase(erase) => self.erase(erase),
         }
     }
 
     fn evolve(&mut self, event: &UserEvent, stamp: &Stamp) {
+        if let UserEvent::Erased { erasure, remains, .. } = event {
+            return self.begin_anew(*erasure, remains);
+        }
         self.evolve_decision(event);
         self.evolve_entries(event, stamp);
         self.evolve_account(event, stamp);
@@ -136,7 +148,8 @@ impl Decider for User {
                 held.insert(Claim::alias(entry.id));
             }
         }
-        if self.account.stands() {
+        // An account that is erased has no name.
+        if self.account.stands() && self.erased.is_none() {
             held.insert(Claim::person(self.portal, &self.account.user_name));
         }
         held.into_iter().collect()

@@ -1,0 +1,163 @@
+//! Erasing a person (rule 32): what a decision for ever leaves of them.
+//!
+//! The key of everything that was said of them is destroyed afterwards, so that events before
+//! `user.erased` cannot be read any more. That event therefore carries what has to outlive them, the
+//! [`Remains`], from which the state begins anew: ids and states, nothing that names anybody. What is owed
+//! to devices goes on; whatever follows is sealed with another key.
+//!
+//! An erased person never comes back. Somebody of the same name is somebody else.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Account, AccountState, Source, User, UserEvent, UserRefusal, Via};
+use crate::{
+    ids::{ConnectorName, DeviceId, EntryId, ErasureId, UserId},
+    offboarding::Offboarding,
+    portal::{Portal, Role},
+    rule::OnDeactivate,
+};
+
+/// What is left of a person who is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remains {
+    /// The portal.
+    pub portal: Portal,
+    /// The SCIM ids that they had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub entries: BTreeMap<ConnectorName, EntryId>,
+    /// Whether there was an account.
+    pub account: AccountState,
+    /// Who made it.
+    pub source: Source,
+    /// Dashboard: their role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Their last offboarding, with the actions that it called for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offboarding: Option<Offboarding>,
+}
+
+/// A person of the same userName in another portal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namesake {
+    /// The portal.
+    pub portal: Portal,
+    /// The person.
+    pub user: UserId,
+}
+
+/// What is asked for when a person is to be erased.
+#[derive(Clone, Debug)]
+pub struct Erase {
+    /// The id of the erasure.
+    pub erasure: ErasureId,
+    /// The connector whose rule applies, and its rule; `None` for somebody whom no connector knows.
+    pub via: Option<Via>,
+    /// On whose wish, in a person's words. It must hold no personal data: it is kept for ever.
+    pub reason: Option<String>,
+    /// The devices that the person has now.
+    pub devices: Vec<DeviceId>,
+    /// The persons of the same userName in the other portals.
+    pub others: Vec<Namesake>,
+}
+
+impl User {
+    /// Whether the person was erased, and by which erasure.
+    pub fn erased(&self) -> Option<ErasureId> {
+        self.erased
+    }
+
+    /// The connector whose rule applies when the person is erased: the one whose name comes last among
+    /// those that call them active, else among all that know them.
+    pub fn erased_via(&self, gone: &BTreeSet<ConnectorName>) -> Option<&ConnectorName> {
+        let active = self.entries.iter().filter(|(_, entry)| entry.active());
+        let mut active = active.map(|(name, _)| name).filter(|name| !gone.contains(*name));
+        active.next_back().or_else(|| self.entries.keys().next_back())
+    }
+
+    /// Asked twice, it is one erasure.
+    pub(super) fn erase(&self, erase: &Erase) -> Result<Vec<UserEvent>, UserRefusal> {
+        if self.erased.is_some() {
+            return Ok(Vec::new());
+        }
+        // What is carried over has to say where it stands, which a draft does not know yet.
+        if self.offboarding.as_ref().is_some_and(|it| !it.is_stored()) {
+            return Err(UserRefusal::NotStored);
+        }
+        let Erase { erasure, via, reason, devices, others } = erase;
+        let mut events = vec![UserEvent::Erased {
+            erasure: *erasure,
+            remains: Box::new(self.remains()),
+            reason: reason.clone(),
+            devices: devices.clone(),
+            others: others.clone(),
+        }];
+        // Said once more, readable: whoever hears of entries that go hears of these.
+        events.extend(self.entries.iter().map(|(connector, entry)| UserEvent::EntryRemoved {
+            connector: connector.clone(),
+            entry: entry.id,
+        }));
+        let after = self.after(&events);
+        after.end_account(via.as_ref(), &mut events);
+        Ok(events)
+    }
+
+    fn remains(&self) -> Remains {
+        let entries = self.entries.iter().map(|(name, entry)| (name.clone(), entry.id)).collect();
+        let Account { state, source, role, .. } = self.account;
+        let (portal, offboarding) = (self.portal, self.offboarding.clone());
+        Remains { portal, entries, account: state, source, role, offboarding }
+    }
+
+    /// The account of an erased person never stays: an offboarding that removes it in the end suspends
+    /// it, and else it goes at once. An Owner is not held: a person asks for this (rule 10).
+    fn end_account(&self, via: Option<&Via>, events: &mut Vec<UserEvent>) {
+        if !self.account.stands() {
+            return;
+        }
+        let opens = match (self.open_offboarding(), via) {
+            (None, Some(via)) => {
+                Some(via).filter(|via| via.rule.provisioning.on_deactivate != OnDeactivate::Nothing)
+            }
+            _ => None,
+        };
+        let rule = match (self.open_offboarding(), opens) {
+            (Some(open), _) => open.rule,
+            (None, Some(via)) => via.rule.provisioning.on_deactivate,
+            (None, None) => OnDeactivate::Nothing,
+        };
+        events.extend(opens.map(|via| UserEvent::OffboardingStarted {
+            offboarding: via.offboarding,
+            connector: via.connector.clone(),
+            rule,
+            policy: via.rule.provisioning.policy,
+        }));
+        if !rule.removes_account() {
+            events.push(UserEvent::AccountRemoved {});
+        } else if self.account.state == AccountState::Active {
+            events.push(UserEvent::AccountSuspended {});
+        }
+    }
+
+    /// Nothing of what was known stays but the remains.
+    pub(super) fn begin_anew(&mut self, erasure: ErasureId, remains: &Remains) {
+        let Remains { portal, account, source, role, offboarding, .. } = remains;
+        *self = Self {
+            portal: *portal,
+            account: Account {
+                state: *account,
+                source: *source,
+                role: *role,
+                ..Account::default()
+            },
+            offboarding: offboarding.clone(),
+            erased: Some(erasure),
+            ..Self::default()
+        };
+    }
+}
