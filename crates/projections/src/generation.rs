@@ -96,6 +96,7 @@ impl Generation {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?; // See `Wal`.
+        connection.pragma_update(None, "secure_delete", "ON")?; // Whoever is erased leaves nothing.
         set_up(&connection, WRITER_CACHE_KIB)?;
         Ok(connection)
     }
@@ -199,6 +200,7 @@ pub(crate) fn create(path: &Path, projection: &dyn Projection) -> Result<Connect
     connection.pragma_update(None, "journal_mode", "OFF")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
     set_up(&connection, BUILDER_CACHE_KIB)?;
     connection.execute_batch(&format!("BEGIN; {} {CHECKPOINTS} COMMIT;", projection.schema()))?;
     Ok(connection)
@@ -224,9 +226,30 @@ fn is_complete(path: &Path) -> bool {
     }
 }
 
+/// Removes whatever is none of these files: what older versions of projections have left, or a rebuild
+/// that was cut off.
+pub(crate) fn remove_others(dir: &Path, serving: &[PathBuf]) -> Result<(), Failure> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_ours = name.contains(".db") && path.is_file();
+        let serves = |file: &PathBuf| {
+            let file = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.strip_prefix(file).is_some_and(|rest| SUFFIXES.contains(&rest))
+        };
+        if is_ours && !serving.iter().any(serves) {
+            remove(&path);
+        }
+    }
+    Ok(())
+}
+
+/// What SQLite lays beside a file, and the file itself.
+const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
 /// Removes a file and what SQLite lays beside it. What cannot be removed is left for the next start.
 pub(crate) fn remove(path: &Path) {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
+    for suffix in SUFFIXES {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         match fs::remove_file(&name) {

@@ -31,6 +31,7 @@ mod parity;
 mod plans;
 mod projection;
 mod projector;
+mod purge;
 mod read_models;
 mod rebuild;
 mod recorded;
@@ -49,7 +50,7 @@ pub use marks::Stale;
 pub use projection::{Projection, Table};
 pub use read_models::{ReadModels, Status};
 pub use rebuild::{Progress, RebuildError};
-pub use recorded::{ReadError, Recorded};
+pub use recorded::{Erased, ReadError, Recorded};
 pub use verify::Difference;
 
 /// Every projection, in the order in which a batch reaches them: what SCIM reads comes first.

@@ -3,7 +3,7 @@
 use domain::Event;
 use rusqlite::Transaction;
 
-use crate::Recorded;
+use crate::{Erased, Recorded};
 
 /// A read model, as code: from events to the rows of a file of its own.
 ///
@@ -31,6 +31,20 @@ pub trait Projection: Send + Sync {
     /// # Errors
     /// What SQLite says; the projection then stops at this event for this workspace.
     fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()>;
+
+    /// Whether `apply_erased` may do something with an erased event of this name.
+    fn hears_erased(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// Changes the rows as far as what can be seen of an erased event says. For what another row depends
+    /// on: a file that met the event while it could be read has to have the same rows.
+    ///
+    /// # Errors
+    /// As for `apply`.
+    fn apply_erased(&self, _tx: &Transaction<'_>, _event: &Erased) -> rusqlite::Result<()> {
+        Ok(())
+    }
 }
 
 /// A table, as a dump shows it.

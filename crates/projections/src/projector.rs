@@ -9,7 +9,7 @@ use std::sync::Arc;
 use event_log::{EventLog, StoredEvent, WorkspaceId};
 use tokio::{runtime::Runtime, sync::watch};
 
-use crate::{Recorded, marks::Marks, seat::Seat};
+use crate::{marks::Marks, recorded::Seen, seat::Seat};
 
 /// The most events that are applied in one transaction.
 pub(crate) const BATCH_EVENTS_MAX: usize = 2_000;
@@ -92,8 +92,8 @@ impl Projector {
 
 /// A batch of the log, decoded as far as it can be.
 pub(crate) struct Batch {
-    pub(crate) events: Vec<Recorded>,
-    /// The last position that was read, erased events included.
+    pub(crate) events: Vec<Seen>,
+    /// The last position that was read.
     pub(crate) to: u64,
     /// Why the event after `to` cannot be read.
     pub(crate) broken: Option<String>,
@@ -104,8 +104,8 @@ impl Batch {
         let mut batch = Self { events: Vec::with_capacity(stored.len()), to: after, broken: None };
         for event in stored {
             let position = event.position;
-            match Recorded::read(event) {
-                Ok(event) => batch.events.extend(event),
+            match Seen::read(event) {
+                Ok(event) => batch.events.push(event),
                 Err(error) => {
                     batch.broken = Some(in_full(&error));
                     break;

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::{
     ALL, Failure, OpenError, Projection, Stale, accounts::Accounts, directory::Directory,
-    effects::Effects, generation::Reader, marks::Marks, mdm::Devices, projector::Projector,
-    seat::Seat, store::Publications, timeline::Timelines, wal::Copier,
+    effects::Effects, generation, generation::Reader, marks::Marks, mdm::Devices,
+    projector::Projector, seat::Seat, store::Publications, timeline::Timelines, wal::Copier,
 };
 
 /// All read models of a node.
@@ -34,7 +34,7 @@ pub struct ReadModels {
 }
 
 /// Where read models of the past lie, in the directory of today's.
-const PAST: &str = "past";
+pub(crate) const PAST: &str = "past";
 
 /// How far a projection has come in a workspace.
 #[derive(Clone, Debug)]
@@ -110,6 +110,8 @@ impl ReadModels {
             }
             seats.push(seat);
         }
+        let serving: Vec<_> = seats.iter().map(|seat| seat.serving().path().to_owned()).collect();
+        generation::remove_others(dir, &serving).map_err(failed)?;
         let projector = Arc::new(Projector { log, seats: seats.into(), marks });
         let stop = watch::Sender::new(false);
         let runtime = Builder::new_current_thread().enable_all().build();

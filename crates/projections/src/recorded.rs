@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{Event, Micros, Stamp, event::DecodeError};
+use domain::{Event, Micros, Stamp, event::DecodeError, ids::ConnectorName};
 use event_log::{Meta, Payload, StoredEvent, WorkspaceId};
+use rusqlite::Transaction;
 use smol_str::SmolStr;
 use uuid::Uuid;
+
+use crate::Projection;
 
 /// An event that stands in the log and can be read.
 #[derive(Clone, Debug)]
@@ -28,6 +31,85 @@ pub struct Recorded {
     pub name: SmolStr,
     /// What happened.
     pub event: Event,
+}
+
+/// An event that was erased: its key was destroyed on purpose, and this is what can be seen of it.
+#[derive(Clone, Debug)]
+pub struct Erased {
+    /// Where it happened.
+    pub workspace: WorkspaceId,
+    /// Its place in the workspace, from 1.
+    pub position: u64,
+    /// Its stored name, such as `user.entry_added`.
+    pub name: SmolStr,
+    /// Who, why and in answer to what.
+    pub meta: Arc<Meta>,
+}
+
+impl Erased {
+    /// The connector that did it, if one did.
+    pub fn connector(&self) -> Option<ConnectorName> {
+        let (connector, _) = self.meta.actor.strip_prefix("connector:")?.split_once('/')?;
+        ConnectorName::parse(connector).ok()
+    }
+}
+
+/// An event as a projection meets it.
+#[derive(Clone, Debug)]
+pub(crate) enum Seen {
+    Whole(Recorded),
+    Erased(Erased),
+}
+
+impl Seen {
+    pub(crate) fn read(stored: StoredEvent) -> Result<Self, ReadError> {
+        let StoredEvent { workspace, position, stream, version, name, schema_version, .. } = stored;
+        let meta = stored.meta;
+        let payload = match stored.payload {
+            Payload::Plain(payload) => payload,
+            Payload::Erased => return Ok(Self::Erased(Erased { workspace, position, name, meta })),
+            Payload::Missing { key } => return Err(ReadError::KeyMissing { position, key }),
+        };
+        let event = Event::decode(&stream.kind, &name, schema_version, &payload)
+            .map_err(|source| ReadError::Undecodable { position, source })?;
+        Ok(Self::Whole(Recorded {
+            workspace,
+            position,
+            stream: stream.id,
+            kind: stream.kind,
+            version,
+            at: stored.time,
+            meta,
+            name,
+            event,
+        }))
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        match self {
+            Self::Whole(event) => event.position,
+            Self::Erased(event) => event.position,
+        }
+    }
+
+    /// Whether a projection may do something with it.
+    pub(crate) fn concerns(&self, projection: &dyn Projection) -> bool {
+        match self {
+            Self::Whole(event) => projection.hears(&event.event),
+            Self::Erased(event) => projection.hears_erased(&event.name),
+        }
+    }
+
+    pub(crate) fn apply(
+        &self,
+        projection: &dyn Projection,
+        tx: &Transaction<'_>,
+    ) -> rusqlite::Result<()> {
+        match self {
+            Self::Whole(event) => projection.apply(tx, event),
+            Self::Erased(event) => projection.apply_erased(tx, event),
+        }
+    }
 }
 
 /// Why an event cannot be read. Never skipped: whoever reads it stops there and says so.
@@ -67,25 +149,10 @@ impl Recorded {
     /// # Errors
     /// [`ReadError`] when its key is missing or it does not decode.
     pub fn read(stored: StoredEvent) -> Result<Option<Self>, ReadError> {
-        let StoredEvent { workspace, position, stream, version, name, schema_version, .. } = stored;
-        let payload = match stored.payload {
-            Payload::Plain(payload) => payload,
-            Payload::Erased => return Ok(None),
-            Payload::Missing { key } => return Err(ReadError::KeyMissing { position, key }),
-        };
-        let event = Event::decode(&stream.kind, &name, schema_version, &payload)
-            .map_err(|source| ReadError::Undecodable { position, source })?;
-        Ok(Some(Self {
-            workspace,
-            position,
-            stream: stream.id,
-            kind: stream.kind,
-            version,
-            at: stored.time,
-            meta: stored.meta,
-            name,
-            event,
-        }))
+        Ok(match Seen::read(stored)? {
+            Seen::Whole(event) => Some(event),
+            Seen::Erased(_) => None,
+        })
     }
 
     /// Where and when it stands, as an aggregate's `evolve` wants it.

@@ -6,9 +6,10 @@ use event_log::WorkspaceId;
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Failure, Projection, Recorded,
+    Failure, Projection,
     generation::{Generation, Reader, remove},
     marks::{Halt, Marks},
+    recorded::Seen,
     wal::Copier,
     writer::{Stop, Writer},
 };
@@ -61,7 +62,7 @@ impl Seat {
         &self,
         marks: &Marks,
         workspace: &WorkspaceId,
-        events: &[Recorded],
+        events: &[Seen],
         (from, to): (u64, u64),
     ) -> bool {
         let mut writer = self.writer.lock();

@@ -28,7 +28,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use crate::{Projection, ReadModels, Recorded, dump::dump};
+use crate::{Erased, Projection, ReadModels, Recorded, dump::dump, recorded::Seen};
 
 /// The time of the first event; each is a millisecond later than the one before.
 pub(crate) const START: i64 = 1_767_225_600_000_000;
@@ -95,6 +95,12 @@ impl Story {
         let version = self.versions.entry((kind.into(), id(stream))).or_default();
         *version += 1;
         let position = self.events.len() as u64 + 1;
+        let actor = match &event {
+            Event::User(UserEvent::EntryAdded { connector, .. }) => {
+                format!("connector:{connector}/{}", id(1)).into()
+            }
+            _ => SmolStr::default(),
+        };
         self.events.push(Recorded {
             workspace: self.workspace.clone(),
             position,
@@ -102,7 +108,11 @@ impl Story {
             kind: kind.into(),
             version: *version,
             at: START + position.cast_signed() * 1_000,
-            meta: Arc::new(Meta { correlation: format!("request-{position}"), ..Meta::default() }),
+            meta: Arc::new(Meta {
+                actor,
+                correlation: format!("request-{position}"),
+                ..Meta::default()
+            }),
             name: name.into(),
             event,
         });
@@ -146,11 +156,38 @@ pub(crate) fn empty(projection: &dyn Projection) -> Connection {
 }
 
 pub(crate) fn apply(connection: &mut Connection, projection: &dyn Projection, events: &[Recorded]) {
+    let seen: Vec<_> = events.iter().cloned().map(Seen::Whole).collect();
+    apply_seen(connection, projection, &seen);
+}
+
+pub(crate) fn apply_seen(
+    connection: &mut Connection,
+    projection: &dyn Projection,
+    events: &[Seen],
+) {
     let tx = connection.transaction().unwrap();
-    for event in events.iter().filter(|event| projection.hears(&event.event)) {
-        projection.apply(&tx, event).unwrap();
+    for event in events.iter().filter(|event| event.concerns(projection)) {
+        event.apply(projection, &tx).unwrap();
     }
     tx.commit().unwrap();
+}
+
+/// Events as whoever reads them sees them after the keys of all erased persons were destroyed.
+pub(crate) fn after_erasures(events: &[Recorded]) -> Vec<Seen> {
+    let erased: HashMap<Uuid, u64> = events
+        .iter()
+        .filter(|event| event.name == "user.erased")
+        .map(|event| (event.stream, event.position))
+        .collect();
+    let see = |event: &Recorded| {
+        let last = erased.get(&event.stream).filter(|_| event.kind == User::KIND);
+        if last.is_none_or(|last| event.position >= *last) {
+            return Seen::Whole(event.clone());
+        }
+        let Recorded { workspace, position, name, meta, .. } = event.clone();
+        Seen::Erased(Erased { workspace, position, name, meta })
+    };
+    events.iter().map(see).collect()
 }
 
 pub(crate) fn rows(
@@ -241,7 +278,7 @@ fn send(log: &dyn EventLog, event: &Recorded, encoded: Encoded) -> Appended {
             name: encoded.name.into(),
             schema_version: encoded.schema_version,
             payload: encoded.payload,
-            seal: Seal::Stream,
+            seal: if event.name == "user.erased" { Seal::Afresh } else { Seal::Stream },
         }],
         claims: Vec::new(),
         checkpoint: None,

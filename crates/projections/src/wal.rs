@@ -95,6 +95,15 @@ pub(crate) struct Wal {
 }
 
 impl Wal {
+    /// Empties the log: what was overwritten in the file is nowhere any more. `false` when a reader was in
+    /// the way for too long.
+    pub(crate) fn empty(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        self.copying.wait();
+        connection.busy_timeout(LOCK_WAIT)?;
+        let (busy, _) = checkpoint(connection, "TRUNCATE")?;
+        Ok(!busy)
+    }
+
     /// To be called by the writer after each transaction.
     pub(crate) fn committed(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let (_, mut frames) = checkpoint(connection, "NOOP")?;

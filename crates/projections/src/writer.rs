@@ -6,7 +6,8 @@ use event_log::WorkspaceId;
 use rusqlite::{Connection, ErrorCode, params};
 
 use crate::{
-    Failure, Projection, Recorded,
+    Failure, Projection,
+    recorded::Seen,
     sql::{int, natural},
     wal::Wal,
 };
@@ -62,24 +63,24 @@ impl Writer {
         self.connection.pragma_update(None, "synchronous", "NORMAL")
     }
 
-    /// Applies the events of one workspace, which go up to the position `to` (what was erased on
-    /// the way included); `from` is where the file stood before.
+    /// Applies the events of one workspace, which go up to the position `to`; `from` is where the file
+    /// stood before.
     pub(crate) fn apply<'e>(
         &mut self,
         workspace: &WorkspaceId,
-        events: impl Iterator<Item = &'e Recorded>,
+        events: impl Iterator<Item = &'e Seen>,
         (from, to): (u64, u64),
     ) -> Result<(), Stop> {
-        let heard: Vec<_> = events.filter(|event| self.projection.hears(&event.event)).collect();
+        let heard: Vec<_> = events.filter(|event| event.concerns(self.projection)).collect();
         if heard.is_empty() && to.saturating_sub(self.position(workspace)) < UNSAVED_MAX {
             return Ok(());
         }
         let Err((index, error)) = self.transact(workspace, &heard, to) else { return Ok(()) };
-        let Some(bad) = index.map(|index| heard[index].position) else {
+        let Some(bad) = index.map(|index| heard[index].position()) else {
             return Err(Stop { applied: from, event: None, error });
         };
         // What came before the bad event is sound, and goes in.
-        let before: Vec<_> = heard.into_iter().take_while(|event| event.position < bad).collect();
+        let before: Vec<_> = heard.into_iter().take_while(|event| event.position() < bad).collect();
         match self.transact(workspace, &before, bad - 1) {
             Ok(()) => Err(Stop { applied: bad - 1, event: Some(bad), error }),
             Err((_, error)) => Err(Stop { applied: from, event: None, error }),
@@ -90,7 +91,7 @@ impl Writer {
     fn transact(
         &mut self,
         workspace: &WorkspaceId,
-        events: &[&Recorded],
+        events: &[&Seen],
         to: u64,
     ) -> Result<(), (Option<usize>, rusqlite::Error)> {
         let storage = |error| (None, error);
@@ -98,8 +99,8 @@ impl Writer {
         let tx = self.connection.transaction().map_err(storage)?;
         let before = tx.total_changes();
         for (index, event) in events.iter().enumerate() {
-            self.projection
-                .apply(&tx, event)
+            event
+                .apply(self.projection, &tx)
                 .map_err(|error| (Some(index).filter(|_| is_fault_of_event(&error)), error))?;
         }
         if tx.total_changes() == before && unsaved < UNSAVED_MAX {
@@ -118,6 +119,11 @@ impl Writer {
             let projection = self.projection.name();
             tracing::warn!(projection, %error, "its log cannot be brought into its file");
         }
+    }
+
+    /// Empties the file's log. `false` when somebody has been reading it for too long.
+    pub(crate) fn empty_log(&self) -> rusqlite::Result<bool> {
+        self.wal.as_ref().map_or(Ok(true), |wal| wal.empty(&self.connection))
     }
 
     /// Writes down how far the file has come, where it was not worth a transaction so far.

@@ -8,7 +8,7 @@ use domain::{
     Decider, Micros,
     ids::EntryId,
     portal::Portal,
-    user::{User, UserEvent},
+    user::{Remains, User, UserEvent},
 };
 use rusqlite::{OptionalExtension, Transaction, params};
 use scim::resource::{Changes, Resource};
@@ -31,6 +31,7 @@ pub(crate) fn apply(
     fact: &UserEvent,
 ) -> rusqlite::Result<()> {
     let begins = match fact {
+        UserEvent::Erased { remains, .. } => return forget(tx, event, remains),
         UserEvent::EntryAdded { portal: of, .. } | UserEvent::AccountInvited { portal: of, .. } => {
             if *of != portal {
                 return Ok(());
@@ -73,6 +74,13 @@ pub(crate) fn apply(
         remove_entry(tx, event, *entry)?;
     }
     Ok(())
+}
+
+/// Nobody shows somebody who was erased; what follows for them changes nothing here.
+fn forget(tx: &Transaction<'_>, event: &Recorded, remains: &Remains) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM accounts WHERE workspace = ?1 AND user = ?2")?
+        .execute(params![event.workspace.as_str(), event.stream.as_bytes()])?;
+    remains.entries.values().try_for_each(|entry| remove_entry(tx, event, *entry))
 }
 
 /// A row that is there, with what its indices hold.

@@ -16,7 +16,7 @@ pub use queries::{AccountRow, Accounts, EntryRef};
 use crate::Table;
 
 /// The version of tables and rules; part of the version of every projection that has them.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// The tables, to be put into a projection's schema.
 macro_rules! schema {

@@ -122,7 +122,7 @@ fn an_account_made_by_hand_is_adopted_suspended_and_removed() {
         &story,
         &expect![[r#"
             [acme accounts]
-            00000000-0000-0000-0000-000000000001	1	suspended	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"suspended","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X","standing":{"provisioned":null,"default_role":null,"by_hand":true}},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","started":6,"connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":false},"first":null}
+            00000000-0000-0000-0000-000000000001	1	suspended	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"suspended","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X","standing":{"provisioned":null,"default_role":null,"by_hand":true}},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","started":6,"connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":false,"began":1767225600006000},"first":null}
             [acme account_entries]
             00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
         "#]],
@@ -134,7 +134,7 @@ fn an_account_made_by_hand_is_adopted_suspended_and_removed() {
         &story,
         &expect![[r#"
             [acme accounts]
-            00000000-0000-0000-0000-000000000001	0	removed	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"removed","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X","standing":{"provisioned":null,"default_role":null,"by_hand":true}},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","started":6,"connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":true},"first":null}
+            00000000-0000-0000-0000-000000000001	0	removed	ada@x	mail.ada@x	1767225600001000	{"portal":"dashboard","entries":{"okta":{"id":"00000000-0000-0000-0000-000000000002","resource":{"active":false,"emails":[{"value":"Mail.ada@X"}],"userName":"ada@X"},"created":1767225600003000,"modified":1767225600005000,"version":2}},"account":{"state":"removed","source":"scim","role":"admin","user_name":"ada@X","email":"Mail.ada@X","standing":{"provisioned":null,"default_role":null,"by_hand":true}},"offboarding":{"id":"00000000-0000-0000-0000-00000000004d","started":6,"connector":"okta","rule":"remove_user","policy":null,"held":false,"planned":[],"completed":true,"began":1767225600006000,"ended":1767225600009000},"first":null}
             [acme account_entries]
             00000000-0000-0000-0000-000000000002	00000000-0000-0000-0000-000000000001
         "#]],

@@ -12,6 +12,7 @@ use domain::{
     ids::{ConnectorName, EntryId},
     user::{Entry, User, UserEvent},
 };
+use event_log::WorkspaceId;
 use rusqlite::{OptionalExtension, Transaction, params};
 use scim::{fold, path::AttributePath, schema::Kind, urn};
 use serde_json::Value;
@@ -22,13 +23,16 @@ use super::{
     schema::{self, MISSING},
 };
 use crate::{
-    Recorded,
+    Erased, Recorded,
     sql::{int, json, natural, to_json, uuid},
 };
 
 static MANAGER: LazyLock<AttributePath> = LazyLock::new(|| {
     AttributePath::new("manager").with_sub("value").in_schema(urn::ENTERPRISE_USER)
 });
+
+/// The name of the event that gives an entry its place.
+pub(super) const ADDED: &str = "user.entry_added";
 
 pub(super) fn apply(
     tx: &Transaction<'_>,
@@ -48,6 +52,9 @@ pub(super) fn apply(
         | UserEvent::EntryDeactivated { connector }
         | UserEvent::EntryReactivated { connector }
         | UserEvent::EntryRemoved { connector, .. } => change(tx, event, fact, connector),
+        UserEvent::Erased { remains, .. } => {
+            remains.entries.keys().try_for_each(|connector| change(tx, event, fact, connector))
+        }
         UserEvent::MetadataChanged { .. }
         | UserEvent::AccountGranted { .. }
         | UserEvent::AccountInvited { .. }
@@ -65,20 +72,39 @@ pub(super) fn apply(
     }
 }
 
+/// Somebody who is erased was brought. Their place stays empty, so that those who came after them have
+/// the ones that they had: lists and cursors depend on these. Entries are brought by requests of their
+/// connector alone, which therefore is the actor.
+pub(super) fn was_added(tx: &Transaction<'_>, event: &Erased) -> rusqlite::Result<()> {
+    let Some(connector) = event.connector() else { return Ok(()) };
+    let (connector, no) = place(tx, &event.workspace, &connector, 0)?;
+    blocks::count(tx, connector, Kind::User, no, Change::default())
+}
+
+/// The connector's number, and the next row number of its entries, `more` of which there are now.
+fn place(
+    tx: &Transaction<'_>,
+    workspace: &WorkspaceId,
+    connector: &ConnectorName,
+    more: i64,
+) -> rusqlite::Result<(i64, i64)> {
+    let connector = connectors::made(tx, workspace, connector)?;
+    let ordinal: i64 = tx
+        .prepare_cached(
+            "UPDATE connectors SET entries_made = entries_made + 1, entries = entries + ?2
+             WHERE no = ?1 RETURNING entries_made",
+        )?
+        .query_row([connector, more], |row| row.get(0))?;
+    Ok((connector, schema::range(connector).0 | ordinal))
+}
+
 fn add(
     tx: &Transaction<'_>,
     event: &Recorded,
     connector: &ConnectorName,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
-    let connector = connectors::made(tx, &event.workspace, connector)?;
-    let ordinal: i64 = tx
-        .prepare_cached(
-            "UPDATE connectors SET entries_made = entries_made + 1, entries = entries + 1
-             WHERE no = ?1 RETURNING entries_made",
-        )?
-        .query_row([connector], |row| row.get(0))?;
-    let no = schema::range(connector).0 | ordinal;
+    let (connector, no) = place(tx, &event.workspace, connector, 1)?;
     let indexed = Indexed::of(entry);
     blocks::count(tx, connector, Kind::User, no, Change::added(indexed.active))?;
     tx.prepare_cached(

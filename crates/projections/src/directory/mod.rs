@@ -39,7 +39,7 @@ pub use list::{Ask, EXAMINED_MAX, ListError, Listed, Position, Row, SORTED_MAX, 
 pub use members::MemberRow;
 pub use users::{GroupRefRow, UserRow};
 
-use crate::{Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
+use crate::{Erased, Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
 
 /// The name of the projection.
 pub const NAME: &str = "directory";
@@ -53,7 +53,7 @@ impl Projection for DirectoryProjection {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn schema(&self) -> &'static str {
@@ -81,6 +81,14 @@ impl Projection for DirectoryProjection {
                 Ok(())
             }
         }
+    }
+
+    fn hears_erased(&self, name: &str) -> bool {
+        name == apply_users::ADDED
+    }
+
+    fn apply_erased(&self, tx: &Transaction<'_>, event: &Erased) -> rusqlite::Result<()> {
+        apply_users::was_added(tx, event)
     }
 }
 

@@ -10,7 +10,7 @@ use domain::{
 };
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::OffboardingState;
+use super::{OffboardingState, erased};
 use crate::{
     Recorded,
     sql::{int, length, tag, to_json},
@@ -26,6 +26,7 @@ pub(super) fn hears_user(fact: &UserEvent) -> bool {
             | UserEvent::OffboardingPlanned { .. }
             | UserEvent::OffboardingCompleted { .. }
             | UserEvent::OffboardingCancelled { .. }
+            | UserEvent::Erased { .. }
     )
 }
 
@@ -90,6 +91,7 @@ pub(super) fn user(
             ])?;
             Ok(())
         }
+        UserEvent::Erased { remains, .. } => erased::forget(tx, event, remains),
         _ => Ok(()),
     }
 }
@@ -143,11 +145,28 @@ fn hold_with(
         offboarding.0.as_bytes(),
         to_json(&because)?,
         event.at,
-        matches!(because, HeldBecause::Brake(_)),
+        is_braked(because),
     ])?;
-    tx.prepare_cached("UPDATE offboardings SET hold = ?3 WHERE workspace = ?1 AND id = ?2")?
-        .execute(params![workspace, offboarding.0.as_bytes(), hold.0.as_bytes()])?;
+    tx.prepare_cached(
+        "UPDATE offboardings
+         SET hold = ?3, held_position = ?4, held_at = ?5, because = ?6, braked = ?7
+         WHERE workspace = ?1 AND id = ?2",
+    )?
+    .execute(params![
+        workspace,
+        offboarding.0.as_bytes(),
+        hold.0.as_bytes(),
+        int(event.position),
+        event.at,
+        to_json(&because)?,
+        is_braked(because),
+    ])?;
     Ok(())
+}
+
+/// Whether the brake holds, and not an Owner's right.
+pub(super) fn is_braked(because: HeldBecause) -> bool {
+    matches!(because, HeldBecause::Brake(_))
 }
 
 pub(super) fn device(

@@ -5,12 +5,13 @@
 //! only then may it be due, so that devices are acted on one step at a time, in the order in which
 //! people were offboarded.
 //!
-//! - `apply`: from facts to rows
+//! - `apply`, `erased`: from facts to rows
 //! - `actions`, `offboardings`, `holds`: the queries
 //! - `queues`: what is due, platform by platform, for the deliverer
 
 mod actions;
 mod apply;
+mod erased;
 mod holds;
 mod offboardings;
 mod queues;
@@ -54,7 +55,11 @@ CREATE TABLE offboardings (
     started   INTEGER NOT NULL,
     ended     INTEGER,
     planned   INTEGER NOT NULL DEFAULT 0,
-    hold      BLOB,              -- NULL unless it was ever held.
+    hold      BLOB,              -- NULL unless it was ever held; then by which event, when and why.
+    held_position INTEGER,
+    held_at   INTEGER,
+    because   TEXT,
+    braked    INTEGER,
     cancelled TEXT,              -- Why, once it is.
     PRIMARY KEY (workspace, position)
 ) STRICT, WITHOUT ROWID;
@@ -142,7 +147,7 @@ const TABLES: &[Table] = &[
     Table {
         name: "offboardings",
         rows: "SELECT position, id, user, portal, connector, rule, policy, state, started, ended,
-                      planned, hold, cancelled
+                      planned, hold, held_position, held_at, because, braked, cancelled
                FROM offboardings WHERE workspace = ?1 ORDER BY position",
     },
     Table {
@@ -174,7 +179,7 @@ impl Projection for EffectsProjection {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn schema(&self) -> &'static str {

@@ -68,7 +68,7 @@ fn a_rebuilt_file_has_the_same_rows_and_takes_the_place_of_the_old_one() {
     assert_same(&dump(&models), &before);
     assert_eq!(told.last().unwrap(), &Progress { projection: "timeline", done: 40, total: 40 });
     let [directory, ..] = &*files(dir.path()) else { panic!("there are files") };
-    assert_eq!(directory, "dashboard.v4.g2.db");
+    assert_eq!(directory, "dashboard.v5.g2.db");
     assert_eq!(files(dir.path()).len(), ALL.len());
 
     // It goes on from there, and is found again.
@@ -132,7 +132,7 @@ fn verification_names_the_first_row_that_is_not_what_the_log_says() {
     let (log, models, _) = filled(dir.path());
     assert_eq!(models.verify(None, &mut |_| {}).unwrap(), []);
     drop(models);
-    let file = dir.path().join("read").join("directory.v2.g1.db");
+    let file = dir.path().join("read").join("directory.v3.g1.db");
     let connection = rusqlite::Connection::open(file).unwrap();
     connection
         .execute("DELETE FROM entries WHERE user_name = 'user7@acme.example' AND connector = 2", [])
@@ -156,7 +156,7 @@ fn a_stopped_projection_goes_on_once_it_is_rebuilt() {
     let models = {
         // Somebody puts a row in the way of an event to come.
         drop(models);
-        let file = dir.path().join("read").join("directory.v2.g1.db");
+        let file = dir.path().join("read").join("directory.v3.g1.db");
         let connection = rusqlite::Connection::open(file).unwrap();
         connection
             .execute(

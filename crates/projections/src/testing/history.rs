@@ -7,12 +7,14 @@ use domain::{
     device::{Changes, Device, DeviceCommand, FailedBecause, Steering},
     group::{self, Group, GroupCommand, MemberOp, MemberRef, Operation},
     group_filter::GroupFilter,
-    ids::{ActionId, DeviceId, EntryId, MemberId, OffboardingId, PolicyId, UserId},
-    offboarding::{ActionKind, Planned},
+    ids::{
+        ActionId, DeviceId, EntryId, ErasureId, HoldId, MemberId, OffboardingId, PolicyId, UserId,
+    },
+    offboarding::{ActionKind, Limit, Planned},
     portal::{Portal, Role},
     publication::{Publication, PublicationCommand},
     rule::{OnCreate, OnDeactivate, Provisioning, Rule},
-    user::{User, UserCommand, Via},
+    user::{Erase, User, UserCommand, Via},
     workspace::WorkspaceEvent,
 };
 use event_log::WorkspaceId;
@@ -118,11 +120,24 @@ impl History {
             },
             8 => UserCommand::SetRole { role: [Role::Owner, Role::Admin][usize::from(how % 2)] },
             9 => UserCommand::RemoveAccount,
+            10 if how.is_multiple_of(5) => {
+                let hold = HoldId(id(700 + u128::from(how / 5 % 2)));
+                let limit = Limit { people: 1, of: None, window_minutes: 60 };
+                UserCommand::HoldOffboarding { offboarding: open, hold, limit }
+            }
+            10 if how % 5 == 1 => UserCommand::ApproveOffboarding { offboarding: open },
             10 => {
                 let device = DeviceId(id(30 + u128::from(how % 4)));
                 let actions = vec![Planned { action: ActionId::derive(open, device), device }];
                 UserCommand::PlanOffboarding { offboarding: open, actions }
             }
+            _ if how.is_multiple_of(3) => UserCommand::Erase(Box::new(Erase {
+                erasure: ErasureId(id(fresh)),
+                via: (how.is_multiple_of(2)).then_some(via),
+                reason: None,
+                devices: Vec::new(),
+                others: Vec::new(),
+            })),
             _ => UserCommand::CompleteOffboarding { offboarding: open },
         };
         for event in state.decide(&command).unwrap_or_default() {

@@ -1,0 +1,126 @@
+//! What is erased is in no file of the read models afterwards.
+
+use std::{fs, path::Path};
+
+use domain::{
+    ids::{EntryId, ErasureId},
+    portal::Portal,
+    user::{AccountState, Remains, Source, UserEvent},
+};
+use proptest::prelude::*;
+use scim::resource::Changes;
+use serde_json::{Value, json};
+
+use crate::{
+    ALL, ReadModels,
+    testing::{Story, append, connector, id, log, resource, workspace},
+};
+
+/// What everything that is said of the erased begins with.
+const NEEDLE: &str = "zq7xneedle";
+
+/// Whether any file below a directory has the needle.
+fn holds(dir: &Path) -> bool {
+    fs::read_dir(dir).unwrap().map(Result::unwrap).any(|entry| {
+        if entry.file_type().unwrap().is_dir() {
+            return holds(&entry.path());
+        }
+        let bytes = fs::read(entry.path()).unwrap_or_default();
+        bytes.windows(NEEDLE.len()).any(|window| window == NEEDLE.as_bytes())
+    })
+}
+
+fn added(who: u128, value: Value) -> UserEvent {
+    let (portal, connector) = (Portal::Store, connector("store"));
+    UserEvent::EntryAdded { portal, connector, entry: EntryId(id(who)), resource: resource(value) }
+}
+
+fn person(name: &str, padding: usize) -> Value {
+    json!({
+        "userName": format!("{name}@x"), "displayName": name, "externalId": format!("{name}-x"),
+        "emails": [{ "value": format!("{name}-mail@x") }], "title": "x".repeat(padding),
+        "active": true,
+    })
+}
+
+fn changed(name: &str, padding: usize) -> UserEvent {
+    let Value::Object(set) = person(name, padding) else { unreachable!() };
+    let set = set.into_iter().filter(|(name, _)| name != "active").collect();
+    UserEvent::EntryChanged {
+        connector: connector("store"),
+        changes: Changes { set, unset: vec![] },
+    }
+}
+
+fn erased(who: u128) -> UserEvent {
+    let entries = [(connector("store"), EntryId(id(who)))].into_iter().collect();
+    let (portal, account, source) = (Portal::Store, AccountState::None, Source::Scim);
+    let remains = Remains { portal, entries, account, source, role: None, offboarding: None };
+    UserEvent::Erased {
+        erasure: ErasureId(id(who)),
+        remains: Box::new(remains),
+        reason: None,
+        devices: Vec::new(),
+        others: Vec::new(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Rows of all sizes come, grow, shrink and go around the ones of the erased, so that pages are split,
+    /// joined, and left for others.
+    #[test]
+    fn an_erased_row_leaves_nothing_whatever_happened_around_it(
+        steps in prop::collection::vec((0..40_u128, 0..4_000_usize, any::<u8>()), 100..400)
+    ) {
+        let mut story = Story::new();
+        let mut there = [false; 40];
+        for (number, (who, padding, how)) in steps.into_iter().enumerate() {
+            let is_needle = who.is_multiple_of(10);
+            let name = if is_needle { NEEDLE } else { "other" };
+            let name = format!("{name}-{}-{number}", how % 16);
+            let index = usize::try_from(who).unwrap();
+            let event = match (there[index], how % 8) {
+                (false, _) => added(who + 1, person(&name, padding)),
+                (true, 0) if !is_needle => erased(who + 1),
+                (true, _) => changed(&name, padding),
+            };
+            // Somebody who went does not come again.
+            if there[index] && matches!(event, UserEvent::Erased { .. }) {
+                there[index] = false;
+                story.user(who + 1, event);
+                continue;
+            }
+            there[index] = true;
+            story.user(who + 1 , event);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let read = dir.path().join("read");
+        let log = log(dir.path());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let models = ReadModels::open(&read, log.clone()).unwrap();
+        let caught_up = || runtime.block_on(async {
+            for projection in ALL {
+                models.caught_up(projection.name(), &workspace()).await.unwrap();
+            }
+        });
+        let known = story.events.len();
+        runtime.block_on(append(&*log, &story.events));
+        caught_up();
+        if there[0] || there[10] || there[20] || there[30] {
+            prop_assert!(holds(&read), "it was not there before");
+        }
+        for who in [0, 10, 20, 30] {
+            story.user(who + 1, erased(who + 1));
+        }
+        runtime.block_on(append(&*log, &story.events[known..]));
+        caught_up();
+        models.purge().unwrap();
+        prop_assert!(!holds(&read), "something is left");
+        // Nor in what is built from the record as it was while it could be read.
+        models.rebuild(None, &mut |_| {}).unwrap();
+        models.purge().unwrap();
+        prop_assert!(!holds(&read), "a rebuild has left something");
+    }
+}
