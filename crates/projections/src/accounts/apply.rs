@@ -8,7 +8,7 @@ use domain::{
     Decider, Micros,
     ids::EntryId,
     portal::Portal,
-    user::{Remains, User, UserEvent},
+    user::{User, UserEvent},
 };
 use rusqlite::{OptionalExtension, Transaction, params};
 use scim::resource::{Changes, Resource};
@@ -31,7 +31,7 @@ pub(crate) fn apply(
     fact: &UserEvent,
 ) -> rusqlite::Result<()> {
     let begins = match fact {
-        UserEvent::Erased { remains, .. } => return forget(tx, event, remains),
+        UserEvent::Erased { .. } => return forget(tx, event),
         UserEvent::EntryAdded { portal: of, .. } | UserEvent::AccountInvited { portal: of, .. } => {
             if *of != portal {
                 return Ok(());
@@ -77,10 +77,10 @@ pub(crate) fn apply(
 }
 
 /// Nobody shows somebody who was erased; what follows for them changes nothing here.
-fn forget(tx: &Transaction<'_>, event: &Recorded, remains: &Remains) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM accounts WHERE workspace = ?1 AND user = ?2")?
-        .execute(params![event.workspace.as_str(), event.stream.as_bytes()])?;
-    remains.entries.values().try_for_each(|entry| remove_entry(tx, event, *entry))
+fn forget(tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {
+    let Some((row, user)) = find(tx, event)? else { return Ok(()) };
+    tx.prepare_cached("DELETE FROM accounts WHERE no = ?1")?.execute([row.no])?;
+    user.entries.values().try_for_each(|entry| remove_entry(tx, event, entry.id))
 }
 
 /// A row that is there, with what its indices hold.

@@ -52,9 +52,10 @@ pub(super) fn apply(
         | UserEvent::EntryDeactivated { connector }
         | UserEvent::EntryReactivated { connector }
         | UserEvent::EntryRemoved { connector, .. } => change(tx, event, fact, connector),
-        UserEvent::Erased { remains, .. } => {
-            remains.entries.keys().try_for_each(|connector| change(tx, event, fact, connector))
-        }
+        // A log that was restored may not know any more who had brought them.
+        UserEvent::Erased { .. } => connectors::all(tx, &event.workspace)?
+            .iter()
+            .try_for_each(|connector| change(tx, event, fact, connector)),
         UserEvent::MetadataChanged { .. }
         | UserEvent::AccountGranted { .. }
         | UserEvent::AccountInvited { .. }

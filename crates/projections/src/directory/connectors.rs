@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{Directory, schema};
 use crate::{
     Failure,
-    sql::{length, natural, uuid},
+    sql::{length, natural, uuid, word},
 };
 
 /// A connector that has brought somebody or something.
@@ -33,6 +33,17 @@ pub(super) fn find(
             Ok(ConnectorRow { no: row.get(0)?, entries, groups, pending: natural(row, 3)? })
         })
         .optional()
+}
+
+/// The names of all connectors of a workspace.
+pub(super) fn all(
+    connection: &Connection,
+    workspace: &WorkspaceId,
+) -> rusqlite::Result<Vec<ConnectorName>> {
+    connection
+        .prepare_cached("SELECT name FROM connectors WHERE workspace = ?1")?
+        .query_map([workspace.as_str()], |row| word(row, 0, ConnectorName::parse))?
+        .collect()
 }
 
 /// The number of a connector that may be new.
