@@ -111,6 +111,9 @@ pub(crate) struct Account {
     metadata: BTreeMap<String, String>,
     /// What connectors know of them.
     scim: Vec<Entry>,
+    /// The id of the erasure after which nothing else is known of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erasure: Option<String>,
 }
 
 /// What a connector knows of a person.
@@ -144,6 +147,7 @@ impl From<AccountView> for Account {
             offboarding: view.offboarding.map(|id| id.to_string()),
             metadata: view.metadata,
             scim: view.scim.into_iter().map(Entry::from).collect(),
+            erasure: view.erased.map(|id| id.to_string()),
         }
     }
 }

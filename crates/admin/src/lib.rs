@@ -37,6 +37,7 @@ mod devices;
 mod effects;
 mod endpoint;
 mod envelope;
+mod erasures;
 mod events;
 mod export;
 mod extensions;
@@ -104,6 +105,7 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     attribute_history::endpoints,
     tokens::endpoints,
     accounts::endpoints,
+    erasures::endpoints,
     groups::endpoints,
     publications::endpoints,
     segments::endpoints,

@@ -81,6 +81,8 @@ const TABLE: &[(Needs, &[&str])] = &[
             "GET /workspaces/{ws}/connectors/{connector}/provisioning/preview",
             "GET /workspaces/{ws}/connectors/{connector}/provisioning/preview/people",
             "GET /workspaces/{ws}/diff",
+            "GET /workspaces/{ws}/erasures",
+            "GET /workspaces/{ws}/erasures/{id}",
             "GET /workspaces/{ws}/employees",
             "GET /workspaces/{ws}/employees/{id}",
             "GET /workspaces/{ws}/employees/{id}/publications",
@@ -108,6 +110,7 @@ const TABLE: &[(Needs, &[&str])] = &[
             "GET /workspaces/{ws}/mdm/segments/{id}/grants",
             "GET /workspaces/{ws}/mdm/users",
             "GET /workspaces/{ws}/mdm/users/{id}",
+            "GET /workspaces/{ws}/people/{id}/erase",
             "GET /workspaces/{ws}/people/{id}/groups",
             "GET /workspaces/{ws}/people/{id}/timeline",
             "GET /workspaces/{ws}/portals/{portal}/access",
@@ -191,7 +194,13 @@ const TABLE: &[(Needs, &[&str])] = &[
     ),
     (
         Needs::Own,
-        &["POST /access", "DELETE /access/{id}", "POST /keys/rotate", "DELETE /workspaces/{ws}"],
+        &[
+            "POST /access",
+            "DELETE /access/{id}",
+            "POST /keys/rotate",
+            "DELETE /workspaces/{ws}",
+            "POST /workspaces/{ws}/people/{id}/erase",
+        ],
     ),
 ];
 

@@ -165,6 +165,11 @@ pub(crate) fn outcome() -> RefOr<Schema> {
     one_of(["granted", "offboarded"])
 }
 
+/// How far an erasure has come.
+pub(crate) fn erasure_state() -> RefOr<Schema> {
+    one_of(["running", "completed"])
+}
+
 /// How far an effect has come.
 pub(crate) fn effect_state() -> RefOr<Schema> {
     one_of([

@@ -7,6 +7,7 @@
 //! - `users`, `groups`, `lists`: what SCIM does
 //! - [`admin`]: what an administrator does
 //! - [`policies`]: what follows inside Muster from an event
+//! - [`erasures`]: erasing a person, for ever
 //! - `refusal`: the one place where a refusal becomes an error on the wire
 //!
 //! Invariant: no read model decides a write; one may only route it or resolve a name.
@@ -17,6 +18,7 @@ mod bearer;
 mod budget;
 mod caller;
 mod cursor;
+pub mod erasures;
 mod groups;
 pub mod history;
 mod ids;
@@ -134,6 +136,7 @@ pub struct App {
     remaps: jobs::Jobs<Remapped>,
     in_force: in_force::RuleJobs,
     role_passes: policies::RolePasses,
+    erasures: erasures::Erasures,
     requests: jobs::Requests,
     jobs_run_on: std::sync::OnceLock<tokio::runtime::Handle>,
     set_up: std::sync::OnceLock<std::sync::Weak<dyn admin::mdm_services::SetUp>>,
@@ -175,6 +178,7 @@ impl App {
             remaps: jobs::Jobs::default(),
             in_force: in_force::RuleJobs::default(),
             role_passes: policies::RolePasses::default(),
+            erasures: erasures::Erasures::default(),
             requests: jobs::Requests::default(),
             jobs_run_on: std::sync::OnceLock::new(),
             set_up: std::sync::OnceLock::new(),

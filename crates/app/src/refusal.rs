@@ -259,9 +259,11 @@ impl From<UserRefusal> for Refusal {
             }
             UserRefusal::EntryExists => Self::Taken(taken("entry")),
             UserRefusal::Scim(error) => Self::Scim(error),
-            UserRefusal::AccountExists | UserRefusal::NoAccount | UserRefusal::NotHeld => {
-                Self::State(refusal.to_string())
-            }
+            UserRefusal::AccountExists
+            | UserRefusal::NoAccount
+            | UserRefusal::NotHeld
+            | UserRefusal::Erased => Self::State(refusal.to_string()),
+            UserRefusal::NotStored => Self::Overloaded,
             UserRefusal::NoRoles(_) => Self::Malformed(refusal.to_string()),
         }
     }

@@ -85,6 +85,8 @@ impl App {
                 {
                     user = UserId(holder.id);
                 }
+                // Erased a moment ago: whoever comes now is somebody else.
+                Err(DispatchError::Refused(UserRefusal::Erased)) => user = UserId(entry.0),
                 Err(DispatchError::Refused(UserRefusal::EntryExists)) if user.0 != entry.0 => {
                     return Err(Refusal::Taken(
                         "userName: this connector has that person already, under another userName"

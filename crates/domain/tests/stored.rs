@@ -19,8 +19,7 @@ use domain::{
     group_filter::GroupFilter,
     ids::{
         AccessId, ActionId, ConnectorName, CredentialsId, DeviceId, EntryId, ErasureId, HoldId,
-        MemberId,
-        OffboardingId, PolicyId, SegmentId, TokenId, UserId,
+        MemberId, OffboardingId, PolicyId, SegmentId, TokenId, UserId,
     },
     offboarding::{ActionKind, CancelledBecause, Held, HeldBecause, Offboarding, Planned},
     portal::{Portal, Role},

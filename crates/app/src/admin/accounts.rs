@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use domain::{
     Es,
     device::{Changes, DeviceCommand},
-    ids::{EntryId, OffboardingId, UserId},
+    ids::{EntryId, ErasureId, OffboardingId, UserId},
     portal::{Portal, Role},
     user::{AccountState, Source, User, UserCommand, UserRefusal},
 };
@@ -48,6 +48,8 @@ pub struct AccountView {
     pub metadata: BTreeMap<String, String>,
     /// What connectors know of them.
     pub scim: Vec<EntryRef>,
+    /// By which erasure everything else that was known of them went.
+    pub erased: Option<ErasureId>,
 }
 
 impl AccountView {
@@ -67,6 +69,7 @@ impl AccountView {
             offboarding: user.open_offboarding().map(|open| open.id),
             metadata: user.metadata(),
             scim: entries.collect(),
+            erased: user.erased(),
         }
     }
 }
@@ -83,6 +86,7 @@ impl From<AccountRow> for AccountView {
             offboarding: row.offboarding,
             metadata: row.metadata,
             scim: row.scim,
+            erased: None,
         }
     }
 }
@@ -168,6 +172,7 @@ impl App {
                 Err(DispatchError::ClaimTaken { holder, .. }) if holder.id != user.0 => {
                     user = UserId(holder.id);
                 }
+                Err(DispatchError::Refused(UserRefusal::Erased)) => user = UserId(self.fresh_id()),
                 Err(error) => return Err(error.into()),
             }
         }

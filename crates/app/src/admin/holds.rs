@@ -127,8 +127,8 @@ impl App {
                 let late = self.decide_all(workspace, rows, decision, &meta).await?;
                 if let Some(user) = late.first() {
                     return Err(Refusal::State(format!(
-                        "the offboarding of user {user} was decided, or has ended, meanwhile; look \
-                         at the hold again"
+                        "the offboarding of user {user} was decided, or has ended, meanwhile, or the \
+                         user was erased; look at the hold again"
                     )));
                 }
             }
@@ -178,7 +178,9 @@ impl App {
         let mut late = Vec::new();
         while let Some((user, done)) = done.next().await {
             match done {
-                Err(DispatchError::Refused(UserRefusal::NotHeld)) => late.push(user),
+                Err(DispatchError::Refused(UserRefusal::NotHeld | UserRefusal::Erased)) => {
+                    late.push(user);
+                }
                 done => drop(done?),
             }
         }

@@ -78,7 +78,7 @@ fn people_of(portal: Portal) -> &'static str {
 }
 
 /// A text that a person typed, without the spaces around it.
-fn typed(field: &str, value: &str, characters_max: usize) -> Result<String, Refusal> {
+pub(crate) fn typed(field: &str, value: &str, characters_max: usize) -> Result<String, Refusal> {
     let text = value.trim();
     if text.is_empty() {
         return Err(Refusal::Malformed(format!("{field}: must not be empty")));

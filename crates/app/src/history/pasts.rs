@@ -25,6 +25,14 @@ struct Past {
     app: Arc<App>,
 }
 
+impl Pasts {
+    /// Lets all of them go: somebody was erased whom they may show.
+    pub(crate) fn forget(&self) {
+        let pasts = std::mem::take(&mut *self.0.lock());
+        drop(pasts);
+    }
+}
+
 impl App {
     /// The app as it would have answered at a moment, about one workspace. It changes nothing.
     ///

@@ -93,6 +93,9 @@ fn account(fact: &UserEvent) -> Option<String> {
         UserEvent::AccountSuspended {} => "their account was suspended".to_owned(),
         UserEvent::AccountRestored {} => "their account was opened again".to_owned(),
         UserEvent::AccountRemoved {} => "their account was removed".to_owned(),
+        UserEvent::Erased { .. } => {
+            "they were erased: nothing that was said of them before can be read any more".to_owned()
+        }
         _ => return None,
     })
 }

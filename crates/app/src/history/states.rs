@@ -35,10 +35,13 @@ impl App {
         id: Uuid,
         moment: Option<Moment>,
     ) -> Result<StateAsOf<(User, AccountView)>, Refusal> {
-        let user = self.person_of(workspace, id).await?.map_or(UserId(id), |(user, _)| user);
+        let known = self.person_of(workspace, id).await?;
+        let erased = known.as_ref().and_then(|(_, es)| es.state.erased());
+        let user = known.map_or(UserId(id), |(user, _)| user);
         let found = self.state_as_of(&self.users, workspace, user.0, moment, "user").await?;
         let StateAsOf { at, time, state } = found;
-        let account = AccountView::of(user, &state);
+        // Whoever is erased is so at every moment of the past.
+        let account = AccountView { erased, ..AccountView::of(user, &state) };
         Ok(StateAsOf { at, time, state: (state, account) })
     }
 

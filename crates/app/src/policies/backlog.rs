@@ -49,6 +49,12 @@ impl<K: Ord + Clone> Backlog<K> {
         let _ = self.0.subscribe().wait_for(done).await;
     }
 
+    /// Whether something is to be done about something, or nobody knows yet.
+    pub(crate) fn owes(&self, key: &K) -> bool {
+        let owed = self.0.borrow();
+        !owed.complete || owed.heard.contains_key(key)
+    }
+
     /// Works on whatever is owed, for ever. What fails says so itself; it is tried again after a pause.
     pub(crate) async fn work_off<F>(&self, work: impl Fn(K) -> F)
     where

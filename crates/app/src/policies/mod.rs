@@ -10,7 +10,7 @@
 //!
 //! Invariant: rebuilding a read model never moves a policy's checkpoint; it lies in the log's file.
 
-mod backlog;
+pub(crate) mod backlog;
 mod memberships;
 mod pending;
 mod progress;
@@ -40,7 +40,7 @@ pub use sweeps::Removals;
 pub(crate) use sweeps::Sweeps;
 pub(crate) use turns::Turns;
 
-use crate::{App, Refusal};
+use crate::{App, Refusal, erasures};
 
 /// Something to be done because of an event.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub enum Consequence {
     Roles(Micros),
     /// To what is left of a connector that was removed with its people: it is swept out.
     Sweep(ConnectorName),
+    /// To whatever holds something of somebody who was erased.
+    Erasure(UserId),
     /// To a group.
     Group(GroupId, GroupCommand),
     /// To a device.
@@ -77,5 +79,11 @@ pub trait Policy: Send + Sync {
 
 /// The policies that need nothing but the log and the directory.
 pub fn standard() -> Vec<Box<dyn Policy>> {
-    vec![Box::new(Memberships), Box::new(Pending), Box::new(Roles), Box::new(Removals)]
+    vec![
+        Box::new(Memberships),
+        Box::new(Pending),
+        Box::new(Roles),
+        Box::new(Removals),
+        Box::new(erasures::Hearing),
+    ]
 }

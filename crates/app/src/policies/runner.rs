@@ -10,7 +10,7 @@ use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
 use super::{Consequence, Policy, role_passes, role_passes::Cause, sweeps};
-use crate::{App, Order, Refusal, Span, SpanKind, WORKSPACE_STREAM};
+use crate::{App, Order, Refusal, Span, SpanKind, WORKSPACE_STREAM, erasures};
 
 /// The name of the checkpoint in the log's file.
 const CHECKPOINT: SmolStr = SmolStr::new_static("policies");
@@ -32,6 +32,7 @@ pub async fn run(app: Arc<App>, policies: Vec<Box<dyn Policy>>) {
     let mut beside = JoinSet::new();
     beside.spawn(sweeps::run(Arc::clone(&app)));
     beside.spawn(role_passes::run(Arc::clone(&app)));
+    beside.spawn(erasures::run(Arc::clone(&app)));
     follow_log(&app, &policies).await;
 }
 
@@ -214,6 +215,9 @@ impl Runner<'_> {
             Consequence::Roles(at) => {
                 let cause = Cause { position, at, meta };
                 return self.app.role_passes.owe(self.app, &workspace, cause).await;
+            }
+            Consequence::Erasure(user) => {
+                return self.app.erasures.owe(self.app, &workspace, user, position).await;
             }
             Consequence::Sweep(connector) => {
                 self.app.sweeps.owe((workspace, connector));

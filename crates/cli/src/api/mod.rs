@@ -8,6 +8,7 @@ pub(crate) mod attributes;
 pub(crate) mod connector;
 pub(crate) mod device;
 pub(crate) mod effects;
+mod erase;
 pub(crate) mod group;
 pub(crate) mod hold;
 mod lines;

@@ -6,7 +6,11 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{InWorkspace, Portal, confirmed, escape, fields, text};
+use super::{
+    InWorkspace, Portal, confirmed,
+    erase::{self, Erase},
+    escape, fields, text,
+};
 
 /// What to do with people.
 #[derive(Subcommand)]
@@ -69,6 +73,31 @@ pub(crate) enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Erase a person for ever: everything that was said of them becomes unreadable, while the record can
+    /// still be verified. Returns when no file of the data directory holds anything of them. Without --yes
+    /// it says what it would do.
+    Erase {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// Their id, or the SCIM id of one of their entries.
+        id: String,
+        /// On whose wish, such as the number of a request; kept for ever, and without personal data.
+        #[arg(long)]
+        reason: Option<String>,
+        /// The persons of the same userName in the other portals too.
+        #[arg(long)]
+        all_portals: bool,
+        /// Yes, erase them.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List the erasures, or show the certificate of one.
+    Erasures {
+        #[command(flatten)]
+        of: InWorkspace,
+        /// The id of an erasure.
+        id: Option<String>,
+    },
 }
 
 const COLUMNS: [&str; 6] = ["id", "user_name", "email", "account", "role", "source"];
@@ -101,5 +130,10 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             confirmed(yes, "this removes the account")?;
             of.done(Method::DELETE, &one(portal, &id), &format!("removed {id}")).await
         }
+        Command::Erase { of, id, reason, all_portals, yes } => {
+            erase::erase(&of, Erase { id, reason, all_portals, yes }).await
+        }
+        Command::Erasures { of, id: None } => erase::list(&of).await,
+        Command::Erasures { of, id: Some(id) } => erase::show(&of, &id).await,
     }
 }

@@ -14,6 +14,7 @@ mod check;
 mod commands;
 mod crash;
 mod each_service;
+mod erase;
 mod guides;
 mod hostile;
 mod hot_group;

@@ -13,18 +13,18 @@ use testkit::{Client, Server, all_ended, record::Record, scim, setup};
 use crate::{WORKSPACE, start_with_workspace};
 
 /// What every needle begins with; in small letters, since names are folded.
-const NEEDLE: &str = "zq7xneedle";
+pub(crate) const NEEDLE: &str = "zq7xneedle";
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-const CUSTOM: &str = "urn:acme:scim:Custom:2.0:User";
+pub(crate) const CUSTOM: &str = "urn:acme:scim:Custom:2.0:User";
 
 /// A text that is found nowhere unless somebody puts it there.
-fn needle(name: &str) -> String {
+pub(crate) fn needle(name: &str) -> String {
     format!("{NEEDLE}-{name}")
 }
 
 /// The files below a directory.
-fn files(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap();
@@ -38,7 +38,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether a file that may vanish meanwhile has this text, in any case, in UTF-8 or UTF-16.
-fn holds(file: &Path, text: &str) -> bool {
+pub(crate) fn holds(file: &Path, text: &str) -> bool {
     let bytes = fs::read(file).unwrap_or_default().to_ascii_lowercase();
     let wide: Vec<_> = text.bytes().flat_map(|byte| [byte, 0]).collect();
     let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
@@ -62,7 +62,7 @@ fn nothing_leaks(server: &Server, when: &str) {
 }
 
 /// A person with a needle in every attribute.
-fn person() -> Value {
+pub(crate) fn person() -> Value {
     json!({
         "schemas": [scim::USER, ENTERPRISE, CUSTOM],
         "externalId": needle("external-id"),

@@ -189,7 +189,10 @@ impl Scene {
                     other => format!("{other:?}"),
                 }
             }
-            Consequence::Role(..) | Consequence::Roles(_) | Consequence::Sweep(_) => {
+            Consequence::Role(..)
+            | Consequence::Roles(_)
+            | Consequence::Sweep(_)
+            | Consequence::Erasure(_) => {
                 unreachable!("the planner gives no roles")
             }
             Consequence::Group(..) => unreachable!("the planner knows no groups"),

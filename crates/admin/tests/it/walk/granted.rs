@@ -38,6 +38,7 @@ pub(super) async fn all(world: &World) {
     deliveries(world).await;
     rule_in_force(world).await;
     holds(world).await;
+    erasures(world).await;
     record(world).await;
     history(world).await;
     projections(world).await;
@@ -468,6 +469,22 @@ async fn provisioning_log(world: &World) {
     world.get(&format!("{log}/rejections")).await.is(200);
     world.put(&format!("{log}/settings"), json!({ "days": 365 })).await.is(200);
     world.get(&format!("{log}/settings")).await.is(200);
+}
+
+async fn erasures(world: &World) {
+    let people = format!("{WS}/collaborators");
+    let owner = json!({ "user_name": "owner@x", "role": "owner" });
+    let owner = world.post(&people, owner).await.field(201, "id");
+    world.post(&format!("{WS}/people/{owner}/erase"), json!({})).await.refused(409);
+    let caller = world.caller("store", &token(world, "store").await).await;
+    let id = world.provision(&caller, "erased@x").await.id;
+    let path = format!("{WS}/people/{id}/erase");
+    world.get(&path).await.is(200);
+    let asked = json!({ "reason": "4711", "all_portals": true });
+    let erasure = world.post(&path, asked).await.field(200, "id");
+    world.get(&path).await.refused(409);
+    world.get(&format!("{WS}/erasures?limit=1")).await.is(200);
+    world.get(&format!("{WS}/erasures/{erasure}")).await.is(200);
 }
 
 async fn history(world: &World) {

@@ -1,0 +1,222 @@
+//! `/workspaces/{ws}/people/{id}/erase` and `/workspaces/{ws}/erasures`: erasing people (rule 32).
+
+use actix_web::{http::Method, web::Json};
+use app::erasures::{Asked, Certificate, PLACES, Prospect};
+use domain::{
+    ids::ErasureId,
+    portal::Portal,
+    rule::OnDeactivate,
+    user::{AccountState, Namesake},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    answer::{Answer, Part, page},
+    ask::{Id, Inside},
+    body::Body,
+    endpoint::Endpoint,
+    moment,
+    params::Params,
+    words,
+};
+
+/// The list of routes.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let erase = "/workspaces/{ws}/people/{id}/erase";
+    let (all, one) = ("/workspaces/{ws}/erasures", "/workspaces/{ws}/erasures/{id}");
+    vec![
+        Endpoint::new(Method::GET, erase, "See what erasing a person would do", prospect)
+            .shows::<WouldErase>()
+            .refuses(409, "The person was erased"),
+        Endpoint::new(
+            Method::POST,
+            erase,
+            "Erase a person of any portal, for ever; asked twice, it is one erasure",
+            start,
+        )
+        .may_take::<EraseAsked>()
+        .shows::<Erasure>()
+        .refuses(409, "It is the last Owner of the Dashboard"),
+        Endpoint::new(Method::GET, all, "List the erasures, the oldest first", list)
+            .parts::<Erasure>(),
+        Endpoint::new(
+            Method::GET,
+            one,
+            "Get the certificate of an erasure; while it runs, this waits for it, for half a minute",
+            get,
+        )
+        .shows::<Erasure>(),
+    ]
+}
+
+/// How somebody is to be erased.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct EraseAsked {
+    /// On whose wish, such as the number of a request: 200 characters at most, kept for ever, and without
+    /// personal data.
+    reason: Option<String>,
+    /// Whether the persons of the same userName in the other portals are erased too.
+    #[schema(value_type = Option<bool>)]
+    all_portals: bool,
+}
+
+/// What erasing somebody would do.
+#[derive(Debug, Serialize, ToSchema)]
+struct WouldErase {
+    #[schema(schema_with = words::id)]
+    id: String,
+    #[schema(schema_with = words::portal)]
+    portal: Portal,
+    user_name: String,
+    /// What connectors know of them: it goes.
+    entries: Vec<ErasedEntry>,
+    /// Whether they have an account: it goes.
+    #[schema(schema_with = words::account)]
+    account: AccountState,
+    /// What is carried out on their devices.
+    #[schema(schema_with = words::on_deactivate)]
+    on_deactivate: OnDeactivate,
+    /// The ids of their devices, which keep their names.
+    devices: Vec<String>,
+    /// The persons of the same userName in the other portals.
+    others: Vec<OtherPerson>,
+}
+
+/// The certificate of an erasure.
+#[derive(Debug, Serialize, ToSchema)]
+struct Erasure {
+    #[schema(schema_with = words::id)]
+    id: String,
+    /// `running`, or `completed` once no file of the data directory holds anything of the person.
+    #[schema(schema_with = words::erasure_state)]
+    state: &'static str,
+    /// The id of the person, by which the record still knows them.
+    #[schema(schema_with = words::id)]
+    user: String,
+    #[schema(schema_with = words::portal)]
+    portal: Portal,
+    /// The SCIM ids that they had.
+    entries: Vec<ErasedEntry>,
+    /// When it was decided.
+    #[schema(schema_with = words::time)]
+    erased_at: String,
+    /// Who did it, by id.
+    by: String,
+    /// On whose wish.
+    reason: Option<String>,
+    /// Where it stands in the record.
+    position: u64,
+    /// How many data keys were destroyed, for this erasure alone or with others.
+    keys_destroyed: u64,
+    /// The id of the offboarding that goes on.
+    offboarding: Option<String>,
+    /// The ids of the devices that they had.
+    devices: Vec<String>,
+    /// The persons of the same userName in the other portals.
+    others: Vec<OtherPerson>,
+    /// How each place is dealt with that may hold something of a person.
+    places: Vec<Place>,
+}
+
+/// What a connector knew of a person.
+#[derive(Debug, Serialize, ToSchema)]
+struct ErasedEntry {
+    /// The connector's slug.
+    connector: String,
+    /// The SCIM id, which is never given again.
+    #[schema(schema_with = words::id)]
+    id: String,
+}
+
+/// A person of the same userName in another portal.
+#[derive(Debug, Serialize, ToSchema)]
+struct OtherPerson {
+    #[schema(schema_with = words::portal)]
+    portal: Portal,
+    #[schema(schema_with = words::id)]
+    id: String,
+    /// The id of the erasure of that person, if they were erased too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erasure: Option<String>,
+}
+
+/// How a place is dealt with.
+#[derive(Debug, Serialize, ToSchema)]
+struct Place {
+    place: &'static str,
+    dealt_with: &'static str,
+}
+
+impl OtherPerson {
+    fn of(Namesake { portal, user }: Namesake, erasure: Option<ErasureId>) -> Self {
+        Self { portal, id: user.to_string(), erasure: erasure.map(|it| it.to_string()) }
+    }
+}
+
+impl From<Prospect> for WouldErase {
+    fn from(found: Prospect) -> Self {
+        let entry = |(connector, id): (domain::ids::ConnectorName, domain::ids::EntryId)| {
+            ErasedEntry { connector: connector.to_string(), id: id.to_string() }
+        };
+        Self {
+            id: found.user.to_string(),
+            portal: found.portal,
+            user_name: found.user_name,
+            entries: found.entries.into_iter().map(entry).collect(),
+            account: found.account,
+            on_deactivate: found.rule,
+            devices: found.devices.iter().map(ToString::to_string).collect(),
+            others: found.others.into_iter().map(|it| OtherPerson::of(it, None)).collect(),
+        }
+    }
+}
+
+impl From<Certificate> for Erasure {
+    fn from(it: Certificate) -> Self {
+        let entries = it.remains.entries.iter().map(|(connector, id)| ErasedEntry {
+            connector: connector.to_string(),
+            id: id.to_string(),
+        });
+        let others = it.others.into_iter().map(|(other, erased)| OtherPerson::of(other, erased));
+        let places = PLACES.iter().map(|&(place, dealt_with)| Place { place, dealt_with });
+        Self {
+            id: it.id.to_string(),
+            state: if it.completed { "completed" } else { "running" },
+            user: it.user.to_string(),
+            portal: it.remains.portal,
+            entries: entries.collect(),
+            erased_at: moment::show(it.at),
+            by: it.by,
+            reason: it.reason,
+            position: it.position,
+            keys_destroyed: it.keys,
+            offboarding: it.offboarding.map(|id| id.to_string()),
+            devices: it.devices.iter().map(ToString::to_string).collect(),
+            others: others.collect(),
+            places: places.collect(),
+        }
+    }
+}
+
+async fn prospect(inside: Inside, id: Id<Uuid>) -> Answer<WouldErase> {
+    Ok(Json(inside.app.erasing(&inside.workspace, id.0).await?.into()))
+}
+
+async fn start(inside: Inside, id: Id<Uuid>, body: Body<EraseAsked>) -> Answer<Erasure> {
+    let Inside { app, person, workspace } = inside;
+    let EraseAsked { reason, all_portals } = body.0;
+    let asked = Asked { reason, all_portals };
+    Ok(Json(app.erase(&person, &workspace, id.0, asked).await?.into()))
+}
+
+async fn list(inside: Inside, params: Params) -> Part<Erasure> {
+    let listed = inside.app.list_erasures(&inside.workspace, &params.listing()?).await?;
+    Ok(page(listed, Erasure::from))
+}
+
+async fn get(inside: Inside, id: Id<ErasureId>) -> Answer<Erasure> {
+    Ok(Json(inside.app.certificate(&inside.workspace, id.0).await?.into()))
+}

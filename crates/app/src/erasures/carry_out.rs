@@ -1,0 +1,163 @@
+//! Making an erasure true for every file. Each step may be done twice; a crash in between loses none.
+
+use std::sync::Arc;
+
+use domain::{
+    Decider,
+    device::{Changes, DeviceCommand},
+    group::GroupCommand,
+    ids::{DeviceId, ErasureId, UserId},
+    portal::Portal,
+    stored,
+    user::{User, UserEvent},
+};
+use event_log::{Erasure, EventFilter, Meta, Payload, StoredEvent, StreamId, WorkspaceId};
+use smol_str::SmolStr;
+use uuid::Uuid;
+
+use super::traces::Traces;
+use crate::{App, Order, Refusal};
+
+/// For the log's actor column.
+pub(super) const NAME: &str = "erasures";
+
+/// An erasure as it stands in the log.
+pub(super) struct Recorded {
+    pub(super) event: StoredEvent,
+    pub(super) fact: UserEvent,
+}
+
+impl App {
+    /// Sees to it that nothing is left of somebody who was erased.
+    pub(super) async fn carry_out_erasure(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+    ) -> Result<(), Refusal> {
+        let Some(Recorded { event, fact }) = self.recorded_erasure(workspace, user).await? else {
+            return Ok(());
+        };
+        let UserEvent::Erased { erasure, remains, .. } = fact else { return Ok(()) };
+        let mut traces = Traces::find(self, workspace, &event.stream, event.version).await?;
+        traces.entries.extend(remains.entries.values().map(|entry| entry.0));
+        let meta = Meta {
+            actor: SmolStr::new_static("policy:erasures"),
+            request: None,
+            correlation: event.meta.correlation.clone(),
+            causation: Some(event.position),
+            rule: None,
+        };
+        let mentions = traces.mentions(self, workspace).await?;
+        for (group, pending) in mentions.groups {
+            let command = GroupCommand::Drop { pending };
+            let (workspace, meta) = (workspace.clone(), meta.clone());
+            self.groups.dispatch(Order { workspace, id: group.0, command, meta }).await?;
+        }
+        if remains.portal == Portal::Mdm {
+            self.take_devices(workspace, user, &meta).await?;
+        }
+        let entries = self.destroy_keys(workspace, &event, erasure, traces, mentions.keys).await?;
+        self.log.journal().forget(workspace, &entries)?;
+        self.purge(workspace).await
+    }
+
+    /// Destroys everything that was said of them. Returns the ids by which the journal knows them.
+    async fn destroy_keys(
+        &self,
+        workspace: &WorkspaceId,
+        event: &StoredEvent,
+        erasure: ErasureId,
+        traces: Traces,
+        mentions: std::collections::BTreeSet<u64>,
+    ) -> Result<Vec<Uuid>, Refusal> {
+        let Traces { mut keys, mut entries, .. } = traces;
+        keys.extend(mentions);
+        keys.extend(self.log.journal().body_keys(workspace)?);
+        entries.insert(event.stream.id);
+        // What an attempt that was cut off has found may not be readable any more.
+        for known in self.log.ledger().erasures() {
+            if known.id == erasure.0 {
+                entries.extend(known.entries);
+            }
+        }
+        let entries: Vec<_> = entries.into_iter().collect();
+        let erasure = Erasure {
+            id: erasure.0,
+            workspace: workspace.clone(),
+            user: event.stream.id,
+            entries: entries.clone(),
+            keys: keys.into_iter().collect(),
+            at: event.time,
+        };
+        self.log.erase(erasure).await?;
+        Ok(entries)
+    }
+
+    /// An account that is removed leaves no device behind; an offboarding sees to its devices itself.
+    async fn take_devices(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        meta: &Meta,
+    ) -> Result<(), Refusal> {
+        let known = self.users.load(workspace, user.0).await?;
+        if known.state.account.stands() || known.state.offboarding.is_some() {
+            return Ok(());
+        }
+        self.read_models.caught_up(projections::mdm::NAME, workspace).await?;
+        for device in self.read_models.devices().of_user(workspace, user)? {
+            self.take_device(workspace, device.id, meta.clone()).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_device(
+        &self,
+        workspace: &WorkspaceId,
+        device: DeviceId,
+        meta: Meta,
+    ) -> Result<(), Refusal> {
+        let command = DeviceCommand::Change(Changes { user: Some(None), ..Changes::default() });
+        let order = Order { workspace: workspace.clone(), id: device.0, command, meta };
+        match self.devices.dispatch(order).await.map_err(Refusal::from) {
+            // One that is being removed will be nobody's.
+            Ok(_) | Err(Refusal::State(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Brings the read models to where nothing is left of rows that are gone.
+    async fn purge(&self, workspace: &WorkspaceId) -> Result<(), Refusal> {
+        for status in self.read_models.status() {
+            if status.workspace == *workspace {
+                self.read_models.caught_up(status.projection, workspace).await?;
+            }
+        }
+        self.pasts.forget();
+        let models = Arc::clone(&self.read_models);
+        let purged = tokio::task::spawn_blocking(move || models.purge()).await;
+        // One that was begun meanwhile has lost its files.
+        self.pasts.forget();
+        Ok(purged.map_err(|_| Refusal::Stopping)??)
+    }
+
+    /// The erasure of somebody, if they were erased.
+    pub(super) async fn recorded_erasure(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+    ) -> Result<Option<Recorded>, Refusal> {
+        let stream = StreamId::new(User::KIND, user.0);
+        let filter = EventFilter {
+            stream: Some(stream),
+            name: Some(super::owed::EVENT),
+            ..EventFilter::default()
+        };
+        let Some(event) = self.log.find(workspace, &filter, 0, 1).await?.pop() else {
+            return Ok(None);
+        };
+        let Payload::Plain(payload) = &event.payload else { return Err(Refusal::Unreadable) };
+        let fact = stored::decode(&event.name, event.schema_version, payload);
+        Ok(Some(Recorded { fact: fact.map_err(|_| Refusal::Unreadable)?, event }))
+    }
+}

@@ -1,0 +1,186 @@
+//! What is said of an erasure afterwards.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use domain::{
+    Micros,
+    ids::{ErasureId, OffboardingId, UserId},
+    user::{Namesake, Remains, UserEvent},
+};
+use event_log::WorkspaceId;
+
+use super::carry_out::Recorded;
+use crate::{
+    App, Refusal,
+    admin::page::{Listed, Listing},
+};
+
+/// How long a certificate that is asked for waits until everything is done, in seconds.
+const WAIT_SECONDS: u64 = 30;
+
+/// How each place that may hold something of a person is dealt with.
+pub const PLACES: [(&str, &str); 11] = [
+    (
+        "log",
+        "The sealed bytes stay, so that the record can be verified; the key that opens them is destroyed.",
+    ),
+    (
+        "keys",
+        "Every key of what was said of the person is destroyed, and a tombstone says so. Nothing opens it again.",
+    ),
+    (
+        "groups",
+        "Values by which groups had waited for the person are dropped, and their keys destroyed.",
+    ),
+    (
+        "read_models",
+        "The rows are gone and overwritten; logs of the files are emptied; what shows the past is removed.",
+    ),
+    ("memory", "The state of the person in memory is what is left of them: ids and states."),
+    (
+        "provisioning_log",
+        "The hashes of their names are gone from every entry, and so are all bodies of the workspace. Ids, times and outcomes stay until they are deleted.",
+    ),
+    ("commands", "What services were told about devices stays: ids of devices and of actions."),
+    (
+        "exports_and_backups",
+        "What left this server is out of its reach. A backup from before is erased again when it is restored: keep the ledger of erasures apart from backups.",
+    ),
+    (
+        "devices",
+        "A device keeps its name, which may be a person's: those that they had are listed.",
+    ),
+    (
+        "other_portals",
+        "The persons of the same userName in the other portals are other persons: they are listed, and stay unless they are erased too.",
+    ),
+    (
+        "records_of_others",
+        "What is said of others stays, such as a manager's name in the entry of somebody else, or the name of a group.",
+    ),
+];
+
+/// What is said of an erasure.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// Its id.
+    pub id: ErasureId,
+    /// Whom it was about.
+    pub user: UserId,
+    /// What is left of them.
+    pub remains: Remains,
+    /// Whether no file of the data directory holds anything of them any more.
+    pub completed: bool,
+    /// When it was decided.
+    pub at: Micros,
+    /// By whom, as an id.
+    pub by: String,
+    /// On whose wish.
+    pub reason: Option<String>,
+    /// Where it stands in the record.
+    pub position: u64,
+    /// How many keys were destroyed.
+    pub keys: u64,
+    /// The offboarding that goes on.
+    pub offboarding: Option<OffboardingId>,
+    /// The devices that they had.
+    pub devices: Vec<domain::ids::DeviceId>,
+    /// The persons of the same userName in the other portals, and by which erasure they went, if they did.
+    pub others: Vec<(Namesake, Option<ErasureId>)>,
+}
+
+impl App {
+    /// The erasures of a workspace, the oldest first.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for a foreign cursor.
+    pub async fn list_erasures(
+        &self,
+        workspace: &WorkspaceId,
+        listing: &Listing,
+    ) -> Result<Listed<Certificate>, Refusal> {
+        let mut people = BTreeSet::new();
+        people.extend(self.erasures.waiting(workspace).await);
+        people.extend(self.of_ledger(workspace).map(|(_, user)| user));
+        let mut all = Vec::new();
+        for user in people {
+            if let Some(recorded) = self.recorded_erasure(workspace, user).await? {
+                all.push((recorded.event.position, recorded));
+            }
+        }
+        all.sort_by_key(|(position, _)| *position);
+        let part = listing.of(all, |_, _| true)?;
+        let mut items = Vec::with_capacity(part.items.len());
+        for (_, recorded) in part.items {
+            items.push(self.certify(workspace, recorded).await?);
+        }
+        Ok(Listed { items, next: part.next })
+    }
+
+    /// An erasure. While it is carried out, this waits for it, for a while.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub async fn certificate(
+        &self,
+        workspace: &WorkspaceId,
+        id: ErasureId,
+    ) -> Result<Certificate, Refusal> {
+        self.settle(workspace).await?;
+        let mut people: Vec<_> =
+            self.of_ledger(workspace).filter(|(known, _)| *known == id).map(|(_, it)| it).collect();
+        people.extend(self.erasures.waiting(workspace).await);
+        for user in people {
+            let Some(recorded) = self.recorded_erasure(workspace, user).await? else { continue };
+            if matches!(&recorded.fact, UserEvent::Erased { erasure, .. } if *erasure == id) {
+                let key = (workspace.clone(), user);
+                let done = self.erasures.backlog.cleared(&key);
+                let _ = tokio::time::timeout(Duration::from_secs(WAIT_SECONDS), done).await;
+                return self.certify(workspace, recorded).await;
+            }
+        }
+        Err(Refusal::NotFound("erasure".to_owned()))
+    }
+
+    /// The erasures of a workspace that the ledger has.
+    fn of_ledger(&self, workspace: &WorkspaceId) -> impl Iterator<Item = (ErasureId, UserId)> {
+        let mut erasures = self.log.ledger().erasures();
+        erasures.retain(|it| it.workspace == *workspace);
+        erasures.into_iter().map(|it| (ErasureId(it.id), UserId(it.user)))
+    }
+
+    async fn certify(
+        &self,
+        workspace: &WorkspaceId,
+        Recorded { event, fact }: Recorded,
+    ) -> Result<Certificate, Refusal> {
+        let UserEvent::Erased { erasure: id, remains, reason, devices, others } = fact else {
+            return Err(Refusal::Unreadable);
+        };
+        let user = UserId(event.stream.id);
+        let of = self.log.ledger().erasures().into_iter().filter(|it| it.id == id.0);
+        let keys: BTreeSet<_> = of.flat_map(|it| it.keys).collect();
+        let waiting = self.erasures.backlog.owes(&(workspace.clone(), user));
+        let heard = self.progress.position(workspace) >= event.position;
+        let known = self.users.load(workspace, user.0).await?;
+        let mut erased = Vec::with_capacity(others.len());
+        for other in others {
+            let known = self.users.load(workspace, other.user.0).await?;
+            erased.push((other, known.state.erased()));
+        }
+        Ok(Certificate {
+            id,
+            user,
+            remains: *remains,
+            completed: heard && !waiting,
+            at: event.time,
+            by: event.meta.actor.to_string(),
+            reason,
+            position: event.position,
+            keys: keys.len() as u64,
+            offboarding: known.state.open_offboarding().map(|open| open.id),
+            devices,
+            others: erased,
+        })
+    }
+}

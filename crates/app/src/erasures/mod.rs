@@ -1,0 +1,24 @@
+//! Erasing a person (rule 32): asking for it, seeing to it that nothing is left, and saying how.
+//!
+//! The decision is the aggregate's, one append that ends entries and account and says what remains. What
+//! follows makes it true for every file of the data directory. It is owed from then on, found again after a
+//! crash, and may be done twice (`carry_out`):
+//!
+//! 1. values that name the person are dropped from groups that wait for them (`traces` finds them),
+//! 2. the keys of all that was said of them stand in the ledger, and are destroyed,
+//! 3. the journal forgets their names and all bodies,
+//! 4. read models are purged, and those of the past go.
+//!
+//! - `request`: what is asked for, what would be done, and who may not be erased
+//! - `certificate`: what is said of it afterwards
+//! - `owed`: what is not done yet
+
+mod carry_out;
+mod certificate;
+mod owed;
+mod request;
+mod traces;
+
+pub use certificate::{Certificate, PLACES};
+pub(crate) use owed::{Erasures, Hearing, run};
+pub use request::{Asked, Prospect};

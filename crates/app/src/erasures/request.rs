@@ -1,0 +1,261 @@
+//! Asking for the erasure of a person.
+
+use std::sync::Arc;
+
+use domain::{
+    ids::{ConnectorName, DeviceId, EntryId, ErasureId, OffboardingId, UserId},
+    portal::{Portal, Role},
+    rule::{OnDeactivate, Rule},
+    user::{AccountState, Erase, Namesake, User, UserCommand, UserRefusal, Via},
+    workspace::Workspace,
+};
+use event_log::{Meta, WorkspaceId};
+use uuid::Uuid;
+
+use super::Certificate;
+use crate::{
+    App, DispatchError, Order, Person, Refusal, WORKSPACE_STREAM, admin::typed,
+    write::decide::to_log,
+};
+
+/// The length of a reason, at most, in characters: enough for the number of a request.
+const REASON_CHARACTERS_MAX: usize = 200;
+/// How often is asked again what builds on something that is being stored.
+const TRIES: usize = 16;
+/// How many accounts are looked at together for another Owner.
+const PAGE: usize = 500;
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// On whose wish; it must hold no personal data.
+    pub reason: Option<String>,
+    /// Whether the persons of the same userName in the other portals are erased too.
+    pub all_portals: bool,
+}
+
+/// What erasing somebody would do.
+#[derive(Clone, Debug)]
+pub struct Prospect {
+    /// The person.
+    pub user: UserId,
+    /// Their portal.
+    pub portal: Portal,
+    /// How they sign in.
+    pub user_name: String,
+    /// What connectors know of them, by their SCIM ids.
+    pub entries: Vec<(ConnectorName, EntryId)>,
+    /// Whether they have an account.
+    pub account: AccountState,
+    /// What the offboarding carries out that is open, or would be opened.
+    pub rule: OnDeactivate,
+    /// The devices that they have.
+    pub devices: Vec<DeviceId>,
+    /// The persons of the same userName in the other portals.
+    pub others: Vec<Namesake>,
+}
+
+impl App {
+    /// What erasing a person would do. Nothing is done.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; [`Refusal::State`] for somebody who was erased.
+    pub async fn erasing(&self, workspace: &WorkspaceId, id: Uuid) -> Result<Prospect, Refusal> {
+        self.settle(workspace).await?;
+        let (user, es) = self.known_person(workspace, id).await?;
+        if es.state.erased().is_some() {
+            return Err(UserRefusal::Erased.into());
+        }
+        let setting = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+        let state = &es.state;
+        let open = state.open_offboarding().map(|open| open.rule);
+        let rule = rule_of(&setting.state, state).map(|(_, rule)| rule.provisioning.on_deactivate);
+        let entries = state.entries.iter().map(|(name, entry)| (name.clone(), entry.id)).collect();
+        let user_name = state.entries.values().next().map(|entry| entry.user_name().to_owned());
+        Ok(Prospect {
+            user,
+            portal: state.portal,
+            user_name: user_name.unwrap_or_else(|| state.account.user_name.clone()),
+            entries,
+            account: state.account.state,
+            rule: open.or(rule).unwrap_or_default(),
+            devices: self.devices_of(workspace, user, state).await?,
+            others: self.namesakes(workspace, state).await?,
+        })
+    }
+
+    /// Erases a person, by their id or by the SCIM id of one of their entries. Returns once no file of the
+    /// data directory holds anything of them, or after a while: the certificate says which. Asked twice, it
+    /// is one erasure.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; [`Refusal::Malformed`] for a reason that is none; [`Refusal::State`] for the
+    /// last Owner.
+    pub async fn erase(
+        &self,
+        person: &Person,
+        workspace: &WorkspaceId,
+        id: Uuid,
+        asked: Asked,
+    ) -> Result<Certificate, Refusal> {
+        let reason = asked.reason.as_deref();
+        let reason = reason.map(|text| typed("reason", text, REASON_CHARACTERS_MAX)).transpose()?;
+        let (user, es) = self.known_person(workspace, id).await?;
+        let others = match es.state.erased() {
+            None if asked.all_portals => self.namesakes(workspace, &es.state).await?,
+            _ => Vec::new(),
+        };
+        let meta = person.meta();
+        let erasure = self.erase_one(&meta, workspace, user, reason.clone()).await?;
+        for other in others {
+            self.erase_one(&meta, workspace, other.user, reason.clone()).await?;
+        }
+        self.certificate(workspace, erasure).await
+    }
+
+    async fn erase_one(
+        &self,
+        meta: &Meta,
+        workspace: &WorkspaceId,
+        user: UserId,
+        reason: Option<String>,
+    ) -> Result<ErasureId, Refusal> {
+        // Two Owners who are erased at once must not each count on the other.
+        let _alone = self.erasures.one_at_a_time.lock().await;
+        for _ in 0..TRIES {
+            let es = self.users.load(workspace, user.0).await?;
+            if let Some(erasure) = es.state.erased() {
+                return Ok(erasure);
+            }
+            self.another_owner(workspace, user, &es.state).await?;
+            let (command, rule) = self.command(workspace, user, &es.state, reason.clone()).await?;
+            let meta = Meta { rule, ..meta.clone() };
+            let order = Order { workspace: workspace.clone(), id: user.0, command, meta };
+            match self.users.dispatch(order).await {
+                Ok(done) => {
+                    let erased = done.es.state.erased();
+                    return erased.ok_or_else(|| UserRefusal::NotStored.into());
+                }
+                Err(DispatchError::Refused(UserRefusal::NotStored)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Refusal::Overloaded)
+    }
+
+    /// The command, and the rule that is recorded with what it does.
+    async fn command(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        state: &User,
+        reason: Option<String>,
+    ) -> Result<(UserCommand, Option<String>), Refusal> {
+        let setting = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+        let via = rule_of(&setting.state, state).map(|(connector, rule)| {
+            let via = Via::new(connector.clone(), rule, OffboardingId(self.fresh_id()));
+            Via { gone: setting.state.gone(), ..via }
+        });
+        let rule = via.as_ref().and_then(|via| serde_json::to_string(&*via.rule).ok());
+        let erase = Erase {
+            erasure: ErasureId(self.fresh_id()),
+            via,
+            reason,
+            devices: self.devices_of(workspace, user, state).await?,
+            others: self.namesakes(workspace, state).await?,
+        };
+        Ok((UserCommand::Erase(Box::new(erase)), rule))
+    }
+
+    /// Refuses what would leave a Dashboard without an Owner.
+    async fn another_owner(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        state: &User,
+    ) -> Result<(), Refusal> {
+        if !is_owner(state) {
+            return Ok(());
+        }
+        let portal = Portal::Dashboard;
+        self.read_models.caught_up(portal.as_str(), workspace).await?;
+        let mut after = None;
+        loop {
+            let people = self.read_models.accounts().standing(workspace, portal, after, PAGE)?;
+            for other in people.iter().filter(|other| **other != user) {
+                if is_owner(&self.users.load(workspace, other.0).await?.state) {
+                    return Ok(());
+                }
+            }
+            after = people.last().copied();
+            if people.len() < PAGE {
+                let detail =
+                    "this is the last Owner of the Dashboard: make somebody else an Owner first";
+                return Err(Refusal::State(detail.to_owned()));
+            }
+        }
+    }
+
+    /// The devices that somebody has now.
+    async fn devices_of(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        state: &User,
+    ) -> Result<Vec<DeviceId>, Refusal> {
+        if state.portal != Portal::Mdm {
+            return Ok(Vec::new());
+        }
+        self.read_models.caught_up(projections::mdm::NAME, workspace).await?;
+        let devices = self.read_models.devices().of_user(workspace, user)?;
+        Ok(devices.into_iter().map(|row| row.id).collect())
+    }
+
+    /// The persons of the other portals who have one of somebody's names. Answered by the log alone.
+    async fn namesakes(
+        &self,
+        workspace: &WorkspaceId,
+        state: &User,
+    ) -> Result<Vec<Namesake>, Refusal> {
+        let entries = state.entries.values().map(domain::user::Entry::user_name);
+        let names = entries.chain([state.account.user_name.as_str()]);
+        let mut found = Vec::new();
+        for name in names.filter(|name| !name.is_empty()) {
+            for portal in Portal::ALL.into_iter().filter(|portal| *portal != state.portal) {
+                let claim = to_log(&domain::Claim::person(portal, name));
+                let Some(holder) = self.log.claim_holder(workspace, &claim).await? else {
+                    continue;
+                };
+                let other = Namesake { portal, user: UserId(holder.id) };
+                if !found.contains(&other) {
+                    found.push(other);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn known_person(
+        &self,
+        workspace: &WorkspaceId,
+        id: Uuid,
+    ) -> Result<(UserId, Arc<domain::Es<User>>), Refusal> {
+        let found = self.person_of(workspace, id).await?;
+        found.ok_or_else(|| Refusal::NotFound("person".to_owned()))
+    }
+}
+
+/// The connector whose rule applies to somebody who is erased, and that rule. One that was removed has the
+/// rule that it had last.
+fn rule_of<'u>(setting: &Workspace, user: &'u User) -> Option<(&'u ConnectorName, Arc<Rule>)> {
+    let connector = user.erased_via(&setting.gone())?;
+    let known = setting.connectors.get(connector).map(|it| Arc::clone(&it.rule));
+    let rule = known.or_else(|| setting.removed.get(connector).map(|it| Arc::clone(&it.rule)))?;
+    Some((connector, rule))
+}
+
+fn is_owner(user: &User) -> bool {
+    user.account.role == Some(Role::Owner)
+        && user.account.state == AccountState::Active
+        && user.erased().is_none()
+}

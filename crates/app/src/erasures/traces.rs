@@ -1,0 +1,146 @@
+//! What a person has left in the log: under which keys, and by which names others may have called them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{group::GroupEvent, ids::GroupId, stored, user::UserEvent};
+use event_log::{EventFilter, Payload, StoredEvent, StreamId, WorkspaceId};
+use scim::{Resource, fold};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{App, Refusal};
+
+/// How many events are read at a time.
+const CHUNK: usize = 1_000;
+
+/// What a stream holds of a person before they were erased.
+#[derive(Debug, Default)]
+pub(super) struct Traces {
+    /// The keys of all that was said of them.
+    pub(super) keys: BTreeSet<u64>,
+    /// The SCIM ids that they have had.
+    pub(super) entries: BTreeSet<Uuid>,
+    /// How a group may have called them, folded: userNames, external ids, addresses, ids. Of what cannot be
+    /// read any more nothing is among these.
+    names: BTreeSet<String>,
+}
+
+/// Values that name a person, in groups.
+#[derive(Debug, Default)]
+pub(super) struct Mentions {
+    /// The keys of the events that brought them.
+    pub(super) keys: BTreeSet<u64>,
+    /// Their versions, group by group.
+    pub(super) groups: BTreeMap<GroupId, Vec<u64>>,
+}
+
+impl Traces {
+    /// What is known before a version of a stream.
+    pub(super) async fn find(
+        app: &App,
+        workspace: &WorkspaceId,
+        stream: &StreamId,
+        until: u64,
+    ) -> Result<Self, Refusal> {
+        let mut traces = Self::default();
+        let mut after = 0;
+        while after + 1 < until {
+            let wanted = usize::try_from(until - 1 - after).unwrap_or(CHUNK).min(CHUNK);
+            let events = app.log.read_stream(workspace, stream, after, wanted).await?;
+            let Some(last) = events.last() else { break };
+            after = last.version;
+            for event in events {
+                traces.keys.extend(event.key);
+                traces.note(event)?;
+            }
+        }
+        let ids: Vec<_> = traces.entries.iter().map(|entry| name(&entry.to_string())).collect();
+        traces.names.extend(ids);
+        Ok(traces)
+    }
+
+    fn note(&mut self, event: StoredEvent) -> Result<(), Refusal> {
+        let payload = match event.payload {
+            Payload::Plain(payload) => payload,
+            Payload::Erased => return Ok(()),
+            // What cannot be read may be what names them: an operator has to look.
+            Payload::Missing { .. } => return Err(Refusal::Unreadable),
+        };
+        let fact = stored::decode(&event.name, event.schema_version, &payload);
+        match fact.map_err(|_| Refusal::Unreadable)? {
+            UserEvent::EntryAdded { entry, resource, .. } => {
+                self.entries.insert(entry.0);
+                self.said(&resource);
+            }
+            UserEvent::EntryChanged { changes, .. } => self.said_in(&changes.set),
+            UserEvent::EntryRemoved { entry, .. } => drop(self.entries.insert(entry.0)),
+            UserEvent::AccountInvited { user_name, email, .. } => {
+                self.names
+                    .extend([Some(user_name), email].into_iter().flatten().map(|it| name(&it)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn said(&mut self, resource: &Resource) {
+        self.said_in(resource.attributes());
+    }
+
+    fn said_in(&mut self, attributes: &Map<String, Value>) {
+        let texts = ["userName", "externalId"].into_iter().filter_map(|it| attributes.get(it));
+        let emails = attributes.get("emails").and_then(Value::as_array).into_iter().flatten();
+        let emails = emails.filter_map(|email| email.get("value"));
+        let said = texts.chain(emails).filter_map(Value::as_str).filter(|text| !text.is_empty());
+        self.names.extend(said.map(name));
+    }
+
+    /// The pending members of all groups of the workspace, those that wait and those that waited once,
+    /// that name the person.
+    pub(super) async fn mentions(
+        &self,
+        app: &App,
+        workspace: &WorkspaceId,
+    ) -> Result<Mentions, Refusal> {
+        let mut mentions = Mentions::default();
+        if self.names.is_empty() {
+            return Ok(mentions);
+        }
+        let filter =
+            EventFilter { name: Some("group.member_pending".into()), ..EventFilter::default() };
+        let mut after = 0;
+        loop {
+            let events = app.log.find(workspace, &filter, after, CHUNK).await?;
+            let (last, found) = (events.last().map(|event| event.position), events.len());
+            for event in events {
+                if self.is_named_by(&event)? {
+                    mentions.keys.extend(event.key);
+                    mentions
+                        .groups
+                        .entry(GroupId(event.stream.id))
+                        .or_default()
+                        .push(event.version);
+                }
+            }
+            match last {
+                Some(last) if found == CHUNK => after = last,
+                _ => return Ok(mentions),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn is_named_by(&self, event: &StoredEvent) -> Result<bool, Refusal> {
+        let Payload::Plain(payload) = &event.payload else { return Ok(false) };
+        let fact = stored::decode(&event.name, event.schema_version, payload);
+        Ok(match fact.map_err(|_| Refusal::Unreadable)? {
+            GroupEvent::MemberPending { value } => self.names.contains(&name(&value)),
+            _ => false,
+        })
+    }
+}
+
+/// As values that name somebody are compared here: wider than when they are resolved.
+fn name(text: &str) -> String {
+    fold::text(&fold::user_name(text))
+}

@@ -1,0 +1,325 @@
+//! Erasing people (rule 32): nothing of them is in any file afterwards, whatever happens meanwhile, and
+//! the record can still be verified.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use testkit::{
+    Client, Server, all_ended,
+    record::Record,
+    scim,
+    setup::{self, Connector},
+    together, until,
+};
+
+use crate::{
+    WORKSPACE, get, mdm,
+    needle::{CUSTOM, NEEDLE, files, holds, needle, person},
+    start_with_workspace,
+};
+
+/// How many clients change somebody who is being erased.
+const CLIENTS: usize = 6;
+/// How often the server is killed while it erases somebody.
+const KILLS: usize = 5;
+
+/// The files of a data directory in which a needle is.
+fn found(server: &Server) -> Vec<String> {
+    let all = files(server.data_dir()).into_iter().filter(|file| holds(file, NEEDLE));
+    all.map(|file| file.display().to_string()).collect()
+}
+
+#[track_caller]
+fn nothing_left(server: &Server, when: &str) {
+    let found = found(server);
+    assert!(found.is_empty(), "{when}: {found:?}");
+}
+
+/// Runs a command that has to be done; what it prints.
+async fn does(server: &Server, line: &str) -> String {
+    let arguments: Vec<_> = line.split_whitespace().collect();
+    let (code, text) = server.command(&arguments).await.unwrap();
+    assert_eq!(code, Some(0), "{line}: {text}");
+    text
+}
+
+async fn erase(server: &Server, id: &str) -> Value {
+    let line = format!("people erase --workspace {WORKSPACE} {id} --yes --json");
+    serde_json::from_str(&does(server, &line).await).unwrap()
+}
+
+/// Says everything of a person that can be said, and says it anew, so that nothing is said any more that
+/// was said first.
+async fn say_everything(api: &mut Client, connector: &Connector) -> String {
+    let path = format!("/workspaces/{WORKSPACE}/connectors/mdm");
+    let mapping =
+        json!([{ "name": "badge", "attributes": [{ "namespace": CUSTOM, "key": "badge" }] }]);
+    api.put(&format!("{path}/attribute-mapping"), mapping).await.unwrap().expect(200).unwrap();
+    let mut client = connector.client().unwrap();
+    let user_name = format!("{}@acme.example", needle("user-name"));
+    let members = [user_name.clone(), needle("external-id")];
+    let waits =
+        client.post("/Groups", scim::group("Waits", &members)).await.unwrap().made().unwrap();
+    let id = client.post("/Users", person()).await.unwrap().made().unwrap();
+    let path = format!("/Users/{id}");
+    for round in 0..5 {
+        let patch = scim::patch(json!([
+            { "op": "replace", "path": "title", "value": needle(&format!("title-{round}")) },
+            { "op": "replace", "path": "userName", "value": format!("{}-{round}@x", needle("name")) },
+            { "op": "replace", "path": "externalId", "value": needle(&format!("ext-{round}")) },
+            { "op": "replace", "path": format!("{CUSTOM}:badge"), "value": needle("badge-2").repeat(round + 1) },
+            { "op": "replace", "path": "name.familyName", "value": needle(&"family".repeat(90 * round + 1)) },
+        ]));
+        client.patch(&path, patch).await.unwrap().expect(200).unwrap();
+    }
+    // Names of theirs that nobody answers to any more.
+    let more = scim::patch(json!([scim::add(&[needle("ext-0"), user_name])]));
+    client.patch(&format!("/Groups/{waits}"), more).await.unwrap();
+    id
+}
+
+/// What the past shows of an erased person: that they were there.
+async fn the_past_goes_on(api: &mut Client, id: &str, before: u64) {
+    for at in [before, before + 1] {
+        let path = format!("/history/users/{id}?at={at}");
+        let then = get(api, &path).await;
+        assert!(!then.to_string().contains(NEEDLE), "{then}");
+        assert_eq!((&then["resource"], then["account"]["id"].as_str()), (&Value::Null, Some(id)));
+        assert!(then["account"]["erasure"].is_string(), "{then}");
+        get(api, &format!("/mdm/users?at={at}&account=any")).await;
+        get(api, &format!("/mdm/devices?at={at}")).await;
+    }
+    let diff = get(api, &format!("/diff?from=1&to={before}")).await;
+    assert!(!diff.to_string().contains(NEEDLE), "{diff}");
+    let record = Record::whole(api, WORKSPACE).await.unwrap();
+    let theirs: Vec<_> = record.events.iter().filter(|it| it.stream_id() == id).collect();
+    let last = theirs.iter().position(|it| it.kind == "user.erased").unwrap();
+    assert!(theirs[..last].iter().all(|it| it.json["erased"] == true), "{theirs:?}");
+    assert!(theirs[last..].iter().all(|it| it.json["data"].is_object()), "{theirs:?}");
+    assert_eq!(theirs[0].kind, "user.entry_added");
+}
+
+async fn the_record_is_whole(server: &Server, kept: &Path) {
+    let file = |name: &str| kept.join(name).display().to_string();
+    let (key, note, export) = (file("key"), file("note"), file("export"));
+    fs::write(&key, does(server, &format!("audit key show --workspace {WORKSPACE}")).await)
+        .unwrap();
+    for file in [&note, &export] {
+        drop(fs::remove_file(file));
+    }
+    does(server, &format!("audit checkpoint --workspace {WORKSPACE} --out {note}")).await;
+    does(server, &format!("audit export --workspace {WORKSPACE} --out {export}")).await;
+    assert!(!fs::read_to_string(&export).unwrap().contains(NEEDLE));
+    does(server, &format!("audit verify --file {export} --checkpoint {note} --key {key}")).await;
+    does(server, &format!("audit verify --workspace {WORKSPACE} --key {key} --since {note}")).await;
+}
+
+#[tokio::test]
+async fn rule_32_nothing_of_an_erased_person_is_in_any_file_and_the_record_is_whole() {
+    let (mut server, mut api, connector) = mdm("remove_user").await;
+    let id = say_everything(&mut api, &connector).await;
+    let device = setup::device(&mut api, WORKSPACE, "S-1", Some(&id)).await.unwrap();
+    let before = testkit::record::head(&mut api, WORKSPACE).await.unwrap();
+    // What shows the past holds them too.
+    get(&mut api, &format!("/mdm/users?at={before}")).await;
+    api.post("/projections/rebuild", json!({})).await.unwrap().expect(200).unwrap();
+    assert!(!found(&server).is_empty(), "no needle was there before");
+
+    let asked = format!("people erase --workspace {WORKSPACE} {id}");
+    let (code, text) = server.command(&asked.split(' ').collect::<Vec<_>>()).await.unwrap();
+    assert!(code == Some(2) && text.contains(&device) && text.contains("--yes"), "{text}");
+    let certificate = erase(&server, &id).await;
+    nothing_left(&server, "when the command returned");
+    assert_eq!(certificate["state"], "completed", "{certificate}");
+    assert_eq!(certificate["devices"], json!([device]));
+    assert!(certificate["keys_destroyed"].as_u64().unwrap() >= 3, "{certificate}");
+    assert_eq!(erase(&server, &id).await["id"], certificate["id"], "asked twice, it is one");
+
+    all_ended(&mut api, WORKSPACE).await.unwrap();
+    the_past_goes_on(&mut api, &id, before).await;
+    let verified = api.post("/projections/verify", json!({})).await.unwrap().expect(200).unwrap();
+    assert_eq!(verified["differences"], json!([]), "{verified}");
+    api.post("/projections/rebuild", json!({})).await.unwrap().expect(200).unwrap();
+    nothing_left(&server, "after a rebuild");
+    let kept = tempfile::tempdir().unwrap();
+    the_record_is_whole(&server, kept.path()).await;
+
+    // Whoever comes by that name is somebody else.
+    let mut client = connector.client().unwrap();
+    client.get(&format!("/Users/{id}")).await.unwrap().expect_scim_error(404, None).unwrap();
+    let user = scim::user("ada@acme.example");
+    let first = client.post("/Users", user.clone()).await.unwrap().made().unwrap();
+    let erased = erase(&server, &first).await;
+    let second = client.post("/Users", user).await.unwrap().made().unwrap();
+    assert_ne!(first, second);
+    let shown = get(&mut api, &format!("/mdm/users/{second}")).await;
+    assert_eq!((&shown["id"], &shown["account"]), (&json!(second), &json!("active")));
+    let listed = get(&mut api, "/erasures").await;
+    let ids: Vec<_> = listed["items"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
+    assert_eq!(ids, [&certificate["id"], &erased["id"]]);
+
+    server.kill().await.unwrap();
+    server.restart().await.unwrap();
+    nothing_left(&server, "after a kill and a restart");
+    assert_eq!(server.stop().await.unwrap(), Some(0));
+    nothing_left(&server, "after a stop");
+    let data = server.data_dir_text();
+    does(&server, &format!("audit verify --data-dir {data} --workspace {WORKSPACE}")).await;
+}
+
+#[tokio::test]
+async fn an_offboarding_that_is_held_loses_no_device_when_its_person_is_erased() {
+    let (server, mut api) = start_with_workspace().await;
+    let brake = json!({ "count": 1, "share": 1, "share_from": 1, "window_minutes": 60 });
+    let rule = json!({
+        "on_create": "create", "on_deactivate": "remove_user_and_devices", "brake": brake,
+    });
+    let connector = setup::connector(&mut api, WORKSPACE, "mdm", "generic", rule).await.unwrap();
+    let mut client = connector.client().unwrap();
+    let (mut people, mut devices) = (Vec::new(), Vec::new());
+    for number in 0..3 {
+        let user = scim::user(&format!("{}-{number}@x", needle("held")));
+        let id = client.post("/Users", user).await.unwrap().made().unwrap();
+        let serial = format!("S-{number}");
+        devices.push(setup::device(&mut api, WORKSPACE, &serial, Some(&id)).await.unwrap());
+        people.push(id);
+    }
+    // The first one passes the brake; the second one is held, then erased; the third is erased at once.
+    for id in &people[..2] {
+        let path = format!("/Users/{id}");
+        client.patch(&path, scim::active(false)).await.unwrap().expect(200).unwrap();
+        get(&mut api, "/offboardings").await;
+    }
+    for id in &people {
+        erase(&server, id).await;
+    }
+    nothing_left(&server, "after all were erased");
+    all_ended(&mut api, WORKSPACE).await.unwrap();
+    let hold = get(&mut api, "/holds?state=open").await["items"][0].clone();
+    let path = format!("/workspaces/{WORKSPACE}/holds/{}", hold["id"].as_str().unwrap());
+    let undone = api.post(&format!("{path}/undo"), json!({ "users": [people[1]] })).await.unwrap();
+    assert_eq!(undone.status, 409, "{}", undone.body);
+    api.post("/projections/rebuild", json!({})).await.unwrap().expect(200).unwrap();
+    api.post(&format!("{path}/approve"), json!({})).await.unwrap().expect(200).unwrap();
+    all_ended(&mut api, WORKSPACE).await.unwrap();
+    for (id, device) in people.iter().zip(&devices) {
+        let device = get(&mut api, &format!("/mdm/devices/{device}")).await;
+        assert_eq!(device["state"], "removed", "{device}");
+        let shown = get(&mut api, &format!("/mdm/users/{id}")).await;
+        assert_eq!((&shown["account"], &shown["user_name"]), (&json!("removed"), &json!("")));
+    }
+}
+
+#[tokio::test]
+async fn the_same_person_in_other_portals_is_named_and_goes_if_asked_for() {
+    let (server, mut api, connector) = mdm("remove_user").await;
+    let rule = setup::create_and("remove_user");
+    let store = setup::connector(&mut api, WORKSPACE, "store", "generic", rule).await.unwrap();
+    for all in [false, true] {
+        let user = scim::user(&format!("{}-{all}@x", needle("both")));
+        let mut of = Vec::new();
+        for connector in [&connector, &store] {
+            let mut client = connector.client().unwrap();
+            of.push(client.post("/Users", user.clone()).await.unwrap().made().unwrap());
+        }
+        let flag = if all { "--all-portals" } else { "" };
+        let line = format!(
+            "people erase --workspace {WORKSPACE} {} --yes --json --reason 4711 {flag}",
+            of[0]
+        );
+        let certificate: Value = serde_json::from_str(&does(&server, &line).await).unwrap();
+        let other = &certificate["others"][0];
+        assert_eq!((&other["portal"], &other["id"]), (&json!("store"), &json!(of[1])));
+        assert_eq!((other["erasure"].is_string(), &certificate["reason"]), (all, &json!("4711")));
+        if !all {
+            assert!(!found(&server).is_empty(), "the other one was erased too");
+            erase(&server, &of[1]).await;
+        }
+        nothing_left(&server, "after both went");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_changed_while_being_erased_is_erased() {
+    let (server, mut api, connector) = mdm("remove_user").await;
+    let id = connector.client().unwrap().post("/Users", person()).await.unwrap().made().unwrap();
+    let clients = (0..CLIENTS).map(|number| {
+        let (mut client, path) = (connector.client().unwrap(), format!("/Users/{id}"));
+        async move {
+            for round in 0.. {
+                let title = needle(&format!("title-{number}-{round}"));
+                let answer = client.patch(&path, scim::set("title", title)).await?;
+                match answer.status {
+                    200 => {}
+                    404 => break,
+                    _ => anyhow::bail!("{} {}", answer.status, answer.body),
+                }
+            }
+            Ok(())
+        }
+    });
+    let changing = tokio::spawn(together(clients.collect::<Vec<_>>()));
+    let title = async || {
+        let record = Record::whole(&mut api, WORKSPACE).await?;
+        Ok((record.of("user.entry_changed").count() > CLIENTS).then_some(()))
+    };
+    until("somebody is being changed", title).await.unwrap();
+    erase(&server, &id).await;
+    nothing_left(&server, "when the command returned");
+    changing.await.unwrap().unwrap();
+    nothing_left(&server, "when nobody tried any more");
+    let record = Record::whole(&mut api, WORKSPACE).await.unwrap();
+    let theirs: Vec<_> = record.events.iter().filter(|it| it.stream_id() == id).collect();
+    let erased = theirs.iter().position(|it| it.kind == "user.erased").unwrap();
+    assert!(theirs[erased..].iter().all(|it| it.kind != "user.entry_changed"), "{theirs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_that_is_cut_off_is_completed_by_the_next_start() {
+    let (mut server, mut api, connector) = mdm("remove_user").await;
+    let mut recorded = 0;
+    for round in 0..KILLS {
+        let mut user = person();
+        user["userName"] = json!(format!("{}-{round}@x", needle("killed")));
+        user["externalId"] = json!(needle(&format!("killed-{round}")));
+        let mut client = connector.at(&server).client().unwrap();
+        let waits = scim::group(&format!("Waits {round}"), &[needle(&format!("killed-{round}"))]);
+        client.post("/Groups", waits).await.unwrap().made().unwrap();
+        let id = client.post("/Users", user).await.unwrap().made().unwrap();
+        let asking = tokio::spawn({
+            let mut api = server.api().unwrap();
+            let path = format!("/workspaces/{WORKSPACE}/people/{id}/erase");
+            async move { api.post(&path, json!({})).await.map(|answer| answer.status) }
+        });
+        // Killed at once, after the decision, after the ledger, and so on: whatever comes first.
+        let (ledger, mut steps) = (server.data_dir().join("erasures.ledger"), 0);
+        let lines = || fs::read(&ledger).map_or(0, |it| it.split(|byte| *byte == b'\n').count());
+        let known = lines();
+        while !asking.is_finished() && (round % 2 == 1 && lines() == known || steps < round * 400) {
+            steps += 1;
+            tokio::task::yield_now().await;
+        }
+        server.kill().await.unwrap();
+        drop(asking.await);
+        server.restart().await.unwrap();
+        api = server.api().unwrap();
+        let record = Record::whole(&mut api, WORKSPACE).await.unwrap();
+        let erased = record.of("user.erased").find(|it| it.stream_id() == id);
+        match erased.map(|event| event.data("erasure").to_owned()) {
+            None => drop(erase(&server, &id).await),
+            Some(erasure) => {
+                recorded += 1;
+                let done = async || {
+                    let path = format!("/workspaces/{WORKSPACE}/erasures/{erasure}");
+                    let answer = api.get(&path).await?.expect(200)?;
+                    Ok((answer["state"] == "completed").then_some(()))
+                };
+                until("the erasure is completed", done).await.unwrap();
+            }
+        }
+        nothing_left(&server, &format!("after kill {round}"));
+    }
+    assert!(recorded > 0, "no kill came after a decision");
+    let verified = api.post("/projections/verify", json!({})).await.unwrap().expect(200).unwrap();
+    assert_eq!(verified["differences"], json!([]), "{verified}");
+}
