@@ -49,6 +49,8 @@ pub(crate) struct Endpoint {
     /// What stands in the body, and whether it has to.
     pub(crate) body: Option<(RefOr<Schema>, Required)>,
     pub(crate) answer: Answer,
+    /// Another status under which it shows the same.
+    pub(crate) or: Option<(u16, &'static str)>,
     pub(crate) refuses: Vec<(u16, &'static str)>,
     /// Whether it wants a token.
     pub(crate) guarded: bool,
@@ -79,6 +81,7 @@ impl Endpoint {
             summary,
             body: None,
             answer: Answer { status: 204, says: "Done", content: Vec::new() },
+            or: None,
             refuses: Vec::new(),
             guarded: true,
             schemas: Vec::new(),
@@ -148,6 +151,12 @@ impl Endpoint {
     pub(crate) fn makes<T: ToSchema>(mut self) -> Self {
         let content = vec![("application/json", self.named::<T>())];
         self.answer = Answer { status: 201, says: "Made", content };
+        self
+    }
+
+    /// It may answer the same under another status.
+    pub(crate) fn or_with(mut self, status: u16, says: &'static str) -> Self {
+        self.or = Some((status, says));
         self
     }
 

@@ -6,7 +6,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use actix_web::{
-    Error, HttpMessage,
+    Error, HttpMessage, HttpRequest,
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -16,6 +16,7 @@ use actix_web::{
     middleware::Next,
 };
 use app::{App, RequestIds};
+use event_log::WorkspaceId;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
@@ -23,6 +24,9 @@ use crate::problem::Refused;
 
 /// The header in which clients send their id of a request, and in which all get it back.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The header that names the views of a workspace that are not whole.
+const STALE: HeaderName = HeaderName::from_static("muster-stale");
 
 /// Runs a request in its envelope.
 pub(crate) async fn envelope(
@@ -55,7 +59,9 @@ pub(crate) async fn envelope(
                 );
             });
             response = as_problem(response);
+            let stale = stale(&app, response.request());
             let headers = response.headers_mut();
+            stale.into_iter().for_each(|it| drop(headers.insert(STALE, it)));
             echo.into_iter().for_each(|echo| drop(headers.insert(REQUEST_ID, echo)));
             // Answers are about people, and some hold a token.
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -74,6 +80,14 @@ pub(crate) async fn envelope(
     };
     // The request has moved on, so that the answer has to be made without it, further out.
     Err(echo.into_iter().fold(refused, |refused, echo| refused.with(REQUEST_ID, echo)).into())
+}
+
+/// What of the workspace in a request's path does not show the whole of what happened there, as a list
+/// (RFC 9651 §3.1); nothing, where all is well.
+fn stale(app: &App, request: &HttpRequest) -> Option<HeaderValue> {
+    let workspace = WorkspaceId::parse(request.match_info().get("ws")?).ok()?;
+    let stale = app.stale_in(&workspace);
+    if stale.is_empty() { None } else { HeaderValue::from_str(&stale.join(", ")).ok() }
 }
 
 /// An error that anything but us has written, said again as a problem.

@@ -53,6 +53,8 @@ mod params;
 mod policies;
 mod probes;
 mod problem;
+mod projection_builds;
+mod projection_holds;
 mod projections;
 mod proofs;
 mod provisioning;
@@ -125,6 +127,8 @@ const RESOURCES: &[fn() -> Vec<Endpoint>] = &[
     deliveries::endpoints,
     projections::endpoints,
     backups::endpoints,
+    projection_holds::endpoints,
+    projection_builds::endpoints,
 ];
 
 /// Adds `/api/v1` to a server.

@@ -79,20 +79,28 @@ fn method(method: &Method) -> HttpMethod {
 
 fn operation(endpoint: Endpoint) -> Operation {
     let admits = endpoint.admits();
-    let Endpoint { method, path, summary, params, body, answer, refuses, guarded, .. } = endpoint;
+    let Endpoint { method, path, summary, params, body, answer, or, refuses, guarded, .. } =
+        endpoint;
     let in_workspace = path.contains("{ws}");
     // What is in a workspace goes by the first word after it.
     let within = path.strip_prefix("/workspaces/{ws}/").unwrap_or(&path);
     let tag = within.split(['/', '.']).find(|part| !part.is_empty()).unwrap_or(within).to_owned();
-    let mut response = ResponseBuilder::new().description(answer.says);
-    for (media_type, schema) in answer.content {
-        response = response.content(media_type, ContentBuilder::new().schema(Some(schema)).build());
-    }
+    let described = |says: &str| {
+        let mut response = ResponseBuilder::new().description(says);
+        for (media_type, schema) in &answer.content {
+            let content = ContentBuilder::new().schema(Some(schema.clone())).build();
+            response = response.content(*media_type, content);
+        }
+        response.build()
+    };
     let mut operation = OperationBuilder::new()
         .operation_id(Some(operation_id(&method, &path)))
         .summary(Some(summary))
         .tag(tag)
-        .response(answer.status.to_string(), response.build());
+        .response(answer.status.to_string(), described(answer.says));
+    if let Some((status, says)) = or {
+        operation = operation.response(status.to_string(), described(says));
+    }
     for param in params {
         operation = operation.parameter(param);
     }

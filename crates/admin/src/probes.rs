@@ -8,8 +8,9 @@ use actix_web::{
     HttpResponse,
     web::{self, Data, ServiceConfig},
 };
-use app::App;
+use app::{App, admin::projections::Checked};
 use event_log::Stats;
+use projections::{BuildState, BuildView, directory};
 use reactor::{
     owed::{self, Owed},
     service::Services,
@@ -68,11 +69,23 @@ impl Probes {
     async fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut stale: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for status in self.app.projections().into_iter().filter(|it| it.stale.is_some()) {
+        let vacant: Vec<_> =
+            self.app.read_models().vacancies().into_iter().map(|it| it.0).collect();
+        let stopped = self.app.projections().into_iter().filter(|it| it.stale.is_some());
+        for status in stopped.filter(|it| !vacant.contains(&it.projection)) {
             *stale.entry(status.projection).or_default() += 1;
         }
         for (name, count) in stale {
             warnings.push(format!("the projection {name} has stopped in {count} workspace(s)"));
+        }
+        for (name, (done, of)) in self.app.read_models().vacancies() {
+            warnings.push(format!("the projection {name} is being built: {done} of {of} events"));
+        }
+        for (name, _) in self.app.checked().into_iter().filter(|(_, it)| !it.is_sound) {
+            warnings.push(format!("the projection {name} does not show what the log says"));
+        }
+        for (name, count) in self.held_streams().into_iter().filter(|(_, count)| *count > 0) {
+            warnings.push(format!("the projection {name} holds back {count} stream(s)"));
         }
         let parked: u64 = self.owed().await.values().map(|owed| owed.parked).sum();
         if parked > 0 {
@@ -96,6 +109,15 @@ impl Probes {
             warnings.push("the log takes nothing any more: its storage failed".to_owned());
         }
         warnings
+    }
+
+    /// How many streams each projection holds back.
+    fn held_streams(&self) -> BTreeMap<&'static str, u64> {
+        let mut held: BTreeMap<_, u64> = BTreeMap::new();
+        for status in self.app.projections() {
+            *held.entry(status.projection).or_default() += status.held as u64;
+        }
+        held
     }
 
     /// How many device actions there are in each state.
@@ -123,6 +145,32 @@ impl Probes {
         })
     }
 
+    /// The build that is under way, and what comparisons have found.
+    fn builds(&self, text: &Scrape) {
+        let builds = self.app.builds().into_iter();
+        let running =
+            builds.filter(|it| matches!(it.state, BuildState::Running | BuildState::Paused));
+        let running: Vec<_> = running.collect();
+        let each = |pick: fn(&BuildView) -> u64| {
+            let names = |it: &BuildView| it.projections.clone();
+            let values = running.iter().flat_map(|it| names(it).into_iter().map(|n| (n, pick(it))));
+            values.collect::<Vec<_>>()
+        };
+        let says = "Events in the file that is being built of a projection.";
+        text.family("projection_build_done", says, "projection", &each(|it| it.done));
+        let says = "Events that are to be in it.";
+        text.family("projection_build_total", says, "projection", &each(|it| it.total));
+        let checked = self.app.checked();
+        let each = |pick: fn(&Checked) -> u64| {
+            checked.iter().map(|(name, it)| (*name, pick(it))).collect::<Vec<_>>()
+        };
+        let says = "Whether the last comparison with the log found a difference.";
+        text.family("projection_differs", says, "projection", &each(|it| (!it.is_sound).into()));
+        let says = "When it was last compared with the log, in seconds since 1970.";
+        let seconds = |it: &Checked| u64::try_from(it.at / 1_000_000).unwrap_or(0);
+        text.family("projection_verified_seconds", says, "projection", &each(seconds));
+    }
+
     async fn metrics(&self) -> String {
         let text = Scrape::default();
         let heads = self.app.log().heads();
@@ -145,6 +193,10 @@ impl Probes {
         text.family("projection_lag_events", says, "projection", &each(|it| it.0));
         let says = "Workspaces in which a projection has stopped.";
         text.family("projection_stale_workspaces", says, "projection", &each(|it| it.1));
+        self.builds(&text);
+        let held: Vec<_> = self.held_streams().into_iter().collect();
+        let says = "Streams of which a projection holds an event back.";
+        text.family("projection_held_streams", says, "projection", &held);
         let says = "Live tokens that end within 30 days, at the last look; once an hour.";
         text.gauge("tokens_ending", says, self.app.tokens_ending());
         text.gauge("offboardings_held", "Offboardings that wait for a decision.", self.held());
@@ -217,7 +269,13 @@ async fn health() -> HttpResponse {
 }
 
 async fn ready(probes: Data<Probes>) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ready", "warnings": probes.warnings().await }))
+    let warnings = probes.warnings().await;
+    // Without the directory, no SCIM request is served.
+    if probes.app.read_models().vacancies().iter().any(|(name, _)| *name == directory::NAME) {
+        let answer = json!({ "status": "building", "warnings": warnings });
+        return HttpResponse::ServiceUnavailable().json(answer);
+    }
+    HttpResponse::Ok().json(json!({ "status": "ready", "warnings": warnings }))
 }
 
 async fn metrics(probes: Data<Probes>) -> HttpResponse {

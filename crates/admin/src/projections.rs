@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{http::Method, web::Json};
-use projections::{Difference, Status};
+use actix_web::{HttpResponse, http::Method, web::Json};
+use app::Refusal;
+use event_log::WorkspaceId;
+use projections::{Content, Difference, HeldStream, Order, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,11 +15,14 @@ use crate::{
     body::Body,
     endpoint::Endpoint,
     params::Params,
+    problem::Refused,
+    projection_builds::Build,
+    projection_holds::ProjectionHold,
 };
 
 /// Why there may be no result.
 const STOPPED: &str =
-    "Another build is running, or an event cannot be applied; the detail says which";
+    "Another build is running, the disk is too full, or it was cancelled; the detail says which";
 
 /// What stands for a row that may not be shown.
 const HIDDEN: &str = "(not shown to an operator)";
@@ -38,8 +43,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Build projections again from the log while reads go on; answers when they serve",
             rebuild,
         )
-        .may_take::<Which>()
+        .may_take::<Rebuilding>()
         .shows::<Rebuilt>()
+        .or_with(202, "Begun: `wait` was false")
+        .refuses(404, "There is no such workspace")
         .refuses(409, STOPPED),
         Endpoint::new(
             Method::POST,
@@ -49,9 +56,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         )
         .may_take::<Which>()
         .shows::<Verified>()
+        .refuses(404, "There is no such workspace")
         .refuses(409, STOPPED),
     ]
 }
+
+/// Of how many holds `GET /projections` tells with each projection.
+const HOLDS_SHOWN: usize = 20;
 
 /// A projection.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,8 +77,12 @@ struct Projection {
     generation: u32,
     /// How many events it is behind, in all workspaces.
     lag: u64,
-    /// Whether it has stopped at an event somewhere.
+    /// Whether it has stopped somewhere, or holds something back.
     stale: bool,
+    /// How many streams it holds back.
+    held: u64,
+    /// The first of them; `/projections/holds` lists all.
+    holds: Vec<ProjectionHold>,
     /// How far it is in each workspace.
     workspaces: Vec<Reached>,
 }
@@ -81,25 +96,44 @@ struct Reached {
     position: u64,
     /// The last position of the log.
     head: u64,
+    /// How many streams it holds back there.
+    held: usize,
     /// Why it has stopped there, if it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<String>,
 }
 
 /// Gathers what is known of each projection.
-fn gather(statuses: Vec<Status>) -> Vec<Projection> {
+fn gather(statuses: Vec<Status>, holds: Vec<HeldStream>) -> Vec<Projection> {
     let mut found: BTreeMap<&'static str, Projection> = BTreeMap::new();
     for status in statuses {
-        let Status { projection: name, version, generation, workspace, position, head, stale } =
-            status;
+        let Status {
+            projection: name,
+            version,
+            generation,
+            workspace,
+            position,
+            head,
+            stale,
+            held,
+        } = status;
         let known = found.entry(name).or_insert_with(|| {
-            let workspaces = Vec::new();
-            Projection { id: name, name, version, generation, lag: 0, stale: false, workspaces }
+            let (workspaces, holds) = Default::default();
+            let (lag, stale, held) = (0, false, 0);
+            Projection { id: name, name, version, generation, lag, stale, held, holds, workspaces }
         });
         known.lag += head.saturating_sub(position);
-        known.stale |= stale.is_some();
+        known.stale |= stale.is_some() || held > 0;
+        known.held += held as u64;
         let (workspace, stale) = (workspace.to_string(), stale.map(|reason| reason.to_string()));
-        known.workspaces.push(Reached { workspace, position, head, stale });
+        known.workspaces.push(Reached { workspace, position, head, held, stale });
+    }
+    for hold in holds {
+        if let Some(known) = found.get_mut(hold.projection)
+            && known.holds.len() < HOLDS_SHOWN
+        {
+            known.holds.push(hold.into());
+        }
     }
     found.into_values().collect()
 }
@@ -107,7 +141,9 @@ fn gather(statuses: Vec<Status>) -> Vec<Projection> {
 async fn list(ask: Ask, params: Params) -> Part<Projection> {
     let listing = params.listing()?;
     listing.check_name(|cursor| projections::ALL.iter().any(|it| it.name() == cursor))?;
-    let all = gather(ask.app.projections()).into_iter().map(|it| (it.name.to_owned(), it));
+    let all = gather(ask.app.projections(), ask.app.held_streams())
+        .into_iter()
+        .map(|it| (it.name.to_owned(), it));
     let listed = listing.of(all, |_, _| true)?;
     Ok(page(listed, |(_, projection)| projection))
 }
@@ -118,6 +154,28 @@ async fn list(ask: Ask, params: Params) -> Part<Projection> {
 struct Which {
     /// The name of one; all unless said.
     projection: Option<String>,
+    /// The slug of one workspace; all unless said.
+    workspace: Option<String>,
+}
+
+/// Which projections are to be built again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Rebuilding {
+    /// The name of one; all unless said.
+    projection: Option<String>,
+    /// The slug of one workspace; all unless said.
+    workspace: Option<String>,
+    /// Whether to answer when it is done, which is so unless said, or with 202 as soon as it has begun.
+    wait: Option<bool>,
+}
+
+impl Which {
+    fn order(self) -> Result<Order, Refused> {
+        let workspace = self.workspace.map(|slug| WorkspaceId::parse(&slug)).transpose();
+        let workspace = workspace.map_err(|_| Refusal::NotFound("workspace".into()))?;
+        Ok(Order { projection: self.projection, workspace })
+    }
 }
 
 /// What was built again.
@@ -125,6 +183,10 @@ struct Which {
 struct Rebuilt {
     /// The names of the projections.
     rebuilt: Vec<&'static str>,
+    /// The build that has begun, with 202.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    build: Option<Build>,
 }
 
 /// What a comparison found.
@@ -135,8 +197,35 @@ struct Verified {
     verified: Vec<&'static str>,
     /// Whether each shows what the log says.
     sound: bool,
-    /// The first difference in each that does not.
+    /// The first difference in each projection and workspace that does not.
     differences: Vec<Differing>,
+    /// What is shown of each workspace by each projection that does.
+    contents: Vec<Shown>,
+}
+
+/// What a projection shows of a workspace, in one number.
+#[derive(Debug, Serialize, ToSchema)]
+struct Shown {
+    /// The name of the projection.
+    projection: &'static str,
+    /// Its version: others show something else.
+    version: u32,
+    /// The workspace's slug.
+    workspace: String,
+    /// The last position that it shows.
+    position: u64,
+    /// SHA-256 over its rows, in hexadecimal.
+    sha256: String,
+    /// How many rows there are.
+    rows: u64,
+}
+
+impl From<Content> for Shown {
+    fn from(content: Content) -> Self {
+        let Content { projection, version, workspace, position, hash, rows } = content;
+        let sha256 = data_encoding::HEXLOWER.encode(&hash);
+        Self { projection, version, workspace: workspace.to_string(), position, sha256, rows }
+    }
 }
 
 /// A row in which a projection differs from what the log says.
@@ -163,14 +252,23 @@ impl Differing {
     }
 }
 
-async fn rebuild(ask: Ask, body: Body<Which>) -> Answer<Rebuilt> {
-    Ok(Json(Rebuilt { rebuilt: ask.app.rebuild(body.0.projection).await? }))
+async fn rebuild(ask: Ask, body: Body<Rebuilding>) -> Result<HttpResponse, Refused> {
+    let Rebuilding { projection, workspace, wait } = body.0;
+    let order = Which { projection, workspace }.order()?;
+    if wait == Some(false) {
+        let build = Build::from(ask.app.start_rebuild(&order)?);
+        let begun = Rebuilt { rebuilt: Vec::new(), build: Some(build) };
+        return Ok(HttpResponse::Accepted().json(begun));
+    }
+    let rebuilt = ask.app.rebuild(order).await?;
+    Ok(HttpResponse::Ok().json(Rebuilt { rebuilt, build: None }))
 }
 
 async fn verify(ask: Ask, body: Body<Which>) -> Answer<Verified> {
-    let (verified, differences) = ask.app.verify_projections(body.0.projection).await?;
+    let (verified, found) = ask.app.verify_projections(body.0.order()?).await?;
     let sees_people = ask.person.role.sees_people();
     let show = |it| Differing::show(it, sees_people);
-    let differences: Vec<_> = differences.into_iter().map(show).collect();
-    Ok(Json(Verified { verified, sound: differences.is_empty(), differences }))
+    let differences: Vec<_> = found.differences.into_iter().map(show).collect();
+    let contents = found.contents.into_iter().map(Shown::from).collect();
+    Ok(Json(Verified { verified, sound: differences.is_empty(), differences, contents }))
 }

@@ -65,6 +65,9 @@ const TABLE: &[(Needs, &[&str])] = &[
             "GET /workspaces/{ws}/role-mapping/progress",
             "GET /backups",
             "GET /projections",
+            "GET /projections/builds",
+            "GET /projections/builds/{build}",
+            "GET /projections/holds",
         ],
     ),
     (
@@ -132,6 +135,11 @@ const TABLE: &[(Needs, &[&str])] = &[
         &[
             "POST /backups",
             "POST /projections/rebuild",
+            "POST /projections/builds/{build}/cancel",
+            "POST /projections/builds/{build}/pause",
+            "POST /projections/builds/{build}/resume",
+            "POST /projections/holds/{hold}/retry",
+            "POST /projections/holds/{hold}/skip",
             "POST /projections/verify",
             "POST /workspaces/{ws}/deliveries/resume",
             "POST /workspaces/{ws}/deliveries/suspend",

@@ -225,6 +225,8 @@ pub(crate) fn path_params(path: &str) -> Vec<Parameter> {
                 "platform" => ("The platform in lower case, or default for all others", text()),
                 "connector" => ("The connector's slug", text()),
                 "entry" => ("The entry's id", text()),
+                "build" => ("The build's number", text()),
+                "hold" => ("The hold's id: projection.workspace.kind.stream", text()),
                 _ => ("The id", id()),
             };
             ParameterBuilder::new()

@@ -189,8 +189,11 @@ impl App {
         with_members: bool,
     ) -> Result<GroupView, Refusal> {
         caller.trace.about(id.0);
-        let directory = self.directory(&caller.workspace).await?;
-        let row = directory.group(&caller.workspace, &caller.connector, id, with_members)?;
+        let shown = self.shown(caller).await?;
+        shown.refuse([id.0])?;
+        let row = shown.directory.group(&caller.workspace, &caller.connector, id, with_members)?;
+        let members = row.iter().filter_map(|row| row.members.as_ref()).flatten();
+        shown.refuse(members.copied())?;
         Ok(row.ok_or_else(|| Refusal::NotFound("group".into()))?.into())
     }
 
@@ -200,8 +203,9 @@ impl App {
     /// # Errors
     /// When a read model has stopped.
     pub async fn members(&self, caller: &Caller, ids: &[Uuid]) -> Result<Vec<MemberRow>, Refusal> {
-        let directory = self.directory(&caller.workspace).await?;
-        Ok(directory.members_among(&caller.workspace, &caller.connector, ids)?)
+        let shown = self.shown(caller).await?;
+        shown.refuse(ids.iter().copied())?;
+        Ok(shown.directory.members_among(&caller.workspace, &caller.connector, ids)?)
     }
 
     async fn member_op(
@@ -243,7 +247,9 @@ impl App {
             return Ok(Vec::new());
         };
         let (workspace, connector) = (&caller.workspace, &caller.connector);
-        let directory = self.directory(workspace).await?;
+        let shown = self.shown(caller).await?;
+        shown.refuse(members.iter().filter_map(|it| it.known).map(|member| member.0))?;
+        let directory = shown.directory;
         let mut found = Vec::new();
         for member in members.iter().filter_map(|it| it.known) {
             let user = directory.user(workspace, connector, EntryId(member.0))?;
@@ -299,8 +305,14 @@ impl App {
         if values.is_empty() {
             return Ok(Vec::new());
         }
-        let directory = self.directory(&caller.workspace).await?;
-        Ok(directory.resolve(&caller.workspace, &caller.connector, &values)?)
+        let shown = self.shown(caller).await?;
+        let members = shown.directory.resolve(&caller.workspace, &caller.connector, &values)?;
+        // Nothing would ever resolve a pending value whose user was there all the time.
+        if members.iter().any(|member| member.known.is_none()) {
+            shown.refuse_absence()?;
+        }
+        shown.refuse(members.iter().filter_map(|it| it.known).map(|member| member.0))?;
+        Ok(members)
     }
 
     async fn on_group(

@@ -20,6 +20,7 @@ mod caller;
 mod cursor;
 pub mod erasures;
 mod groups;
+mod held;
 pub mod history;
 mod ids;
 mod in_force;
@@ -138,6 +139,9 @@ pub struct App {
     role_passes: policies::RolePasses,
     erasures: erasures::Erasures,
     requests: jobs::Requests,
+    /// What the last comparison of each read model with the log has found.
+    verified:
+        parking_lot::Mutex<std::collections::BTreeMap<&'static str, admin::projections::Checked>>,
     jobs_run_on: std::sync::OnceLock<tokio::runtime::Handle>,
     set_up: std::sync::OnceLock<std::sync::Weak<dyn admin::mdm_services::SetUp>>,
     endings: admin::follow::Endings,
@@ -180,6 +184,7 @@ impl App {
             role_passes: policies::RolePasses::default(),
             erasures: erasures::Erasures::default(),
             requests: jobs::Requests::default(),
+            verified: parking_lot::Mutex::default(),
             jobs_run_on: std::sync::OnceLock::new(),
             set_up: std::sync::OnceLock::new(),
             endings: admin::follow::Endings::default(),
@@ -342,6 +347,16 @@ impl App {
     /// `/api/v1` do; what a person asks for right after an event then shows what followed from it.
     pub async fn settled(&self, workspace: &WorkspaceId) {
         self.progress.settled(workspace, self.log.head(workspace)).await;
+    }
+
+    /// What does not show the whole of what happened in a workspace: the names of read models, and
+    /// `policies` where these have stopped at what they cannot read.
+    pub fn stale_in(&self, workspace: &WorkspaceId) -> Vec<&'static str> {
+        let mut stale = self.read_models.stale_in(workspace);
+        if self.progress.is_stalled(workspace) {
+            stale.push("policies");
+        }
+        stale
     }
 
     /// How far policies have come.

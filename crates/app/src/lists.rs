@@ -69,10 +69,24 @@ impl App {
         start: Start,
         with_members: bool,
     ) -> Result<Listed, Refusal> {
-        self.directory(&caller.workspace).await?;
+        let shown = self.shown(caller).await?;
         let models = Arc::clone(&self.read_models);
         let Caller { workspace, connector, catalogue, .. } = caller.clone();
         let base_url = self.base_url(&workspace, &connector);
+        {
+            let (Page::Index { count, .. } | Page::Cursor { count, .. }) = query.page;
+            let ask = Ask {
+                kinds,
+                filter: query.filter.as_ref(),
+                sort: query.sort.as_ref(),
+                catalogue: &catalogue,
+                base_url: &base_url,
+                with_members,
+                start: start.clone(),
+                count,
+            };
+            self.refuse_held(caller, &shown, &ask).await?;
+        }
         let find = move |is_allowed: fn(&Ask<'_>) -> bool| {
             let (Page::Index { count, .. } | Page::Cursor { count, .. }) = query.page;
             let ask = Ask {
@@ -88,14 +102,15 @@ impl App {
             is_allowed(&ask).then(|| models.directory().list(&workspace, &connector, &ask))
         };
         // What an index answers is answered here; for what may take long, a thread is cheap.
-        if let Some(listed) = find(|ask| !ask.is_long()) {
-            return Ok(listed?);
-        }
-        let listed = tokio::task::spawn_blocking(move || find(|_| true)).await;
-        match listed {
-            Ok(Some(listed)) => Ok(listed?),
-            Ok(None) | Err(_) => Err(Refusal::Stopping),
-        }
+        let listed = match find(|ask| !ask.is_long()) {
+            Some(listed) => listed?,
+            None => match tokio::task::spawn_blocking(move || find(|_| true)).await {
+                Ok(Some(listed)) => listed?,
+                Ok(None) | Err(_) => return Err(Refusal::Stopping),
+            },
+        };
+        shown.refuse_found(&listed)?;
+        Ok(listed)
     }
 }
 

@@ -62,6 +62,14 @@ pub enum Refusal {
     /// A read model has stopped at an event; what it shows would be old.
     #[error("this view is being repaired: an operator has been told")]
     Stale(#[source] projections::Stale),
+    /// A read model of which no file serves yet: so many events are in the one that is being built.
+    #[error("this view is being built, {done} of {of} events: ask again")]
+    Filling {
+        /// How many events are in it.
+        done: u64,
+        /// How many it is to have; 0 while that is not known.
+        of: u64,
+    },
     /// A past that is asked about is not there yet: so many of its events are in the read models.
     #[error("the past up to position {of} is being built, {done} of {of} events: ask again")]
     Building {
@@ -116,6 +124,7 @@ impl Refusal {
             Self::Paused(_)
             | Self::Overloaded
             | Self::Building { .. }
+            | Self::Filling { .. }
             | Self::Stopping
             | Self::ReadOnly
             | Self::Stale(_) => 503,
@@ -172,7 +181,11 @@ impl Refusal {
     fn log(&self) {
         let expected = matches!(
             self,
-            Self::Paused(_) | Self::Overloaded | Self::Building { .. } | Self::Stopping
+            Self::Paused(_)
+                | Self::Overloaded
+                | Self::Building { .. }
+                | Self::Filling { .. }
+                | Self::Stopping
         );
         if self.status() >= 500 && !expected {
             tracing::error!(error = %chain(self), "a request failed");
@@ -218,7 +231,10 @@ impl From<ListError> for Refusal {
 
 impl From<projections::Stale> for Refusal {
     fn from(stale: projections::Stale) -> Self {
-        Self::Stale(stale)
+        match stale.building {
+            Some((done, of)) => Self::Filling { done, of },
+            None => Self::Stale(stale),
+        }
     }
 }
 

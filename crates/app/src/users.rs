@@ -10,7 +10,9 @@ use domain::{
 use projections::directory::{GroupRefRow, UserRow};
 use scim::{etag::EntityTags, patch, resource::Parsed, resource::Resource};
 
-use crate::{App, Caller, DispatchError, Done, Order, Refusal, write::decide::to_log};
+use crate::{
+    App, Caller, DispatchError, Done, Order, Refusal, held::refuse_missing, write::decide::to_log,
+};
 
 /// How often a POST follows a person who turns out to have another stream.
 const FOLLOW_MAX: usize = 3;
@@ -157,12 +159,16 @@ impl App {
     /// [`Refusal::NotFound`].
     pub async fn user(&self, caller: &Caller, entry: EntryId) -> Result<UserView, Refusal> {
         caller.trace.about(entry.0);
-        let directory = self.directory(&caller.workspace).await?;
-        let row = directory.user(&caller.workspace, &caller.connector, entry)?;
+        let shown = self.shown(caller).await?;
+        shown.refuse([entry.0])?;
+        let row = shown.directory.user(&caller.workspace, &caller.connector, entry)?;
+        if row.is_none() {
+            refuse_missing(&*self.log, &caller.workspace, &shown, entry).await?;
+        }
         Ok(row.ok_or_else(|| Refusal::NotFound("user".into()))?.into())
     }
 
-    /// The directory, once it has caught up with the log.
+    /// The directory, once it has caught up with the log and holds nothing back: for what decides.
     pub(crate) async fn directory(
         &self,
         workspace: &event_log::WorkspaceId,
@@ -182,7 +188,8 @@ impl App {
         let done = self.on_user(caller, user, command).await?;
         let known = done.es.state.entry(&caller.connector, entry).ok_or(UserRefusal::NoEntry)?;
         self.note_name(caller, known.resource.user_name());
-        let directory = self.directory(&caller.workspace).await?;
+        // What was done is answered, though groups that are held are shown as they were.
+        let directory = self.shown(caller).await?.directory;
         let groups = directory.groups_of(&caller.workspace, entry.into())?;
         Ok(UserView::of(known, groups))
     }

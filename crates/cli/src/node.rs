@@ -1,15 +1,17 @@
 //! A node: the log, the read models, the app over both, and what runs in the background.
 
 use std::{
+    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
 use app::{App, Notary, Parts, SystemIds, admin::mdm_services::SetUp, policies};
 use backup::{Backups, Place};
 use event_log::{Clock, EventLog, SqliteLog, SqliteOptions, SystemClock, ledger};
-use projections::ReadModels;
+use projections::{Order, ReadModels};
 use reactor::{
     deliverer::{self, Deliverer},
     service::Services,
@@ -136,7 +138,10 @@ impl Node {
         let deliverer = Deliverer::new(Arc::clone(&app), Arc::clone(&services), calls);
         let deliverer = tokio::spawn(deliverer::run(deliverer));
         let tokens = tokio::spawn(app::watch_tokens(Arc::clone(&app)));
-        let background = vec![policies, deliverer, tokens];
+        let mut background = vec![policies, deliverer, tokens];
+        if let Some(hours) = settings.verify_every {
+            background.push(tokio::spawn(verify_every(Arc::clone(&app), hours)));
+        }
         Ok(Self { app, log, services, new_token, background, collector })
     }
 
@@ -148,6 +153,23 @@ impl Node {
         self.log.close();
         if let Some(collector) = self.collector {
             collector.end();
+        }
+    }
+}
+
+/// Compares read models with the log, again and again. What it finds is in the log, in the metrics and
+/// among the warnings of `/readyz`.
+async fn verify_every(app: Arc<App>, hours: NonZeroU32) {
+    let mut turns = tokio::time::interval(Duration::from_secs(3_600 * u64::from(hours.get())));
+    turns.tick().await; // The first is at once.
+    loop {
+        turns.tick().await;
+        match app.verify_projections(Order::default()).await {
+            Ok((_, found)) if found.differences.is_empty() => {
+                tracing::info!("the read models show what the log says");
+            }
+            Ok(_) => {} // Said already.
+            Err(error) => tracing::warn!(%error, "the read models could not be compared"),
         }
     }
 }

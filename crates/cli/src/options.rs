@@ -45,6 +45,9 @@ pub(crate) struct ServerOptions {
     #[arg(long, hide = true)]
     #[serde(skip)]
     without_provisioning_log: bool,
+    /// After how many hours read models are compared with the log, again and again. [default: never]
+    #[arg(long, env = "MUSTER_VERIFY_EVERY", value_name = "HOURS")]
+    verify_every: Option<NonZeroU32>,
     /// Log lines as JSON.
     #[arg(long, env = "MUSTER_LOG_JSON")]
     #[serde(default)]
@@ -92,6 +95,8 @@ pub(crate) struct Settings {
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) otlp_share: f64,
     pub(crate) without_provisioning_log: bool,
+    /// In hours.
+    pub(crate) verify_every: Option<NonZeroU32>,
     pub(crate) log_json: bool,
     pub(crate) admin_token: Option<String>,
     pub(crate) master_key: Option<[u8; 32]>,
@@ -138,6 +143,7 @@ impl ServerOptions {
             otlp_endpoint: self.otlp_endpoint.or(file.otlp_endpoint),
             otlp_share: self.otlp_share.or(file.otlp_share).unwrap_or(1.0),
             without_provisioning_log: self.without_provisioning_log,
+            verify_every: self.verify_every.or(file.verify_every),
             log_json: self.log_json || file.log_json,
             admin_token,
             master_key: self.master_key.or(file.master_key).as_deref().map(key).transpose()?,

@@ -1,12 +1,15 @@
 //! `muster projections`: rebuild read models from the log, and check that they are right; at a
 //! running server, or in a data directory that no server is using.
 
+mod builds;
+mod holds;
+
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use event_log::SqliteLog;
-use projections::{ALL, Difference, Progress, ReadModels, Status};
+use event_log::{SqliteLog, WorkspaceId};
+use projections::{ALL, Content, Difference, Order, Progress, ReadModels, Status};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,8 +26,22 @@ pub(crate) enum Command {
     Status(Options),
     /// Build them anew from the log, beside the ones that serve, and switch.
     Rebuild(Options),
+    /// List the build that is under way at a server and the last ones that were.
+    Builds(builds::Listing),
+    /// Let a build wait.
+    Pause(builds::One),
+    /// Let a build go on that was paused.
+    Resume(builds::One),
+    /// Take a build back; what serves goes on.
+    Cancel(builds::One),
     /// Build them anew in a temporary file and compare.
     Verify(Options),
+    /// List the events that they cannot apply and hold back, with what follows in their streams.
+    Holds(holds::Options),
+    /// Try again what is held back.
+    Retry(holds::One),
+    /// Let a projection pass over the event that it holds back: for good, and on the record.
+    Skip(holds::Skip),
 }
 
 /// Which, and where.
@@ -36,6 +53,9 @@ pub(crate) struct Options {
     offline: Offline,
     /// Which one. [default: all of them]
     projection: Option<String>,
+    /// Of one workspace only, by its slug. [default: all of them]
+    #[arg(long, value_name = "SLUG")]
+    workspace: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -45,7 +65,14 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Status(options) => status(&options).await,
         Command::Rebuild(options) => rebuild(&options).await,
+        Command::Builds(listing) => builds::list(&listing).await,
+        Command::Pause(one) => builds::steer(&one, "pause").await,
+        Command::Resume(one) => builds::steer(&one, "resume").await,
+        Command::Cancel(one) => builds::steer(&one, "cancel").await,
         Command::Verify(options) => verify(&options).await,
+        Command::Holds(options) => holds::list(&options).await,
+        Command::Retry(one) => holds::retry(&one).await,
+        Command::Skip(skip) => holds::skip(&skip).await,
     }
 }
 
@@ -64,8 +91,8 @@ async fn status(options: &Options) -> anyhow::Result<ExitCode> {
 
 async fn rebuild(options: &Options) -> anyhow::Result<ExitCode> {
     let answer = match Local::open(&options.offline)? {
-        Some(local) => local.rebuild(options.projection.as_deref())?,
-        None => options.ask("/projections/rebuild").await?,
+        Some(local) => local.rebuild(&options.order()?)?,
+        None => builds::run(&options.remote, options.body()).await?,
     };
     let names = names(&answer["rebuilt"])?;
     say(&if options.json { answer.to_string() } else { format!("rebuilt {names}") });
@@ -74,14 +101,19 @@ async fn rebuild(options: &Options) -> anyhow::Result<ExitCode> {
 
 async fn verify(options: &Options) -> anyhow::Result<ExitCode> {
     let answer = match Local::open(&options.offline)? {
-        Some(local) => local.verify(options.projection.as_deref())?,
-        None => options.ask("/projections/verify").await?,
+        Some(local) => local.verify(&options.order()?)?,
+        None => options.remote.client()?.post("/projections/verify", &options.body()).await?,
     };
     let verified = names(&answer["verified"])?;
     let sound = answer["sound"].as_bool().context("the server did not say what it found")?;
     if options.json {
         say(&answer.to_string());
     } else if sound {
+        for content in items(&answer["contents"]) {
+            let text = |name: &str| content[name].as_str().unwrap_or_default().to_owned();
+            let (projection, workspace) = (text("projection"), text("workspace"));
+            say(&format!("{}  {projection} {workspace} @{}", text("sha256"), content["position"]));
+        }
         say(&format!("{verified}: as the log says"));
     } else {
         items(&answer["differences"]).iter().for_each(line);
@@ -90,9 +122,13 @@ async fn verify(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 impl Options {
-    async fn ask(&self, path: &str) -> anyhow::Result<Value> {
-        let body = json!({ "projection": self.projection });
-        self.remote.client()?.post(path, &body).await
+    fn body(&self) -> Value {
+        json!({ "projection": self.projection, "workspace": self.workspace })
+    }
+
+    fn order(&self) -> anyhow::Result<Order> {
+        let workspace = self.workspace.as_deref().map(WorkspaceId::parse).transpose()?;
+        Ok(Order { projection: self.projection.clone(), workspace })
     }
 }
 
@@ -115,30 +151,42 @@ impl Local {
             json!({
                 "name": status.projection, "version": status.version,
                 "generation": status.generation, "workspace": status.workspace.as_str(),
-                "position": status.position, "head": status.head, "stale": status.stale.as_deref(),
+                "position": status.position, "head": status.head, "held": status.held,
+                "stale": status.stale.as_deref(),
             })
         };
         json!({ "items": self.read_models.status().iter().map(item).collect::<Vec<_>>() })
     }
 
-    fn rebuild(&self, name: Option<&str>) -> anyhow::Result<Value> {
-        let names = known(name)?;
-        work("rebuild", |progress| self.read_models.rebuild(name, progress))?;
+    fn rebuild(&self, order: &Order) -> anyhow::Result<Value> {
+        let names = known(order.projection.as_deref())?;
+        self.read_models.wait_for_builds();
+        work("rebuild", |progress| self.read_models.begin(order)?.run(progress))?;
         Ok(json!({ "rebuilt": names }))
     }
 
-    fn verify(&self, name: Option<&str>) -> anyhow::Result<Value> {
-        let names = known(name)?;
-        let differences = work("verify", |progress| self.read_models.verify(name, progress))?;
-        let item = |it: &Difference| {
+    fn verify(&self, order: &Order) -> anyhow::Result<Value> {
+        let names = known(order.projection.as_deref())?;
+        self.read_models.wait_for_builds();
+        let found = work("verify", |progress| self.read_models.verify(order, progress))?;
+        let difference = |it: &Difference| {
             json!({
                 "projection": it.projection, "workspace": it.workspace.as_str(),
                 "table": it.table, "live": it.live, "rebuilt": it.rebuilt,
             })
         };
-        let differences: Vec<_> = differences.iter().map(item).collect();
+        let content = |it: &Content| {
+            json!({
+                "projection": it.projection, "version": it.version,
+                "workspace": it.workspace.as_str(), "position": it.position,
+                "sha256": data_encoding::HEXLOWER.encode(&it.hash), "rows": it.rows,
+            })
+        };
+        let differences: Vec<_> = found.differences.iter().map(difference).collect();
+        let contents: Vec<_> = found.contents.iter().map(content).collect();
         Ok(json!({
             "verified": names, "sound": differences.is_empty(), "differences": differences,
+            "contents": contents,
         }))
     }
 }
@@ -157,7 +205,6 @@ fn work<T, E: std::error::Error + Send + Sync + 'static>(
 ) -> anyhow::Result<T> {
     let bar = bar(what);
     let mut progress = |it: Progress| {
-        bar.set_prefix(it.projection);
         bar.set_length(it.total);
         bar.set_position(it.done);
     };

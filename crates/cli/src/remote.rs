@@ -11,6 +11,11 @@ use hyper::{
 use serde_json::Value;
 use simulate::client::{Connection, Streaming, Target};
 
+use crate::output::complain;
+
+/// The header by which a server says that views of a workspace are not whole.
+const STALE: &str = "muster-stale";
+
 /// Which server, and as whom.
 #[derive(Args, Clone)]
 pub(crate) struct Remote {
@@ -98,6 +103,11 @@ impl Client {
         let answer = answer.with_context(|| format!("asking the server at {}", self.url))?;
         if !answer.status.is_success() {
             bail!("the server answers {}: {}", answer.status, detail(&answer.body));
+        }
+        if let Some(stale) = answer.headers.get(STALE).and_then(|it| it.to_str().ok()) {
+            complain(&format!(
+                "muster: not all that happened is shown: {stale} (see `muster projections holds`)"
+            ));
         }
         Ok(answer.body.into())
     }

@@ -30,7 +30,7 @@ use domain::{
     stored::{Fact, decode, encode},
     user::{AccountState, Namesake, Remains, Source, UserEvent, event::RoleReason},
     workspace::{
-        Extension, Idp, MdmService, MdmSetting, Paused, People, Plan, Saml, SeenAttribute,
+        Extension, Idp, MdmService, MdmSetting, Paused, People, Plan, Saml, SeenAttribute, Skip,
         Suspended, WorkspaceEvent,
     },
 };
@@ -230,6 +230,15 @@ fn attribute_events() -> Vec<WorkspaceEvent> {
             expires: Some(1_700_000_000_000_000),
         },
         WorkspaceEvent::ApiAccessRevoked { access: AccessId(id(9)) },
+        WorkspaceEvent::EventSkipped {
+            skip: Skip {
+                projection: "directory".into(),
+                kind: "user".into(),
+                stream: Uuid::from_u128(7),
+                position: 42,
+            },
+            reason: "written by a version that was withdrawn".to_owned(),
+        },
         WorkspaceEvent::BodiesKept { connector: connector(), until: Some(1_700_000_000_000_000) },
         WorkspaceEvent::AttributeMappingSet {
             connector: connector(),

@@ -1,6 +1,6 @@
 //! Collaborators: the accounts of the Dashboard.
 
-use domain::{Event, portal::Portal};
+use domain::{Decider, Event, portal::Portal, user::User};
 use rusqlite::Transaction;
 
 use crate::{Projection, Recorded, Table, accounts};
@@ -27,6 +27,14 @@ impl Projection for Dashboard {
 
     fn hears(&self, event: &Event) -> bool {
         matches!(event, Event::User(_))
+    }
+
+    fn follows(&self, kind: &str) -> bool {
+        kind == User::KIND
+    }
+
+    fn streams_are_apart(&self) -> bool {
+        true
     }
 
     fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {

@@ -26,7 +26,7 @@ impl ReadModels {
         let seat = self.seat(name);
         let reader = seat.reader()?;
         let tx = reader.snapshot()?;
-        let all = || self.projector.log.heads().into_iter().map(|(workspace, _)| workspace);
+        let all = || self.shop.log.heads().into_iter().map(|(workspace, _)| workspace);
         let mut workspaces: Vec<_> =
             workspace.map_or_else(|| all().collect(), |it| vec![it.clone()]);
         workspaces.sort();

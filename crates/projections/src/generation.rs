@@ -2,9 +2,9 @@
 //!
 //! A projection's rows lie in `<name>.v<version>.g<generation>.db`. A rebuild fills the next
 //! generation beside the one that serves. What makes a generation complete is a number in its own
-//! header, set by the transaction that also applied its last events: until then it is thrown away at
-//! the next start, and from then on it is the older ones that are. There is no moment at which a
-//! crash leaves nothing to serve.
+//! header, set by the transaction that also applied its last events: until then it is taken up again at
+//! the next start, and from then on it is the older ones that go. There is no moment at which a
+//! crash leaves nothing to serve. Files of older versions stay until one of today's serves.
 
 use std::{
     fs, io,
@@ -12,10 +12,11 @@ use std::{
     sync::Arc,
 };
 
+use event_log::WorkspaceId;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use crate::{Failure, Projection};
+use crate::{Failure, Projection, held::HELD, sql::unreadable};
 
 /// How many connections wait for the next reader; more are closed when they are given back.
 const IDLE_MAX: usize = 16;
@@ -27,6 +28,8 @@ const READER_CACHE_KIB: i64 = 2_048;
 const WRITER_CACHE_KIB: i64 = 16_384;
 /// The same while a rebuild runs, which is over soon.
 const BUILDER_CACHE_KIB: i64 = 32_768;
+/// At how many pages the log of a file that is being filled is brought into it: 64 MiB.
+const BUILDER_LOG_PAGES: i64 = 16_384;
 /// The value of `user_version` in a file that may serve.
 const COMPLETE: i64 = 1;
 
@@ -36,37 +39,89 @@ pub(crate) const CHECKPOINTS: &str = "CREATE TABLE checkpoints (
     position  INTEGER NOT NULL  -- Everything up to here is in the rows.
 ) STRICT, WITHOUT ROWID;";
 
+/// The table that a file has beside it while it is built: of which workspace, or of all.
+const BUILDING: &str = "CREATE TABLE IF NOT EXISTS building (workspace TEXT) STRICT;";
+
 /// A file that serves.
 pub(crate) struct Generation {
     pub(crate) number: u32,
+    /// Whether it is of an older version, and serves until one of today's is built.
+    pub(crate) is_old: bool,
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
 }
 
+/// A file that was not ended.
+pub(crate) struct Unfinished {
+    pub(crate) connection: Connection,
+    /// Of which workspace it was to be; of all if `None`.
+    pub(crate) workspace: Option<WorkspaceId>,
+}
+
 impl Generation {
-    /// The file that serves: the last complete one, or a new one. Others of this version go.
-    pub(crate) fn serving(dir: &Path, projection: &dyn Projection) -> Result<Self, Failure> {
-        let mut numbers = numbers(dir, projection)?;
-        numbers.sort_unstable_by(|one, other| other.cmp(one));
+    /// The file that serves: the last complete one, of this version or of the last one that may serve for
+    /// it. Files of this version that are of no use go.
+    pub(crate) fn serving(
+        dir: &Path,
+        projection: &dyn Projection,
+    ) -> Result<Option<Self>, Failure> {
+        let may_serve = projection.serves_since()..=projection.version();
+        let mut files = files(dir, projection)?;
+        files.retain(|(version, _)| may_serve.contains(version));
+        files.sort_unstable_by(|one, other| other.cmp(one));
+        let today = projection.version();
         let mut serving = None;
-        for number in numbers {
-            let path = path(dir, projection, number);
-            if serving.is_none() && is_complete(&path) {
-                serving = Some(Self::new(number, path));
-            } else {
-                remove(&path);
+        let mut left = None;
+        for (version, number) in files {
+            let path = path_of(dir, projection, version, number);
+            match state(&path) {
+                State::Complete if serving.is_none() => {
+                    serving = Some(Self { is_old: version < today, ..Self::new(number, path) });
+                }
+                // What is newer than what serves is taken up again.
+                State::Unfinished if version == today && serving.is_none() && left.is_none() => {
+                    left = Some((number, path));
+                }
+                _ if version == today => remove(&path),
+                _ => {}
             }
         }
-        if let Some(serving) = serving {
-            return Ok(serving);
+        // It is found again only in the place of the next one.
+        let next = serving.as_ref().map_or(0, |serving| serving.number) + 1;
+        if let Some((_, path)) = left.filter(|(number, _)| *number != next) {
+            remove(&path);
         }
+        remove(&check_path(dir, projection));
+        remove(&placeholder_path(dir, projection));
+        Ok(serving)
+    }
+
+    /// An empty file that serves from the start.
+    pub(crate) fn first(dir: &Path, projection: &dyn Projection) -> Result<Self, Failure> {
         let path = path(dir, projection, 1);
-        complete(&create(&path, projection)?)?;
+        complete(&scratch(&path, projection)?)?;
         Ok(Self::new(1, path))
     }
 
+    /// An empty file in the place of one that is to be built.
+    pub(crate) fn placeholder(dir: &Path, projection: &dyn Projection) -> Result<Self, Failure> {
+        let path = placeholder_path(dir, projection);
+        drop(scratch(&path, projection)?);
+        Ok(Self::new(0, path))
+    }
+
+    /// Removes the files of older versions: one of today's serves.
+    pub(crate) fn remove_old(dir: &Path, projection: &dyn Projection) -> Result<(), Failure> {
+        for (version, number) in files(dir, projection)? {
+            if version < projection.version() {
+                remove(&path_of(dir, projection, version, number));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn new(number: u32, path: PathBuf) -> Self {
-        Self { number, path, idle: Mutex::default() }
+        Self { number, is_old: false, path, idle: Mutex::default() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -98,6 +153,7 @@ impl Generation {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?; // See `Wal`.
         connection.pragma_update(None, "secure_delete", "ON")?; // Whoever is erased leaves nothing.
         set_up(&connection, WRITER_CACHE_KIB)?;
+        connection.execute_batch(HELD)?; // A file may be older than this table.
         Ok(connection)
     }
 
@@ -177,53 +233,159 @@ impl Drop for Reader {
 
 /// The path of a generation.
 pub(crate) fn path(dir: &Path, projection: &dyn Projection, number: u32) -> PathBuf {
-    dir.join(format!("{}.v{}.g{number}.db", projection.name(), projection.version()))
+    path_of(dir, projection, projection.version(), number)
 }
 
-/// The generations of a projection's version that lie in a directory, complete or not.
-pub(crate) fn numbers(dir: &Path, projection: &dyn Projection) -> Result<Vec<u32>, Failure> {
-    let prefix = format!("{}.v{}.g", projection.name(), projection.version());
-    let mut numbers = Vec::new();
+fn path_of(dir: &Path, projection: &dyn Projection, version: u32, number: u32) -> PathBuf {
+    dir.join(format!("{}.v{version}.g{number}.db", projection.name()))
+}
+
+/// The path of a file that is compared with what serves.
+pub(crate) fn check_path(dir: &Path, projection: &dyn Projection) -> PathBuf {
+    dir.join(format!("{}.check.db", projection.name()))
+}
+
+fn placeholder_path(dir: &Path, projection: &dyn Projection) -> PathBuf {
+    dir.join(format!("{}.none.db", projection.name()))
+}
+
+/// The files of a projection that lie in a directory, complete or not: their versions and numbers.
+fn files(dir: &Path, projection: &dyn Projection) -> Result<Vec<(u32, u32)>, Failure> {
+    let prefix = format!("{}.v", projection.name());
+    let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".db"));
-        numbers.extend(number.and_then(|number| number.parse::<u32>().ok()));
+        let name = name.to_str().and_then(|it| it.strip_prefix(&prefix)?.strip_suffix(".db"));
+        let Some((version, number)) = name.and_then(|name| name.split_once(".g")) else { continue };
+        let (Ok(version), Ok(number)) = (version.parse(), number.parse()) else { continue };
+        found.push((version, number));
     }
-    Ok(numbers)
+    Ok(found)
 }
 
-/// Makes a file with a projection's tables, to be filled as fast as can be. It is not complete, and
-/// whoever crashes while filling it leaves nothing of use.
-pub(crate) fn create(path: &Path, projection: &dyn Projection) -> Result<Connection, Failure> {
+/// How many bytes a file has, with the log beside it.
+pub(crate) fn size_of(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    size(path) + size(Path::new(&log))
+}
+
+/// How many bytes the largest file of a projection has, of whatever version.
+pub(crate) fn largest(dir: &Path, projection: &dyn Projection) -> u64 {
+    let files = files(dir, projection).unwrap_or_default().into_iter();
+    let sizes = files.map(|(version, number)| size_of(&path_of(dir, projection, version, number)));
+    sizes.max().unwrap_or(0)
+}
+
+/// Makes a file with a projection's tables, to be filled. Whoever is killed while filling it leaves a sound
+/// file that says how far it has come.
+pub(crate) fn create(
+    path: &Path,
+    projection: &dyn Projection,
+    workspace: Option<&WorkspaceId>,
+) -> Result<Connection, Failure> {
     remove(path);
-    let connection = Connection::open(path)?;
-    connection.pragma_update(None, "journal_mode", "OFF")?;
-    connection.pragma_update(None, "synchronous", "OFF")?;
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    connection.pragma_update(None, "secure_delete", "ON")?;
-    set_up(&connection, BUILDER_CACHE_KIB)?;
-    connection.execute_batch(&format!("BEGIN; {} {CHECKPOINTS} COMMIT;", projection.schema()))?;
+    let connection = open_to_build(path)?;
+    connection
+        .execute_batch(&format!("BEGIN; {} {CHECKPOINTS} {HELD} COMMIT;", projection.schema()))?;
+    begin(&connection, workspace)?;
     Ok(connection)
 }
 
-/// From here on a file may serve. Part of the transaction that is open, if one is.
-pub(crate) fn complete(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "user_version", COMPLETE)
+/// Opens a file to fill it.
+pub(crate) fn open_to_build(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // What is lost with the power is applied again.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", BUILDER_LOG_PAGES)?;
+    connection.pragma_update(None, "secure_delete", "ON")?; // Whoever is erased leaves nothing.
+    set_up(&connection, BUILDER_CACHE_KIB)?;
+    Ok(connection)
 }
 
-fn is_complete(path: &Path) -> bool {
-    let version = || -> rusqlite::Result<i64> {
+/// Makes a file with a projection's tables that nobody will want after a crash.
+pub(crate) fn scratch(path: &Path, projection: &dyn Projection) -> Result<Connection, Failure> {
+    remove(path);
+    let connection = Connection::open(path)?;
+    // What does not fit is taken back, so there has to be a journal.
+    connection.pragma_update(None, "journal_mode", "MEMORY")?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    set_up(&connection, BUILDER_CACHE_KIB)?;
+    connection
+        .execute_batch(&format!("BEGIN; {} {CHECKPOINTS} {HELD} COMMIT;", projection.schema()))?;
+    Ok(connection)
+}
+
+/// From here on a file is being built.
+pub(crate) fn begin(
+    connection: &Connection,
+    workspace: Option<&WorkspaceId>,
+) -> rusqlite::Result<()> {
+    let tx = connection.unchecked_transaction()?;
+    tx.execute_batch(&format!("{BUILDING} DELETE FROM building;"))?;
+    tx.execute("INSERT INTO building VALUES (?1)", [workspace.map(WorkspaceId::as_str)])?;
+    tx.pragma_update(None, "user_version", 0)?;
+    tx.commit()
+}
+
+/// From here on a file may serve.
+pub(crate) fn complete(connection: &Connection) -> rusqlite::Result<()> {
+    let tx = connection.unchecked_transaction()?;
+    tx.execute_batch("DROP TABLE IF EXISTS building;")?;
+    tx.pragma_update(None, "user_version", COMPLETE)?;
+    tx.commit()
+}
+
+/// A file that was not ended, opened to be filled further.
+pub(crate) fn unfinished(path: &Path, projection: &dyn Projection) -> Option<Unfinished> {
+    if !path.exists() || !matches!(state(path), State::Unfinished) {
+        return None;
+    }
+    let open = || -> Result<Unfinished, Failure> {
+        let connection = open_to_build(path)?;
+        let workspace: Option<String> =
+            connection.query_row("SELECT workspace FROM building", [], |row| row.get(0))?;
+        let workspace = workspace.map(|it| WorkspaceId::parse(&it)).transpose();
+        let workspace = workspace.map_err(|error| unreadable(error.into()))?;
+        Ok(Unfinished { connection, workspace })
+    };
+    let opened = open().inspect_err(|error| {
+        let projection = projection.name();
+        tracing::warn!(projection, %error, "what was not ended cannot be taken up again");
+    });
+    opened.ok()
+}
+
+/// What a file is good for.
+enum State {
+    /// It may serve.
+    Complete,
+    /// It may be filled further.
+    Unfinished,
+    /// Nothing.
+    Useless,
+}
+
+fn state(path: &Path) -> State {
+    let look = || -> rusqlite::Result<State> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.query_row("SELECT count(*) FROM checkpoints", [], |_| Ok(()))?;
-        connection.pragma_query_value(None, "user_version", |row| row.get(0))
-    };
-    match version() {
-        Ok(version) => version == COMPLETE,
-        Err(error) => {
-            tracing::warn!(file = %path.display(), %error, "a read model cannot be opened");
-            false
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version == COMPLETE {
+            return Ok(State::Complete);
         }
-    }
+        let building = "SELECT count(*) FROM sqlite_schema WHERE name = 'building'";
+        let building: bool = connection.query_row(building, [], |row| row.get(0))?;
+        Ok(if building { State::Unfinished } else { State::Useless })
+    };
+    look().unwrap_or_else(|error| {
+        tracing::warn!(file = %path.display(), %error, "a read model cannot be opened");
+        State::Useless
+    })
 }
 
 /// Removes whatever is none of these files: what older versions of projections have left, or a rebuild

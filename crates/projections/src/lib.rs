@@ -8,8 +8,8 @@
 //! Start at [`ReadModels`]; a projection is a [`Projection`] and one line of [`ALL`].
 //!
 //! Invariant: rows and the checkpoint that says up to where they go change in one transaction.
-//! Invariant: an event that cannot be read or applied is never passed over; its projection stops
-//! there, for that workspace alone, and says so.
+//! Invariant: an event that cannot be read or applied is never passed over unless a person says so: it
+//! and what follows in its stream are held, and whoever reads is told.
 //! Invariant: a rebuild never moves what serves until the next generation is complete.
 
 pub mod accounts;
@@ -20,11 +20,17 @@ pub mod mdm;
 pub mod store;
 pub mod timeline;
 
+mod batch;
+mod builds;
 mod cursor;
 mod dump;
 mod failure;
+mod fill;
 mod generation;
+mod held;
+mod making;
 mod marks;
+mod mender;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
@@ -36,22 +42,26 @@ mod read_models;
 mod rebuild;
 mod recorded;
 mod seat;
+mod skips;
 mod sql;
 #[cfg(test)]
 mod testing;
 mod verify;
 mod wal;
+mod workshop;
 mod writer;
 
+pub use builds::{BuildState, BuildView, NoBuild, Phase, Purpose};
 pub use cursor::{BadCursor, Cursor};
 pub use failure::{Failure, OpenError};
 pub use generation::Reader;
+pub use held::{HeldId, HeldStream, NoHeldId};
 pub use marks::Stale;
 pub use projection::{Projection, Table};
 pub use read_models::{ReadModels, Status};
-pub use rebuild::{Progress, RebuildError};
+pub use rebuild::{Begun, Order, Progress, RebuildError};
 pub use recorded::{Erased, ReadError, Recorded};
-pub use verify::Difference;
+pub use verify::{Content, Difference, Verified};
 
 /// Every projection, in the order in which a batch reaches them: what SCIM reads comes first.
 pub const ALL: &[&dyn Projection] = &[

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -15,7 +15,10 @@ use event_log::WorkspaceId;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-/// A projection has stopped in a workspace: what it shows is as of an earlier position.
+use crate::HeldStream;
+
+/// A projection has stopped in a workspace, or holds something back: what it shows is not the whole of
+/// what happened.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{projection} of workspace {workspace} stands at position {position}: {reason}")]
 pub struct Stale {
@@ -23,32 +26,42 @@ pub struct Stale {
     pub projection: &'static str,
     /// In which workspace.
     pub workspace: WorkspaceId,
-    /// The last position that it shows.
+    /// The last position that it shows whole.
     pub position: u64,
-    /// Why it stopped.
+    /// Why no more.
     pub reason: Arc<str>,
+    /// How many events of how many are in the file that is being built, where none serves.
+    pub building: Option<(u64, u64)>,
 }
 
-/// Why a projection does not go on in a workspace.
-#[derive(Clone, Debug)]
-pub(crate) struct Halt {
-    /// For a person.
-    pub(crate) reason: Arc<str>,
-    /// Whether to try again at the next commit: storage may work again, an event stays as it is.
-    pub(crate) retry: bool,
+impl From<&HeldStream> for Stale {
+    fn from(held: &HeldStream) -> Self {
+        Self {
+            projection: held.projection,
+            workspace: held.workspace.clone(),
+            position: held.position - 1,
+            reason: Arc::clone(&held.reason),
+            building: None,
+        }
+    }
 }
 
 /// One projection in one workspace.
 #[derive(Default)]
 struct Mark {
     applied: AtomicU64,
-    halt: Mutex<Option<Halt>>,
+    /// Why it does not go on until the next commit: log or storage refuse.
+    halt: Mutex<Option<Arc<str>>>,
+    /// What it holds back.
+    held: Mutex<Option<Arc<[HeldStream]>>>,
 }
 
 /// All projections in all workspaces; a projection is known by its place in the list.
 pub(crate) struct Marks {
     ticks: Box<[watch::Sender<()>]>,
     workspaces: RwLock<HashMap<WorkspaceId, Arc<[Mark]>>>,
+    /// Those of which no file serves: nothing is applied, and nobody may read.
+    vacant: Box<[AtomicBool]>,
     /// Set once nothing moves any more.
     ended: Mutex<Option<Arc<str>>>,
 }
@@ -58,6 +71,7 @@ impl Marks {
         Self {
             ticks: (0..projections).map(|_| watch::Sender::new(())).collect(),
             workspaces: RwLock::default(),
+            vacant: (0..projections).map(|_| AtomicBool::new(false)).collect(),
             ended: Mutex::default(),
         }
     }
@@ -88,32 +102,82 @@ impl Marks {
         self.ticks[projection].send_replace(());
     }
 
+    /// What a projection holds back in a workspace from now on.
+    pub(crate) fn hold(&self, projection: usize, workspace: &WorkspaceId, held: Arc<[HeldStream]>) {
+        let held = Some(held).filter(|held| !held.is_empty());
+        *self.made(workspace)[projection].held.lock() = held;
+    }
+
+    /// What a projection holds back in a workspace.
+    pub(crate) fn held(&self, projection: usize, workspace: &WorkspaceId) -> Arc<[HeldStream]> {
+        let marks = self.workspaces.read();
+        let held = marks.get(workspace).and_then(|marks| marks[projection].held.lock().clone());
+        held.unwrap_or_default()
+    }
+
+    /// How many streams of a workspace projections hold back, all taken together.
+    pub(crate) fn held_in(&self, workspace: &WorkspaceId) -> usize {
+        let marks = self.of(workspace);
+        let held = marks.iter().flat_map(|marks| marks.iter());
+        held.map(|mark| mark.held.lock().as_ref().map_or(0, |held| held.len())).sum()
+    }
+
+    /// The workspaces of which a projection holds anything back.
+    pub(crate) fn holding(&self, projection: usize) -> Vec<WorkspaceId> {
+        let marks = self.workspaces.read();
+        let holding = marks.iter().filter(|(_, marks)| marks[projection].held.lock().is_some());
+        holding.map(|(workspace, _)| workspace.clone()).collect()
+    }
+
     /// A projection stops in a workspace. Returns whether that is new.
-    pub(crate) fn halt(&self, projection: usize, workspace: &WorkspaceId, halt: Halt) -> bool {
+    pub(crate) fn halt(&self, projection: usize, workspace: &WorkspaceId, reason: &str) -> bool {
         let marks = self.made(workspace);
-        let known = marks[projection].halt.lock().replace(halt);
+        let known = marks[projection].halt.lock().replace(reason.into());
         self.ticks[projection].send_replace(());
         known.is_none()
     }
 
     /// Why a projection has stopped, if it has.
-    pub(crate) fn halted(&self, projection: usize, workspace: &WorkspaceId) -> Option<Halt> {
+    pub(crate) fn halted(&self, projection: usize, workspace: &WorkspaceId) -> Option<Arc<str>> {
         if let Some(reason) = self.ended.lock().clone() {
-            return Some(Halt { reason, retry: false });
+            return Some(reason);
         }
         self.of(workspace)?[projection].halt.lock().clone()
     }
 
-    /// The positions at which running projections stand behind `head`, each once, furthest first.
+    /// The positions at which projections stand behind `head`, each once, furthest first.
     pub(crate) fn behind(&self, workspace: &WorkspaceId, head: u64) -> Vec<u64> {
         let marks = self.made(workspace);
-        let runs = |mark: &Mark| mark.halt.lock().as_ref().is_none_or(|halt| halt.retry);
-        let applied = marks.iter().map(|mark| (mark, mark.applied.load(Ordering::Acquire)));
-        let behind = applied.filter(|(mark, position)| *position < head && runs(mark));
-        let mut behind: Vec<_> = behind.map(|(_, position)| position).collect();
+        let served = marks.iter().enumerate().filter(|(index, _)| !self.is_vacant(*index));
+        let applied = served.map(|(_, mark)| mark.applied.load(Ordering::Acquire));
+        let mut behind: Vec<_> = applied.filter(|position| *position < head).collect();
         behind.sort_unstable_by(|one, other| other.cmp(one));
         behind.dedup();
         behind
+    }
+
+    /// No file of a projection serves until it is [occupied](Self::occupy).
+    pub(crate) fn vacate(&self, projection: usize) {
+        self.vacant[projection].store(true, Ordering::Release);
+    }
+
+    /// A file serves.
+    pub(crate) fn occupy(&self, projection: usize) {
+        self.vacant[projection].store(false, Ordering::Release);
+        self.ticks[projection].send_replace(());
+    }
+
+    pub(crate) fn is_vacant(&self, projection: usize) -> bool {
+        self.vacant[projection].load(Ordering::Acquire)
+    }
+
+    /// Waits until a file serves, or nothing moves any more.
+    pub(crate) async fn occupied(&self, projection: usize) {
+        let mut ticks = self.ticks[projection].subscribe();
+        while self.is_vacant(projection) && self.ended.lock().is_none() {
+            // The sender lives as long as `self`.
+            let _ = ticks.changed().await;
+        }
     }
 
     /// Nothing moves any more: whoever waits is told so.
@@ -139,9 +203,10 @@ impl Marks {
             if position >= head {
                 return Ok(());
             }
-            if let Some(Halt { reason, .. }) = self.halted(projection, workspace) {
+            if let Some(reason) = self.halted(projection, workspace) {
                 let workspace = workspace.clone();
-                return Err(Stale { projection: name, workspace, position, reason });
+                let building = None;
+                return Err(Stale { projection: name, workspace, position, reason, building });
             }
             // The sender lives as long as `self`.
             let _ = ticks.changed().await;

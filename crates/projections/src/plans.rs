@@ -21,7 +21,11 @@ const SOURCES: [(&str, &dyn Projection); 6] = [
 ];
 
 /// Beginnings of statements that may go through something or sort it.
-const SMALL: [&str; 6] = [
+const SMALL: [&str; 8] = [
+    // A row for each workspace whose deliveries a restore or a person has suspended.
+    "SELECT count(*) FROM suspended",
+    // That row itself.
+    "DELETE FROM suspended WHERE workspace = ?1",
     // As many people as a brake lets pass, and one more.
     "SELECT count(*) FROM (\n         SELECT DISTINCT user FROM offboardings INDEXED BY offboardings_of_connector",
     // Holds that wait for a person.

@@ -4,22 +4,13 @@
 //! that stand at the same position share it; one that is far behind (a new version that fills its
 //! first file) takes turns with those at the head, a batch each, so that it does not make them old.
 
-use std::sync::Arc;
-
-use event_log::{EventLog, StoredEvent, WorkspaceId};
+use event_log::WorkspaceId;
 use tokio::{runtime::Runtime, sync::watch};
 
-use crate::{marks::Marks, recorded::Seen, seat::Seat};
+use crate::{batch::Batch, marks::Marks, skips::is_skip, workshop::Workshop};
 
 /// The most events that are applied in one transaction.
 pub(crate) const BATCH_EVENTS_MAX: usize = 2_000;
-
-/// What the projector works on.
-pub(crate) struct Projector {
-    pub(crate) log: Arc<dyn EventLog>,
-    pub(crate) seats: Box<[Seat]>,
-    pub(crate) marks: Marks,
-}
 
 /// Why the thread was asked to stop, or that it panicked: in either case nobody may wait any more.
 struct Ending<'a>(&'a Marks);
@@ -30,24 +21,24 @@ impl Drop for Ending<'_> {
     }
 }
 
-impl Projector {
-    /// Follows the log until it is told to stop.
-    pub(crate) fn run(&self, runtime: &Runtime, mut stop: watch::Receiver<bool>) {
-        let _ending = Ending(&self.marks);
-        runtime.block_on(async {
-            let mut commits = self.log.watch();
-            let mut log_lives = true;
-            loop {
-                commits.mark_unchanged();
-                while !*stop.borrow() && self.turn().await {}
-                tokio::select! {
-                    _ = stop.wait_for(|stop| *stop) => return,
-                    changed = commits.changed(), if log_lives => log_lives = changed.is_ok(),
-                }
+/// Follows the log until it is told to stop.
+pub(crate) fn run(shop: &Workshop, runtime: &Runtime, mut stop: watch::Receiver<bool>) {
+    let _ending = Ending(&shop.marks);
+    runtime.block_on(async {
+        let mut commits = shop.log.watch();
+        let mut log_lives = true;
+        loop {
+            commits.mark_unchanged();
+            while !*stop.borrow() && shop.turn().await {}
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                changed = commits.changed(), if log_lives => log_lives = changed.is_ok(),
             }
-        });
-    }
+        }
+    });
+}
 
+impl Workshop {
     /// One batch for each workspace and position at which somebody is behind. Returns whether
     /// anybody came further.
     async fn turn(&self) -> bool {
@@ -62,68 +53,42 @@ impl Projector {
 
     /// Reads one batch after a position, for everybody who stands there.
     async fn follow(&self, workspace: &WorkspaceId, after: u64) -> bool {
-        let stored = match self.log.read(workspace, after, BATCH_EVENTS_MAX).await {
-            Ok(stored) => stored,
+        let read = async {
+            let stored = self.log.read(workspace, after, BATCH_EVENTS_MAX).await?;
+            Ok((stored, self.skips.of(&*self.log, workspace).await?))
+        };
+        let (stored, skipped) = match read.await {
+            Ok(read) => read,
             Err(error) => {
-                self.halt(workspace, after, &format!("the log cannot be read: {error}"), true);
+                let error: event_log::Failure = error;
+                self.halt(workspace, after, &format!("the log cannot be read: {error}"));
                 return false;
             }
         };
-        let Batch { events, to, broken } = Batch::decode(after, stored);
+        let batch = Batch::of(after, stored);
+        let held_before = self.marks.held_in(workspace);
         let mut moved = false;
         for seat in &self.seats {
-            moved |= seat.follow(&self.marks, workspace, &events, (after, to));
+            moved |= seat.follow(&self.marks, workspace, (&batch, &skipped), after);
         }
-        if let Some(reason) = broken {
-            self.halt(workspace, to, &reason, false);
+        if batch.items.iter().any(is_skip) {
+            self.skips.forget(workspace);
+            // The mender looks at what is known; what cannot be read is read with the next batch.
+            drop(self.skips.of(&*self.log, workspace).await);
+            self.mend.notify_one();
+        }
+        if held_before != self.marks.held_in(workspace) {
+            self.mend.notify_one();
         }
         moved
     }
 
-    /// Stops everybody who stands at a position.
-    fn halt(&self, workspace: &WorkspaceId, position: u64, reason: &str, retry: bool) {
+    /// Stops everybody who stands at a position, until the next commit.
+    fn halt(&self, workspace: &WorkspaceId, position: u64, reason: &str) {
         for seat in &self.seats {
             if self.marks.applied(seat.index, workspace) == position {
-                seat.halt(&self.marks, workspace, reason, retry);
+                seat.halt(&self.marks, workspace, reason);
             }
         }
     }
-}
-
-/// A batch of the log, decoded as far as it can be.
-pub(crate) struct Batch {
-    pub(crate) events: Vec<Seen>,
-    /// The last position that was read.
-    pub(crate) to: u64,
-    /// Why the event after `to` cannot be read.
-    pub(crate) broken: Option<String>,
-}
-
-impl Batch {
-    pub(crate) fn decode(after: u64, stored: Vec<StoredEvent>) -> Self {
-        let mut batch = Self { events: Vec::with_capacity(stored.len()), to: after, broken: None };
-        for event in stored {
-            let position = event.position;
-            match Seen::read(event) {
-                Ok(event) => batch.events.push(event),
-                Err(error) => {
-                    batch.broken = Some(in_full(&error));
-                    break;
-                }
-            }
-            batch.to = position;
-        }
-        batch
-    }
-}
-
-/// An error with what caused it, in one line.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,13 +1,14 @@
 //! Purging: after somebody was erased, no file of the read models has anything of them.
 //!
 //! Rows that go are overwritten where they stood (`secure_delete`), in the write-ahead log first. So the
-//! log is brought into the file and emptied, file by file. A rebuild that is under way may have read what
-//! cannot be read any more: it is waited for. What shows a moment of the past goes.
+//! log is brought into the file and emptied, file by file. A build that is under way, or was left half done,
+//! may have read what cannot be read any more: it is taken back, and has to be begun anew. So goes what
+//! shows a moment of the past.
 
 #[cfg(test)]
 mod tests;
 
-use crate::{Failure, ReadModels, generation, read_models::PAST, seat::Seat};
+use crate::{Failure, ReadModels, RebuildError, generation, read_models::PAST, seat::Seat};
 
 impl ReadModels {
     /// Brings all files to where nothing is left of rows that are gone. They have to have caught up before.
@@ -16,17 +17,24 @@ impl ReadModels {
     /// on meanwhile, but for those of the past, which begin anew.
     ///
     /// # Errors
-    /// When a file cannot be written, or somebody has been reading it for too long: purge again.
-    pub fn purge(&self) -> Result<(), Failure> {
-        let _alone = self.building.lock();
-        let past = self.dir.join(PAST);
-        match std::fs::remove_dir_all(&past) {
+    /// [`RebuildError::Closed`], and [`RebuildError::File`] when a file cannot be written, or somebody has
+    /// been reading it for too long: purge again.
+    pub fn purge(&self) -> Result<(), RebuildError> {
+        let ticket = self.shop.builds.instead_of_all().ok_or(RebuildError::Closed)?;
+        let purged = self.purge_alone().map_err(RebuildError::File);
+        ticket.end(&purged);
+        purged
+    }
+
+    fn purge_alone(&self) -> Result<(), Failure> {
+        let dir = &self.shop.dir;
+        match std::fs::remove_dir_all(dir.join(PAST)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             Ok(()) | Err(_) => {}
         }
-        self.projector.seats.iter().try_for_each(empty)?;
-        let serving = self.projector.seats.iter().map(|seat| seat.serving().path().to_owned());
-        generation::remove_others(&self.dir, &serving.collect::<Vec<_>>())
+        self.shop.seats.iter().try_for_each(empty)?;
+        let serving = self.shop.seats.iter().map(|seat| seat.serving().path().to_owned());
+        generation::remove_others(dir, &serving.collect::<Vec<_>>())
     }
 }
 

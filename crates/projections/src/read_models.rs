@@ -1,20 +1,21 @@
 //! The read models of a node: opened together, followed by one projector, read from any thread.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread::JoinHandle,
-};
+use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 
 use event_log::{AsOf, EventLog, WorkspaceId};
 use parking_lot::Mutex;
-use tokio::{runtime::Builder, sync::watch};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{Notify, watch},
+    time::timeout,
+};
 use uuid::Uuid;
 
 use crate::{
-    ALL, Failure, OpenError, Projection, Stale, accounts::Accounts, directory::Directory,
-    effects::Effects, generation, generation::Reader, marks::Marks, mdm::Devices,
-    projector::Projector, seat::Seat, store::Publications, timeline::Timelines, wal::Copier,
+    ALL, Failure, HeldStream, OpenError, Projection, Stale, accounts::Accounts,
+    directory::Directory, effects::Effects, generation::Reader, marks::Marks, mdm::Devices, mender,
+    projector, rebuild, seat::Seat, skips::Skips, store::Publications, timeline::Timelines,
+    wal::Copier, workshop::Workshop,
 };
 
 /// All read models of a node.
@@ -22,17 +23,18 @@ use crate::{
 /// A read first waits until its projection has caught up ([`ReadModels::caught_up`]), then asks, at
 /// once and on its own thread ([`ReadModels::directory`] and the like).
 pub struct ReadModels {
-    pub(crate) projector: Arc<Projector>,
-    pub(crate) dir: PathBuf,
-    pub(crate) copier: Copier,
-    /// Held by the one build that may run.
-    pub(crate) building: Mutex<()>,
-    pub(crate) stop: watch::Sender<bool>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    pub(crate) shop: Arc<Workshop>,
+    /// The projector, the mender and the builder.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     /// Whether the directory goes with them.
     is_past: bool,
 }
 
+/// Below how many events a file is filled by the projector when there is none; reads wait for that. Tests
+/// of builds are done with fewer.
+const FILLED_BELOW: u64 = if cfg!(test) { 1 } else { 10_000 };
+/// How long a read waits for a file that is being built, in seconds, before it is told to come back.
+const VACANT_SECONDS: u64 = 2;
 /// Where read models of the past lie, in the directory of today's.
 pub(crate) const PAST: &str = "past";
 
@@ -53,6 +55,8 @@ pub struct Status {
     pub head: u64,
     /// Why it has stopped, if it has.
     pub stale: Option<Arc<str>>,
+    /// How many streams it holds back.
+    pub held: usize,
 }
 
 impl ReadModels {
@@ -78,7 +82,7 @@ impl ReadModels {
     /// # Errors
     /// [`OpenError`] when the directory refuses.
     pub fn past(&self, name: Uuid, log: Arc<AsOf>) -> Result<Arc<Self>, OpenError> {
-        let dir = self.dir.join(PAST).join(name.to_string());
+        let dir = self.shop.dir.join(PAST).join(name.to_string());
         Self::opened(&dir, log, ALL, true)
     }
 
@@ -101,45 +105,111 @@ impl ReadModels {
         std::fs::create_dir_all(dir).map_err(|error| failed(error.into()))?;
         let copier = Copier::start().map_err(|error| failed(error.into()))?;
         let marks = Marks::new(projections.len());
+        // What is small is filled by the projector; what would keep everybody waiting is built.
+        let events: u64 = log.heads().iter().map(|(_, head)| head).sum();
+        let fills = is_past || events < FILLED_BELOW;
         let mut seats = Vec::with_capacity(projections.len());
         for (index, projection) in projections.iter().enumerate() {
             let sound = |workspace: &WorkspaceId, position| log.head(workspace) >= position;
-            let seat = Seat::open(dir, *projection, index, &copier, sound).map_err(failed)?;
-            for (workspace, position) in seat.writer.lock().saved() {
+            let seat = Seat::open(dir, *projection, index, &copier, sound, fills);
+            let seat = seat.map_err(failed)?;
+            if seat.serving().number == 0 {
+                marks.vacate(index);
+            }
+            let writer = seat.writer.lock();
+            for (workspace, position) in writer.saved() {
                 marks.reach(index, workspace, *position);
             }
+            for workspace in writer.held().workspaces() {
+                marks.hold(index, workspace, writer.held().list(workspace));
+            }
+            drop(writer);
             seats.push(seat);
         }
-        let serving: Vec<_> = seats.iter().map(|seat| seat.serving().path().to_owned()).collect();
-        generation::remove_others(dir, &serving).map_err(failed)?;
-        let projector = Arc::new(Projector { log, seats: seats.into(), marks });
-        let stop = watch::Sender::new(false);
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| failed(error.into()))?;
-        let (follower, stopped) = (Arc::clone(&projector), stop.subscribe());
-        let thread = std::thread::Builder::new()
-            .name("projector".to_owned())
-            .spawn(move || follower.run(&runtime, stopped))
-            .map_err(|error| failed(error.into()))?;
-        let thread = Mutex::new(Some(thread));
-        let (dir, building) = (dir.to_owned(), Mutex::new(()));
-        Ok(Arc::new(Self { projector, dir, copier, building, stop, thread, is_past }))
+        let shop = Arc::new(Workshop {
+            log,
+            seats: seats.into(),
+            marks,
+            skips: Skips::default(),
+            dir: dir.to_owned(),
+            copier,
+            builds: Arc::default(),
+            stop: watch::Sender::new(false),
+            mend: Notify::new(),
+        });
+        let mut threads = vec![start("projector", &shop, |shop, runtime, stop| {
+            projector::run(shop, runtime, stop);
+        })];
+        // Of the past nothing is mended: what it took came later.
+        if !is_past {
+            threads.push(start("mender", &shop, mender::run));
+            threads.push(start("builder", &shop, rebuild::run));
+        }
+        let threads = threads.into_iter().collect::<Result<_, _>>().map_err(failed)?;
+        Ok(Arc::new(Self { shop, threads: Mutex::new(threads), is_past }))
     }
 
-    /// Waits until a projection shows everything that the workspace's log holds now.
+    /// Waits until a projection shows everything that the workspace's log holds now, and holds
+    /// nothing back. For whoever decides by what it shows.
+    ///
+    /// # Errors
+    /// [`Stale`] when it has stopped before, or holds something back.
+    pub async fn caught_up(&self, name: &str, workspace: &WorkspaceId) -> Result<(), Stale> {
+        let held = self.followed(name, workspace).await?;
+        held.first().map_or(Ok(()), |held| Err(held.into()))
+    }
+
+    /// Waits until a projection has seen everything that the workspace's log holds now. Gives back what
+    /// it holds back: of those streams what it shows is old, or missing.
     ///
     /// # Errors
     /// [`Stale`] when it has stopped before.
-    pub async fn caught_up(&self, name: &str, workspace: &WorkspaceId) -> Result<(), Stale> {
+    pub async fn followed(
+        &self,
+        name: &str,
+        workspace: &WorkspaceId,
+    ) -> Result<Arc<[HeldStream]>, Stale> {
         let seat = self.seat(name);
-        let head = self.projector.log.head(workspace);
+        let head = self.shop.log.head(workspace);
         let name = seat.projection.name();
-        self.projector.marks.reached(seat.index, name, workspace, head).await
+        if self.shop.marks.is_vacant(seat.index) {
+            let occupied = self.shop.marks.occupied(seat.index);
+            if timeout(Duration::from_secs(VACANT_SECONDS), occupied).await.is_err() {
+                return Err(self.vacant(name, workspace));
+            }
+        }
+        self.shop.marks.reached(seat.index, name, workspace, head).await?;
+        Ok(self.shop.marks.held(seat.index, workspace))
+    }
+
+    /// No file of a projection serves yet.
+    fn vacant(&self, projection: &'static str, workspace: &WorkspaceId) -> Stale {
+        let (workspace, reason) = (workspace.clone(), "it is being built".into());
+        let building = Some(self.shop.builds.of(projection));
+        Stale { projection, workspace, position: 0, reason, building }
+    }
+
+    /// The projections of which no file serves yet, with how many events of how many are in the file that
+    /// is being built.
+    pub fn vacancies(&self) -> Vec<(&'static str, (u64, u64))> {
+        let vacant = self.shop.seats.iter().filter(|seat| self.shop.marks.is_vacant(seat.index));
+        vacant.map(|it| (it.projection.name(), self.shop.builds.of(it.projection.name()))).collect()
+    }
+
+    /// Whether any projection does not show the whole of what happened in a workspace, and which.
+    pub fn stale_in(&self, workspace: &WorkspaceId) -> Vec<&'static str> {
+        let Workshop { seats, marks, .. } = &*self.shop;
+        let stale = seats.iter().filter(|seat| {
+            !marks.held(seat.index, workspace).is_empty()
+                || marks.is_vacant(seat.index)
+                || marks.halted(seat.index, workspace).is_some()
+        });
+        stale.map(|seat| seat.projection.name()).collect()
     }
 
     /// The last position of a workspace that a projection shows.
     pub fn position(&self, name: &str, workspace: &WorkspaceId) -> u64 {
-        self.projector.marks.applied(self.seat(name).index, workspace)
+        self.shop.marks.applied(self.seat(name).index, workspace)
     }
 
     /// A connection that reads a projection's tables.
@@ -182,7 +252,7 @@ impl ReadModels {
 
     /// How far every projection has come in every workspace.
     pub fn status(&self) -> Vec<Status> {
-        let Projector { log, seats, marks } = &*self.projector;
+        let Workshop { log, seats, marks, .. } = &*self.shop;
         let heads = log.heads();
         let each = seats.iter().flat_map(|seat| heads.iter().map(move |it| (seat, it)));
         each.map(|(seat, (workspace, head))| Status {
@@ -192,19 +262,31 @@ impl ReadModels {
             workspace: workspace.clone(),
             position: marks.applied(seat.index, workspace),
             head: *head,
-            stale: marks.halted(seat.index, workspace).map(|halt| halt.reason),
+            stale: if marks.is_vacant(seat.index) {
+                Some("it is being built".into())
+            } else {
+                marks.halted(seat.index, workspace)
+            },
+            held: marks.held(seat.index, workspace).len(),
         })
         .collect()
     }
 
     /// Stops the projector and writes down how far it has come. Reading goes on; waiting does not.
     pub fn close(&self) {
-        self.stop.send_replace(true);
-        let Some(thread) = self.thread.lock().take() else { return };
-        if thread.join().is_err() {
-            tracing::error!("the projector had panicked");
+        self.shop.stop.send_replace(true);
+        self.shop.builds.close();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        if threads.is_empty() {
+            return;
         }
-        let Projector { log, seats, marks } = &*self.projector;
+        for thread in threads {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!(thread = name, "it had panicked");
+            }
+        }
+        let Workshop { log, seats, marks, .. } = &*self.shop;
         for seat in seats {
             let heads = log.heads().into_iter().map(|(workspace, _)| workspace);
             let reached = heads.map(|workspace| {
@@ -221,7 +303,7 @@ impl ReadModels {
 
     /// The place of a projection that exists: names are constants of this crate.
     pub(crate) fn seat(&self, name: &str) -> &Seat {
-        let seats = &self.projector.seats;
+        let seats = &self.shop.seats;
         seats
             .iter()
             .find(|seat| seat.projection.name() == name)
@@ -229,13 +311,25 @@ impl ReadModels {
     }
 }
 
+/// Starts a thread that works until it is told to stop.
+fn start(
+    name: &str,
+    shop: &Arc<Workshop>,
+    work: impl FnOnce(&Arc<Workshop>, &Runtime, watch::Receiver<bool>) + Send + 'static,
+) -> Result<JoinHandle<()>, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (shop, stopped) = (Arc::clone(shop), shop.stop.subscribe());
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    Ok(thread.spawn(move || work(&shop, &runtime, stopped))?)
+}
+
 impl Drop for ReadModels {
     fn drop(&mut self) {
         self.close();
         if self.is_past
-            && let Err(error) = std::fs::remove_dir_all(&self.dir)
+            && let Err(error) = std::fs::remove_dir_all(&self.shop.dir)
         {
-            tracing::warn!(dir = %self.dir.display(), %error, "read models of the past stay on disk");
+            tracing::warn!(dir = %self.shop.dir.display(), %error, "read models of the past stay on disk");
         }
     }
 }

@@ -1,91 +1,105 @@
 //! Building a projection again from the log, beside the file that serves.
 //!
-//! A build reads the whole log once, whatever the number of projections it is for: one thread reads
-//! and decodes while another applies. It fills a file that nothing but the build depends on, as fast
-//! as the disk allows; only when that file is on disk and at the log's head does it take the place of
-//! the old one, in the time that a handful of events takes. Killed at any moment, it leaves a file
-//! that is not complete and that the next start throws away.
+//! A build reads the whole log once, whatever the number of projections it is for. It fills files that
+//! nothing but the build depends on; only when one is on disk and at the log's head does it take the
+//! place of the old one, in the time that a handful of events takes. Killed at any moment, it leaves
+//! files that the next start takes up again.
+//!
+//! There is one build at a time. It can be watched, paused and cancelled ([`crate::BuildView`]).
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    path::PathBuf,
-    sync::{Arc, mpsc},
-};
+use std::sync::{Arc, mpsc};
 
-use event_log::{EventLog, WorkspaceId};
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::watch,
-};
+use event_log::WorkspaceId;
+use tokio::{runtime::Runtime, sync::watch, time::timeout};
 
 use crate::{
     Failure, ReadModels,
-    generation::{self, Generation},
-    projector::Batch,
-    seat::{Seat, open_writer},
-    wal::Copier,
-    writer::{Stop, Writer},
+    builds::{Phase, Purpose, Ticket},
+    fill::{Source, fill},
+    generation,
+    making::Making,
+    seat::Seat,
+    workshop::Workshop,
 };
 
-/// How many events are applied in one transaction while nobody waits for them.
-const BUILD_EVENTS_MAX: usize = 5_000;
-/// How many batches are decoded ahead.
-const BATCHES_AHEAD: usize = 1;
+/// How much of the serving file's size has to be free on the disk before a build: a file of the same
+/// size, and the log beside it.
+const SPACE_FACTOR: u64 = 2;
+/// After how many seconds a build is tried again that has to be, since nothing serves without it.
+const AGAIN_SECONDS: u64 = 60;
 
 /// How far a build has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Of which projection.
-    pub projection: &'static str,
-    /// How many events have been read.
+    /// How many events are in its files.
     pub done: u64,
-    /// How many there were at the start.
+    /// How many there are to be.
     pub total: u64,
+}
+
+/// What to build.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// The name of one projection; all if `None`.
+    pub projection: Option<String>,
+    /// One workspace; all if `None`.
+    pub workspace: Option<WorkspaceId>,
 }
 
 /// Why a build ended without a file that could serve. What served before serves on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RebuildError {
-    /// There is no such projection.
-    #[error("there is no projection named {0:?}")]
+    /// There is no such projection, workspace or hold.
+    #[error("there is nothing named {0:?}")]
     Unknown(String),
     /// The read models were closed meanwhile.
     #[error("the read models are closed")]
     Closed,
+    /// Somebody took it back.
+    #[error("the build was cancelled")]
+    Cancelled,
     /// One build at a time.
     #[error("another rebuild or verification is running")]
     Busy,
+    /// It would fill the disk.
+    #[error(
+        "a build takes {} MiB of free disk space, and there are {} MiB: {} MiB are missing",
+        mib(*.needed), mib(*.free), mib(.needed.saturating_sub(*.free))
+    )]
+    NoSpace {
+        /// How many bytes it takes.
+        needed: u64,
+        /// How many bytes are free.
+        free: u64,
+    },
     /// The log refused.
     #[error("reading the log")]
     Log(#[from] event_log::Failure),
-    /// An event cannot be read.
-    #[error("workspace {workspace}: after position {position}: {reason}")]
-    Unreadable {
+    /// The log ends before its head.
+    #[error("workspace {workspace}: there is no event after position {position}")]
+    Ended {
         /// In which workspace.
         workspace: WorkspaceId,
-        /// The last position that can.
+        /// The last position that is there.
         position: u64,
-        /// What is wrong with the next one.
-        reason: String,
-    },
-    /// An event does not fit the rows before it.
-    #[error("workspace {workspace}: {projection} at position {position}")]
-    Unfit {
-        /// Which projection.
-        projection: &'static str,
-        /// In which workspace.
-        workspace: WorkspaceId,
-        /// The position of the event.
-        position: u64,
-        /// What SQLite says.
-        #[source]
-        source: rusqlite::Error,
     },
     /// A file refused.
     #[error(transparent)]
     File(#[from] Failure),
+}
+
+/// Rounded up, so that nothing is missing that is shown as zero.
+fn mib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
+}
+
+/// A build that was begun and has to be run.
+pub struct Begun {
+    shop: Arc<Workshop>,
+    ticket: Arc<Ticket>,
+    names: Vec<&'static str>,
+    workspace: Option<WorkspaceId>,
 }
 
 impl ReadModels {
@@ -101,183 +115,185 @@ impl ReadModels {
         name: Option<&str>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), RebuildError> {
-        apart(progress, |progress| self.rebuild_here(name, progress))
+        let order = Order { projection: name.map(str::to_owned), workspace: None };
+        self.begin(&order)?.run(progress)
     }
 
-    fn rebuild_here(
-        &self,
-        name: Option<&str>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), RebuildError> {
-        let _alone = self.building.try_lock().ok_or(RebuildError::Busy)?;
-        let mut builds = self.builds(name)?;
-        let heads = self.projector.log.heads();
-        fill(self.source()?, &mut builds, &heads, progress)?;
+    /// Begins a build, which then has to be run. From here on it can be watched and cancelled.
+    ///
+    /// # Errors
+    /// [`RebuildError::Unknown`], [`RebuildError::Busy`] and [`RebuildError::NoSpace`].
+    pub fn begin(&self, order: &Order) -> Result<Begun, RebuildError> {
+        self.shop.begin(Purpose::Rebuild, order)
+    }
+}
+
+impl Begun {
+    /// Its number.
+    pub fn id(&self) -> u64 {
+        self.ticket.id()
+    }
+
+    /// Does it. Blocks until it is done, on a thread of its own.
+    ///
+    /// # Errors
+    /// [`RebuildError`]; the projections that are not done yet stay as they were.
+    pub fn run(self, progress: &mut dyn FnMut(Progress)) -> Result<(), RebuildError> {
+        apart(progress, |progress| {
+            let result = self.shop.work(&self, progress);
+            self.ticket.end(&result);
+            result
+        })
+    }
+}
+
+impl Workshop {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        order: &Order,
+    ) -> Result<Begun, RebuildError> {
+        let names = self.named(order)?;
+        self.check_space(&names)?;
+        let ticket = self.builds.begin(purpose, names.clone(), order.workspace.clone())?;
+        let (shop, workspace) = (Arc::clone(self), order.workspace.clone());
+        Ok(Begun { shop, ticket: Arc::new(ticket), names, workspace })
+    }
+
+    /// The names that an order means.
+    pub(crate) fn named(&self, order: &Order) -> Result<Vec<&'static str>, RebuildError> {
+        let names = self.seats.iter().map(|seat| seat.projection.name());
+        let wanted = order.projection.as_deref();
+        let names: Vec<_> = names.filter(|name| wanted.is_none_or(|it| it == *name)).collect();
+        if let (Some(wanted), []) = (wanted, &*names) {
+            return Err(RebuildError::Unknown(wanted.to_owned()));
+        }
+        match &order.workspace {
+            Some(it) if self.log.head(it) == 0 => Err(RebuildError::Unknown(it.to_string())),
+            _ => Ok(names),
+        }
+    }
+
+    pub(crate) fn seats_named<'s>(
+        &'s self,
+        names: &'s [&'static str],
+    ) -> impl Iterator<Item = &'s Seat> {
+        self.seats.iter().filter(|seat| names.contains(&seat.projection.name()))
+    }
+
+    /// Makes sure that files as large as those that serve have room.
+    pub(crate) fn check_space(&self, names: &[&'static str]) -> Result<(), RebuildError> {
+        // Where nothing serves yet, the file of an older version says how large it will be.
+        let sizes = self.seats_named(names).map(|seat| match seat.serving().number {
+            0 => generation::largest(&self.dir, seat.projection),
+            _ => generation::size_of(seat.serving().path()),
+        });
+        let needed = sizes.sum::<u64>().saturating_mul(SPACE_FACTOR);
+        let disk =
+            rustix::fs::statvfs(&self.dir).map_err(|error| Failure::Directory(error.into()))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free < needed { Err(RebuildError::NoSpace { needed, free }) } else { Ok(()) }
+    }
+
+    /// How far each workspace goes that is to be built.
+    pub(crate) fn heads_of(&self, workspace: Option<&WorkspaceId>) -> Vec<(WorkspaceId, u64)> {
+        let mut heads = self.log.heads();
+        heads.retain(|(it, _)| workspace.is_none_or(|wanted| it == wanted));
+        heads
+    }
+
+    fn work(&self, begun: &Begun, progress: &mut dyn FnMut(Progress)) -> Result<(), RebuildError> {
+        let Begun { ticket, names, workspace, .. } = begun;
         let source = self.source()?;
-        while let Some(build) = builds.pop() {
-            self.serve(build, &source)?;
+        let makings =
+            self.seats_named(names).map(|seat| Making::next(&self.dir, seat, workspace.as_ref()));
+        let mut makings: Vec<_> = makings.collect::<Result<_, _>>()?;
+        let to = self.heads_of(workspace.as_ref());
+        let filled = fill(&source, ticket, &mut makings, &to, &mut |done, total| {
+            progress(Progress { done, total });
+        });
+        let result = filled.and_then(|()| {
+            ticket.enter(Phase::Finishing);
+            while let Some(making) = makings.pop() {
+                self.serve(making, &source)?;
+            }
+            Ok(())
+        });
+        if let Err(RebuildError::Closed) = result {
+            makings.iter_mut().for_each(Making::leave);
         }
-        Ok(())
+        result
     }
 
-    /// The log, until these read models are closed.
-    pub(crate) fn source(&self) -> Result<Source, Failure> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (log, stop) = (Arc::clone(&self.projector.log), self.stop.subscribe());
-        Ok(Source { log, stop, runtime })
-    }
-
-    /// Empty files for one projection or for all.
-    pub(crate) fn builds(&self, name: Option<&str>) -> Result<Vec<Build<'_>>, RebuildError> {
-        let seats = self.projector.seats.iter();
-        let named = seats.filter(|seat| name.is_none_or(|name| seat.projection.name() == name));
-        let builds: Vec<_> =
-            named.map(|seat| Build::new(&self.dir, seat)).collect::<Result<_, _>>()?;
-        match name {
-            Some(name) if builds.is_empty() => Err(RebuildError::Unknown(name.to_owned())),
-            _ => Ok(builds),
-        }
-    }
-
-    /// Lets a build that is nearly at the log's head take the place of what serves.
-    fn serve(&self, build: Build<'_>, source: &Source) -> Result<(), RebuildError> {
-        let mut build = build.onto_disk(&self.copier)?;
-        build.follow(source, &source.log.heads())?;
-        let Build { seat, .. } = build;
+    /// Lets a file that is nearly at the log's head take the place of what serves.
+    fn serve(&self, making: Making<'_>, source: &Source) -> Result<(), RebuildError> {
+        let mut making = making.onto_disk(&self.copier)?;
+        making.follow(source, &self.log.heads())?;
+        let seat = making.seat;
         let mut slot = seat.writer.lock();
-        build.follow(source, &source.log.heads())?;
-        let (generation, writer, positions) = build.complete()?;
+        making.follow(source, &self.log.heads())?;
+        let (generation, writer, positions) = making.complete()?;
         seat.swap(&mut slot, generation, writer);
+        for workspace in self.marks.holding(seat.index) {
+            self.marks.hold(seat.index, &workspace, Arc::default());
+        }
+        for workspace in slot.held().workspaces() {
+            self.marks.hold(seat.index, workspace, slot.held().list(workspace));
+        }
         for (workspace, position) in positions {
-            self.projector.marks.reach(seat.index, &workspace, position);
+            self.marks.reach(seat.index, &workspace, position);
         }
+        self.marks.occupy(seat.index);
+        self.mend.notify_one();
         Ok(())
     }
 }
 
-/// A file that is being filled. Dropped before it is complete, it takes its file along.
-pub(crate) struct Build<'s> {
-    pub(crate) seat: &'s Seat,
-    number: u32,
-    path: PathBuf,
-    /// `None` once somebody else owns the file.
-    writer: Option<Writer>,
-    positions: HashMap<WorkspaceId, u64>,
-}
-
-impl Drop for Build<'_> {
-    fn drop(&mut self) {
-        if self.writer.take().is_some() {
-            generation::remove(&self.path);
+/// What has to be built and what a crash has left half built, at the start: a thread of its own.
+pub(crate) fn run(shop: &Arc<Workshop>, runtime: &Runtime, mut stop: watch::Receiver<bool>) {
+    loop {
+        let due = shop.due();
+        if due.is_empty() {
+            return;
         }
-    }
-}
-
-impl<'s> Build<'s> {
-    fn new(dir: &std::path::Path, seat: &'s Seat) -> Result<Self, Failure> {
-        let projection = seat.projection;
-        let number = seat.serving().number + 1;
-        let path = generation::path(dir, projection, number);
-        let writer = Some(Writer::new(projection, generation::create(&path, projection)?, None)?);
-        Ok(Self { seat, number, path, writer, positions: HashMap::new() })
-    }
-
-    pub(crate) fn writer(&mut self) -> &mut Writer {
-        match &mut self.writer {
-            Some(writer) => writer,
-            None => unreachable!("only what consumes a build takes its writer"),
-        }
-    }
-
-    fn position(&self, workspace: &WorkspaceId) -> u64 {
-        self.positions.get(workspace).copied().unwrap_or(0)
-    }
-
-    fn apply(&mut self, workspace: &WorkspaceId, batch: &Batch) -> Result<(), RebuildError> {
-        let (from, projection) = (self.position(workspace), self.seat.projection.name());
-        let applied = self.writer().apply(workspace, batch.events.iter(), (from, batch.to));
-        applied.map_err(|Stop { event, error, .. }| match event {
-            Some(position) => RebuildError::Unfit {
-                projection,
-                workspace: workspace.clone(),
-                position,
-                source: error,
-            },
-            None => RebuildError::File(error.into()),
-        })?;
-        self.positions.insert(workspace.clone(), batch.to);
-        Ok(())
-    }
-
-    /// Follows the log to these positions.
-    pub(crate) fn follow(
-        &mut self,
-        source: &Source,
-        to: &[(WorkspaceId, u64)],
-    ) -> Result<(), RebuildError> {
-        for (workspace, to) in to {
-            while self.position(workspace) < *to {
-                let batch = source.batch(workspace, self.position(workspace), *to)?;
-                self.apply(workspace, &batch)?;
+        let mut failed = false;
+        for (purpose, order) in due {
+            match shop.begin(purpose, &order).and_then(|begun| begun.run(&mut |_| {})) {
+                Ok(()) => {}
+                Err(RebuildError::Closed) => return,
+                // What serves goes on; a person has decided.
+                Err(RebuildError::Cancelled) if purpose == Purpose::Rebuild => {}
+                Err(error) => {
+                    tracing::error!(projection = order.projection, %error, "it could not be built");
+                    failed = true;
+                }
             }
         }
-        Ok(())
-    }
-
-    /// Makes sure that the file is on disk, and opens it anew the way files are that serve.
-    fn onto_disk(mut self, copier: &Copier) -> Result<Self, Failure> {
-        let positions: Vec<_> = self.positions.clone().into_iter().collect();
-        self.writer().save_all(positions.into_iter())?;
-        drop(self.writer.take());
-        let opened = File::open(&self.path)
-            .and_then(|file| file.sync_all())
-            .map_err(Failure::from)
-            .and_then(|()| {
-                let generation = Generation::new(self.number, self.path.clone());
-                open_writer(&generation, self.seat.projection, copier)
-            });
-        self.writer = Some(opened.inspect_err(|_| generation::remove(&self.path))?);
-        Ok(self)
-    }
-
-    /// From here on the file may serve.
-    fn complete(mut self) -> Result<(Generation, Writer, HashMap<WorkspaceId, u64>), Failure> {
-        self.writer().complete()?;
-        let generation = Generation::new(self.number, self.path.clone());
-        let positions = std::mem::take(&mut self.positions);
-        match self.writer.take() {
-            Some(writer) => Ok((generation, writer, positions)),
-            None => unreachable!("it was used a moment ago"),
+        if !failed {
+            return;
+        }
+        let pause = std::time::Duration::from_secs(AGAIN_SECONDS);
+        let stopped = runtime.block_on(timeout(pause, stop.wait_for(|stop| *stop)));
+        if stopped.is_ok() {
+            return;
         }
     }
 }
 
-/// The log, read from a thread that runs no tasks.
-pub(crate) struct Source {
-    pub(crate) log: Arc<dyn EventLog>,
-    stop: watch::Receiver<bool>,
-    runtime: Runtime,
-}
-
-impl Source {
-    /// A batch after a position and not beyond another; it is never empty.
-    fn batch(&self, workspace: &WorkspaceId, after: u64, to: u64) -> Result<Batch, RebuildError> {
-        if *self.stop.borrow() {
-            return Err(RebuildError::Closed);
+impl Workshop {
+    /// What is to be built without anybody asking: projections of which no file of this version serves,
+    /// and what was not ended.
+    fn due(&self) -> Vec<(Purpose, Order)> {
+        let mut due = Vec::new();
+        for seat in &self.seats {
+            let projection = Some(seat.projection.name().to_owned());
+            if self.marks.is_vacant(seat.index) || seat.serving().is_old {
+                due.push((Purpose::Upgrade, Order { projection, workspace: None }));
+            } else if let Some(order) = seat.unfinished(&self.dir) {
+                due.push((Purpose::Rebuild, order));
+            }
         }
-        let wanted = usize::try_from(to - after).unwrap_or(usize::MAX).min(BUILD_EVENTS_MAX);
-        let stored = self.runtime.block_on(self.log.read(workspace, after, wanted))?;
-        let batch = Batch::decode(after, stored);
-        let unreadable = |reason| RebuildError::Unreadable {
-            workspace: workspace.clone(),
-            position: batch.to,
-            reason,
-        };
-        match &batch.broken {
-            Some(reason) => Err(unreadable(reason.clone())),
-            None if batch.to == after => Err(unreadable("there is no next event".to_owned())),
-            None => Ok(batch),
-        }
+        due
     }
 }
 
@@ -297,47 +313,6 @@ pub(crate) fn apart<T: Send>(
         });
         told.iter().for_each(progress);
         worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-/// Fills builds up to these positions: another thread reads and decodes ahead.
-pub(crate) fn fill(
-    source: Source,
-    builds: &mut [Build<'_>],
-    to: &[(WorkspaceId, u64)],
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), RebuildError> {
-    let total = to.iter().map(|(_, to)| to).sum();
-    let mut tell = |builds: &[Build<'_>], done| {
-        for build in builds {
-            progress(Progress { projection: build.seat.projection.name(), done, total });
-        }
-    };
-    tell(builds, 0);
-    std::thread::scope(|scope| {
-        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
-        scope.spawn(move || {
-            for (workspace, to) in to {
-                let mut after = 0;
-                while after < *to {
-                    let batch = source.batch(workspace, after, *to);
-                    after = batch.as_ref().map_or(*to, |batch| batch.to);
-                    // Nobody listens any more once an event did not fit.
-                    if sender.send((workspace, batch)).is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        let mut done = 0;
-        for (workspace, batch) in batches {
-            let batch = batch?;
-            let before = builds.first().map_or(0, |build| build.position(workspace));
-            builds.iter_mut().try_for_each(|build| build.apply(workspace, &batch))?;
-            done += batch.to - before;
-            tell(builds, done);
-        }
-        Ok(())
     })
 }
 

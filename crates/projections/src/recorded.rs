@@ -85,13 +85,6 @@ impl Seen {
         }))
     }
 
-    pub(crate) fn position(&self) -> u64 {
-        match self {
-            Self::Whole(event) => event.position,
-            Self::Erased(event) => event.position,
-        }
-    }
-
     /// Whether a projection may do something with it.
     pub(crate) fn concerns(&self, projection: &dyn Projection) -> bool {
         match self {

@@ -6,12 +6,13 @@ use event_log::WorkspaceId;
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Failure, Projection,
-    generation::{Generation, Reader, remove},
-    marks::{Halt, Marks},
-    recorded::Seen,
+    Failure, HeldStream, Order, Projection,
+    batch::Batch,
+    generation::{self, Generation, Reader, remove},
+    marks::Marks,
+    skips::Skipped,
     wal::Copier,
-    writer::{Stop, Writer},
+    writer::Writer,
 };
 
 /// One projection, its serving file and its writer.
@@ -25,7 +26,8 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Opens the file that serves, or makes one. `sound` says whether a file that stands at these
+    /// Opens the file that serves. Where there is none, and `fills` says so, an empty one is filled by the
+    /// projector; else it is vacant until one is built. `sound` says whether a file that stands at these
     /// positions can belong to this log; if not, it is thrown away.
     pub(crate) fn open(
         dir: &Path,
@@ -33,18 +35,51 @@ impl Seat {
         index: usize,
         copier: &Copier,
         sound: impl Fn(&WorkspaceId, u64) -> bool,
+        fills: bool,
     ) -> Result<Self, Failure> {
-        let mut generation = Generation::serving(dir, projection)?;
-        let mut writer = open_writer(&generation, projection, copier)?;
-        if !writer.saved().iter().all(|(workspace, position)| sound(workspace, *position)) {
+        let is_sound = |writer: &Writer| writer.saved().iter().all(|(it, at)| sound(it, *at));
+        let mut found = None;
+        while let Some(generation) = Generation::serving(dir, projection)? {
+            let writer = open_writer(&generation, projection, copier)?;
+            if is_sound(&writer) {
+                found = Some((generation, writer));
+                break;
+            }
             tracing::warn!(projection = projection.name(), "it is ahead of the log: starting anew");
             drop(writer);
             remove(generation.path());
-            generation = Generation::serving(dir, projection)?;
-            writer = open_writer(&generation, projection, copier)?;
         }
+        let next = found.as_ref().map_or(0, |(generation, _)| generation.number) + 1;
+        let left = generation::path(dir, projection, next);
+        if let Some(left) = generation::unfinished(&left, projection) {
+            let writer = Writer::new(projection, left.connection, None)?;
+            if !is_sound(&writer) {
+                drop(writer);
+                remove(&generation::path(dir, projection, next));
+            }
+        }
+        let (generation, writer) = if let Some(found) = found {
+            found
+        } else {
+            let generation = if fills {
+                Generation::remove_old(dir, projection)?;
+                Generation::first(dir, projection)?
+            } else {
+                Generation::placeholder(dir, projection)?
+            };
+            let writer = open_writer(&generation, projection, copier)?;
+            (generation, writer)
+        };
         let serving = RwLock::new(Arc::new(generation));
         Ok(Self { projection, index, serving, writer: Mutex::new(writer) })
+    }
+
+    /// What was to be built and was not ended.
+    pub(crate) fn unfinished(&self, dir: &Path) -> Option<Order> {
+        let path = generation::path(dir, self.projection, self.serving().number + 1);
+        let left = generation::unfinished(&path, self.projection)?;
+        let projection = Some(self.projection.name().to_owned());
+        Some(Order { projection, workspace: left.workspace })
     }
 
     /// The file that serves now.
@@ -56,43 +91,39 @@ impl Seat {
         self.serving().reader()
     }
 
-    /// Applies a batch of one workspace, read after `from` and up to `to`, if the projection still
-    /// stands there. Returns whether it came further.
+    /// Applies a batch of one workspace, read after `from`, if the projection still stands there.
+    /// Returns whether it came further.
     pub(crate) fn follow(
         &self,
         marks: &Marks,
         workspace: &WorkspaceId,
-        events: &[Seen],
-        (from, to): (u64, u64),
+        (batch, skipped): (&Batch, &Skipped),
+        from: u64,
     ) -> bool {
         let mut writer = self.writer.lock();
-        if marks.applied(self.index, workspace) != from || from >= to {
+        if marks.applied(self.index, workspace) != from || from >= batch.to {
             return false;
         }
-        match writer.apply(workspace, events.iter(), (from, to)) {
-            Ok(()) => {
-                marks.reach(self.index, workspace, to);
+        match writer.apply(workspace, batch.items.iter(), skipped, batch.to) {
+            Ok(found) => {
+                if !found.is_empty() {
+                    found.iter().for_each(say);
+                    marks.hold(self.index, workspace, writer.held().list(workspace));
+                }
+                marks.reach(self.index, workspace, batch.to);
                 writer.tidy();
                 true
             }
-            Err(Stop { applied, event, error }) => {
-                marks.reach(self.index, workspace, applied);
-                let (reason, retry) = match event {
-                    Some(position) => {
-                        (format!("the event at position {position} does not fit: {error}"), false)
-                    }
-                    None => (format!("its file cannot be written: {error}"), true),
-                };
-                self.halt(marks, workspace, &reason, retry);
+            Err(error) => {
+                self.halt(marks, workspace, &format!("its file cannot be written: {error}"));
                 false
             }
         }
     }
 
     /// Stops in a workspace, and says so once.
-    pub(crate) fn halt(&self, marks: &Marks, workspace: &WorkspaceId, reason: &str, retry: bool) {
-        let halt = Halt { reason: reason.into(), retry };
-        if marks.halt(self.index, workspace, halt) {
+    pub(crate) fn halt(&self, marks: &Marks, workspace: &WorkspaceId, reason: &str) {
+        if marks.halt(self.index, workspace, reason) {
             let (projection, position) =
                 (self.projection.name(), marks.applied(self.index, workspace));
             tracing::error!(
@@ -101,13 +132,31 @@ impl Seat {
             );
         }
     }
+
+    /// Files of older versions are of no use once one of today's serves.
+    fn remove_old(&self, beside: &Path) {
+        let dir = beside.parent().unwrap_or_else(|| Path::new("."));
+        if let Err(error) = Generation::remove_old(dir, self.projection) {
+            tracing::warn!(projection = self.projection.name(), %error, "old read models stay");
+        }
+    }
+
     /// Lets another file serve; whoever calls holds the writer of the old one in `slot`.
     pub(crate) fn swap(&self, slot: &mut Writer, generation: Generation, writer: Writer) {
         let old = std::mem::replace(&mut *self.serving.write(), Arc::new(generation));
         *slot = writer;
         old.close();
         remove(old.path());
+        self.remove_old(old.path());
     }
+}
+
+/// Raises the alarm: somebody has to look.
+fn say(held: &HeldStream) {
+    tracing::error!(
+        hold = %held.id(), log.position = held.position, reason = %held.reason,
+        "an event cannot be applied: it and what follows in its stream are held"
+    );
 }
 
 /// The writer of a file that serves or is about to.

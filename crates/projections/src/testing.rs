@@ -1,5 +1,6 @@
 //! Help for the tests of this crate: histories as lists of events, applied or appended.
 
+pub(crate) mod failing;
 pub(crate) mod history;
 
 use std::{

@@ -6,12 +6,17 @@
 
 use event_log::WorkspaceId;
 use rusqlite::{Connection, Rows};
+use sha2::{Digest, Sha256};
 
 use crate::{
-    Failure, Progress, Projection, ReadModels, RebuildError,
+    Failure, Order, Progress, Projection, ReadModels, RebuildError,
+    builds::{Phase, Purpose, Ticket},
     dump::line,
-    rebuild::{apart, fill},
+    fill::{Source, fill},
+    making::Making,
+    rebuild::apart,
     seat::Seat,
+    workshop::Workshop,
 };
 
 /// The first row in which what serves differs from what the log says.
@@ -29,8 +34,34 @@ pub struct Difference {
     pub rebuilt: Option<String>,
 }
 
+/// What a projection holds of a workspace, in one number: nodes that show the same have the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Which projection.
+    pub projection: &'static str,
+    /// Its version.
+    pub version: u32,
+    /// Which workspace.
+    pub workspace: WorkspaceId,
+    /// The last position that is in it.
+    pub position: u64,
+    /// SHA-256 over its rows as a dump writes them, tables under their headings.
+    pub hash: [u8; 32],
+    /// How many rows there are.
+    pub rows: u64,
+}
+
+/// What a comparison found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// One difference for each projection and workspace at most; none, if all is well.
+    pub differences: Vec<Difference>,
+    /// What is as the log says, by projection and workspace.
+    pub contents: Vec<Content>,
+}
+
 impl ReadModels {
-    /// Compares one projection, or all, with what the log says. One difference each at most.
+    /// Compares projections with what the log says.
     ///
     /// Blocks until it is done; a thread that has tasks to run had better let another one call it.
     ///
@@ -38,64 +69,93 @@ impl ReadModels {
     /// [`RebuildError`] when there is nothing to compare with.
     pub fn verify(
         &self,
-        name: Option<&str>,
+        order: &Order,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Difference>, RebuildError> {
-        apart(progress, |progress| self.verify_here(name, progress))
+    ) -> Result<Verified, RebuildError> {
+        let names = self.shop.named(order)?;
+        self.shop.check_space(&names)?;
+        let workspace = order.workspace.as_ref();
+        let ticket = self.shop.builds.begin(Purpose::Verify, names.clone(), workspace.cloned())?;
+        apart(progress, |progress| {
+            let result = self.shop.verify(&ticket, &names, workspace, progress);
+            ticket.end(&result);
+            result
+        })
+    }
+}
+
+impl Workshop {
+    fn verify(
+        &self,
+        ticket: &Ticket,
+        names: &[&'static str],
+        workspace: Option<&WorkspaceId>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Verified, RebuildError> {
+        let seats = self.seats_named(names).filter(|seat| !self.marks.is_vacant(seat.index));
+        let makings = seats.map(|seat| Making::check(&self.dir, seat));
+        let mut makings: Vec<_> = makings.collect::<Result<_, _>>()?;
+        // Each may stand elsewhere; what all have passed is read once for all.
+        let passed = |it: &WorkspaceId| {
+            makings.iter().map(|making| self.applied(making.seat, it)).min().unwrap_or(0)
+        };
+        let common = self.heads_of(workspace).into_iter();
+        let common: Vec<_> = common.map(|(it, _)| (it.clone(), passed(&it))).collect();
+        let source = self.source()?;
+        fill(&source, ticket, &mut makings, &common, &mut |done, total| {
+            progress(Progress { done, total });
+        })?;
+        ticket.enter(Phase::Finishing);
+        let mut verified = Verified::default();
+        for making in &mut makings {
+            self.compare(making, workspace, &source, &mut verified)?;
+        }
+        Ok(verified)
     }
 
-    fn verify_here(
+    /// Compares one file with what serves, at the same positions.
+    fn compare(
         &self,
-        name: Option<&str>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<Difference>, RebuildError> {
-        let _alone = self.building.try_lock().ok_or(RebuildError::Busy)?;
-        let mut builds = self.builds(name)?;
-        // Each may stand elsewhere; what all have passed is read once for all.
-        let passed = |workspace: &WorkspaceId| {
-            builds.iter().map(|build| self.applied(build.seat, workspace)).min().unwrap_or(0)
-        };
-        let common: Vec<_> = self
-            .projector
-            .log
-            .heads()
-            .into_iter()
-            .map(|(workspace, _)| (workspace.clone(), passed(&workspace)))
-            .collect();
-        fill(self.source()?, &mut builds, &common, progress)?;
-        let source = self.source()?;
-        let mut differences = Vec::new();
-        for build in &mut builds {
-            let seat = build.seat;
-            build.follow(&source, &self.positions(seat))?;
-            let reader = seat.reader()?;
-            let writer = seat.writer.lock();
-            let positions = self.positions(seat);
-            let live = reader.snapshot().map_err(Failure::from)?;
-            live.query_row("SELECT count(*) FROM checkpoints", [], |_| Ok(()))
-                .map_err(Failure::from)?;
-            build.follow(&source, &positions)?;
-            drop(writer); // The transaction keeps showing the rows as they are here.
-            let rebuilt = build.writer().connection();
-            for (workspace, _) in &positions {
-                let found = first_difference(&live, rebuilt, seat.projection, workspace)
-                    .map_err(Failure::from)?;
-                differences.extend(found);
-                if differences.last().is_some_and(|it| it.projection == seat.projection.name()) {
-                    break;
-                }
+        making: &mut Making<'_>,
+        workspace: Option<&WorkspaceId>,
+        source: &Source,
+        verified: &mut Verified,
+    ) -> Result<(), RebuildError> {
+        let seat = making.seat;
+        making.follow(source, &self.positions(seat, workspace))?;
+        let reader = seat.reader()?;
+        let writer = seat.writer.lock();
+        let positions = self.positions(seat, workspace);
+        let live = reader.snapshot().map_err(Failure::from)?;
+        live.query_row("SELECT count(*) FROM checkpoints", [], |_| Ok(()))
+            .map_err(Failure::from)?;
+        making.follow(source, &positions)?;
+        drop(writer); // The transaction keeps showing the rows as they are here.
+        let rebuilt = making.writer().connection();
+        for (workspace, position) in positions {
+            let compared = Comparison { live: &live, rebuilt, projection: seat.projection };
+            match compared.of(&workspace).map_err(Failure::from)? {
+                Found::Different(difference) => verified.differences.push(difference),
+                Found::Same { hash, rows } => verified.contents.push(Content {
+                    projection: seat.projection.name(),
+                    version: seat.projection.version(),
+                    workspace,
+                    position,
+                    hash,
+                    rows,
+                }),
             }
         }
-        Ok(differences)
+        Ok(())
     }
 
     fn applied(&self, seat: &Seat, workspace: &WorkspaceId) -> u64 {
-        self.projector.marks.applied(seat.index, workspace)
+        self.marks.applied(seat.index, workspace)
     }
 
-    /// Where a projection stands in each workspace, in the order of their names.
-    fn positions(&self, seat: &Seat) -> Vec<(WorkspaceId, u64)> {
-        let heads = self.projector.log.heads().into_iter();
+    /// Where a projection stands in each workspace, or in one, in the order of their names.
+    fn positions(&self, seat: &Seat, workspace: Option<&WorkspaceId>) -> Vec<(WorkspaceId, u64)> {
+        let heads = self.heads_of(workspace).into_iter();
         let mut positions: Vec<_> =
             heads.map(|(it, _)| (it.clone(), self.applied(seat, &it))).collect();
         positions.sort();
@@ -103,34 +163,48 @@ impl ReadModels {
     }
 }
 
-fn first_difference(
-    live: &Connection,
-    rebuilt: &Connection,
-    projection: &dyn Projection,
-    workspace: &WorkspaceId,
-) -> rusqlite::Result<Option<Difference>> {
-    for table in projection.tables() {
-        let (mut one, mut other) = (live.prepare(table.rows)?, rebuilt.prepare(table.rows)?);
-        let columns = one.column_count();
-        let (mut one, mut other) =
-            (one.query([workspace.as_str()])?, other.query([workspace.as_str()])?);
-        loop {
-            let (live, rebuilt) = (next(&mut one, columns)?, next(&mut other, columns)?);
-            if live != rebuilt {
-                return Ok(Some(Difference {
-                    projection: projection.name(),
-                    workspace: workspace.clone(),
-                    table: table.name,
-                    live,
-                    rebuilt,
-                }));
-            }
-            if live.is_none() {
-                break;
+/// Two files of one projection.
+struct Comparison<'c> {
+    live: &'c Connection,
+    rebuilt: &'c Connection,
+    projection: &'static dyn Projection,
+}
+
+enum Found {
+    Different(Difference),
+    Same { hash: [u8; 32], rows: u64 },
+}
+
+impl Comparison<'_> {
+    /// Goes through both row by row.
+    fn of(&self, workspace: &WorkspaceId) -> rusqlite::Result<Found> {
+        let (mut hash, mut count) = (Sha256::new(), 0);
+        for table in self.projection.tables() {
+            hash.update(format!("[{}]\n", table.name));
+            let (mut one, mut other) =
+                (self.live.prepare(table.rows)?, self.rebuilt.prepare(table.rows)?);
+            let columns = one.column_count();
+            let (mut one, mut other) =
+                (one.query([workspace.as_str()])?, other.query([workspace.as_str()])?);
+            loop {
+                let (live, rebuilt) = (next(&mut one, columns)?, next(&mut other, columns)?);
+                if live != rebuilt {
+                    return Ok(Found::Different(Difference {
+                        projection: self.projection.name(),
+                        workspace: workspace.clone(),
+                        table: table.name,
+                        live,
+                        rebuilt,
+                    }));
+                }
+                let Some(row) = live else { break };
+                hash.update(row);
+                hash.update("\n");
+                count += 1;
             }
         }
+        Ok(Found::Same { hash: hash.finalize().into(), rows: count })
     }
-    Ok(None)
 }
 
 fn next(rows: &mut Rows<'_>, columns: usize) -> rusqlite::Result<Option<String>> {
@@ -139,3 +213,6 @@ fn next(rows: &mut Rows<'_>, columns: usize) -> rusqlite::Result<Option<String>>
     line(row, columns, &mut text)?;
     Ok(Some(text))
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_log_under_constant_writes_does_not_grow_without_end() {
         let dir = tempfile::tempdir().unwrap();
-        let generation = Generation::serving(dir.path(), &DirectoryProjection).unwrap();
+        let generation = Generation::first(dir.path(), &DirectoryProjection).unwrap();
         let connection = generation.open_to_write().unwrap();
         let mut wal = Copier::start().unwrap().of(generation.path().to_owned());
         connection.execute_batch("CREATE TABLE t (x BLOB)").unwrap();

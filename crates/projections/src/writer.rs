@@ -1,13 +1,18 @@
 //! The one connection that writes a file: a batch of events and the checkpoint in one transaction.
+//!
+//! A batch that fails is applied again, each event behind a savepoint: what cannot be read or applied
+//! is found, and it and what follows in its stream are held, in the same transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use event_log::WorkspaceId;
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode, Transaction, params};
 
 use crate::{
-    Failure, Projection,
-    recorded::Seen,
+    Failure, HeldStream, Projection,
+    batch::{Item, Stream},
+    held::Held,
+    skips::Skipped,
     sql::{int, natural},
     wal::Wal,
 };
@@ -24,17 +29,32 @@ pub(crate) struct Writer {
     wal: Option<Wal>,
     /// What the file says.
     saved: HashMap<WorkspaceId, u64>,
+    held: Held,
 }
 
-/// Why a batch stopped. What came before `position` is in the file.
-#[derive(Debug)]
-pub(crate) struct Stop {
-    /// The last position that is in the file.
-    pub(crate) applied: u64,
-    /// The event that does not go in; `None` when it is the storage that refuses.
-    pub(crate) event: Option<u64>,
-    /// What SQLite says.
-    pub(crate) error: rusqlite::Error,
+/// Why an event did not go in.
+enum Fault {
+    /// It cannot be read, or does not fit the rows before it.
+    Event(String),
+    /// The storage refuses.
+    Storage(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// What came of trying a held stream again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// It still cannot be applied, or one that follows it cannot.
+    Held,
+    /// Its events are in the rows.
+    Released,
+    /// They would go in, and where they stand matters: the workspace has to be built again.
+    Rebuild,
 }
 
 impl Writer {
@@ -44,12 +64,18 @@ impl Writer {
         wal: Option<Wal>,
     ) -> Result<Self, Failure> {
         let saved = checkpoints(&connection)?.into_iter().collect();
-        Ok(Self { projection, connection, wal, saved })
+        let held = Held::of(&connection, projection.name())?;
+        Ok(Self { projection, connection, wal, saved, held })
     }
 
     /// How far the file has come in each workspace.
     pub(crate) fn saved(&self) -> &HashMap<WorkspaceId, u64> {
         &self.saved
+    }
+
+    /// What is held back.
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -63,53 +89,133 @@ impl Writer {
         self.connection.pragma_update(None, "synchronous", "NORMAL")
     }
 
-    /// Applies the events of one workspace, which go up to the position `to`; `from` is where the file
-    /// stood before.
-    pub(crate) fn apply<'e>(
+    /// Applies the events of one workspace, which go up to the position `to` (what was erased on
+    /// the way included). Gives back the streams that are held from now on.
+    ///
+    /// # Errors
+    /// When the storage refuses; nothing of it is in the file then.
+    pub(crate) fn apply<'i>(
         &mut self,
         workspace: &WorkspaceId,
-        events: impl Iterator<Item = &'e Seen>,
-        (from, to): (u64, u64),
-    ) -> Result<(), Stop> {
-        let heard: Vec<_> = events.filter(|event| event.concerns(self.projection)).collect();
+        items: impl Iterator<Item = &'i Item>,
+        skipped: &Skipped,
+        to: u64,
+    ) -> rusqlite::Result<Vec<HeldStream>> {
+        let heard: Vec<_> = items.filter(|item| self.hears(item, skipped)).collect();
         if heard.is_empty() && to.saturating_sub(self.position(workspace)) < UNSAVED_MAX {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let Err((index, error)) = self.transact(workspace, &heard, to) else { return Ok(()) };
-        let Some(bad) = index.map(|index| heard[index].position()) else {
-            return Err(Stop { applied: from, event: None, error });
-        };
-        // What came before the bad event is sound, and goes in.
-        let before: Vec<_> = heard.into_iter().take_while(|event| event.position() < bad).collect();
-        match self.transact(workspace, &before, bad - 1) {
-            Ok(()) => Err(Stop { applied: bad - 1, event: Some(bad), error }),
-            Err((_, error)) => Err(Stop { applied: from, event: None, error }),
+        match self.transact(workspace, &heard, to, false) {
+            // Somewhere among them is one that does not go in.
+            Err(Fault::Event(_)) => match self.transact(workspace, &heard, to, true) {
+                Err(Fault::Storage(error)) => Err(error),
+                Err(Fault::Event(_)) => unreachable!("whoever goes one by one holds what fails"),
+                Ok(found) => Ok(found),
+            },
+            Err(Fault::Storage(error)) => Err(error),
+            Ok(found) => Ok(found),
         }
     }
 
-    /// One transaction. On failure nothing of it stays; the index is that of the event at fault.
+    fn hears(&self, item: &Item, skipped: &Skipped) -> bool {
+        item.is_heard_by(self.projection) && !skipped.has(self.projection.name(), item.position())
+    }
+
+    /// One transaction; on failure nothing of it stays. One by one, what fails is held.
     fn transact(
         &mut self,
         workspace: &WorkspaceId,
-        events: &[&Seen],
+        items: &[&Item],
         to: u64,
-    ) -> Result<(), (Option<usize>, rusqlite::Error)> {
-        let storage = |error| (None, error);
+        one_by_one: bool,
+    ) -> Result<Vec<HeldStream>, Fault> {
         let unsaved = to.saturating_sub(self.position(workspace));
-        let tx = self.connection.transaction().map_err(storage)?;
+        let (mut found, mut streams) = (Vec::new(), HashSet::<Stream>::new());
+        let tx = self.connection.transaction()?;
         let before = tx.total_changes();
-        for (index, event) in events.iter().enumerate() {
-            event
-                .apply(self.projection, &tx)
-                .map_err(|error| (Some(index).filter(|_| is_fault_of_event(&error)), error))?;
+        for item in items {
+            let stream = item.stream();
+            if self.held.get(workspace, stream).is_some() || streams.contains(stream) {
+                continue;
+            }
+            let applied = if one_by_one {
+                one(&tx, self.projection, item)
+            } else {
+                plainly(&tx, self.projection, item)
+            };
+            match applied {
+                Ok(()) => {}
+                Err(Fault::Event(reason)) if one_by_one => {
+                    let (name, place) = (self.projection.name(), item.place());
+                    let held = HeldStream::new(name, workspace, (stream.clone(), place), &reason);
+                    held.save(&tx)?;
+                    streams.insert(stream.clone());
+                    found.push(held);
+                }
+                Err(fault) => return Err(fault),
+            }
         }
         if tx.total_changes() == before && unsaved < UNSAVED_MAX {
-            return Ok(()); // Nothing was written, and seeing these events again will not either.
+            return Ok(found); // Nothing was written, and seeing these events again will not either.
         }
-        save(&tx, workspace, to).map_err(storage)?;
-        tx.commit().map_err(storage)?;
+        save(&tx, workspace, to)?;
+        tx.commit()?;
         self.saved.insert(workspace.clone(), to);
-        Ok(())
+        found.iter().for_each(|held| self.held.add(held.clone()));
+        Ok(found)
+    }
+
+    /// Tries a held stream again: `items` are its events from the one that is held up to `to`, which is
+    /// how far the projection has come in the workspace.
+    ///
+    /// # Errors
+    /// When the storage refuses; nothing has changed then.
+    pub(crate) fn try_again(
+        &mut self,
+        held: &HeldStream,
+        items: &[Item],
+        skipped: &Skipped,
+        to: u64,
+    ) -> rusqlite::Result<Tried> {
+        let heard: Vec<_> = items.iter().filter(|item| self.hears(item, skipped)).collect();
+        let (workspace, stream) = (&held.workspace, held.key());
+        let tx = self.connection.transaction()?;
+        let mut stopped = None;
+        for (index, item) in heard.iter().enumerate() {
+            match one(&tx, self.projection, item) {
+                Ok(()) => {}
+                Err(Fault::Storage(error)) => return Err(error),
+                Err(Fault::Event(reason)) => {
+                    stopped = Some((index, item, reason));
+                    break;
+                }
+            }
+        }
+        // As long as nothing has gone in, nothing can stand in the wrong place.
+        let moved = stopped.as_ref().map_or(heard.len(), |(index, ..)| *index) > 0;
+        if moved && !self.projection.streams_are_apart() {
+            return Ok(Tried::Rebuild);
+        }
+        let left = stopped.map(|(_, item, reason)| {
+            let place = (stream.clone(), item.place());
+            let mut left = HeldStream::new(held.projection, workspace, place, &reason);
+            if left.position == held.position {
+                left.attempts = held.attempts.saturating_add(1);
+            }
+            left
+        });
+        match &left {
+            Some(left) => left.save(&tx)?,
+            None => held.remove(&tx)?,
+        }
+        // Else a restart would see again what went in just now.
+        save(&tx, workspace, to)?;
+        tx.commit()?;
+        self.saved.insert(workspace.clone(), to);
+        self.held.remove(workspace, &stream);
+        let tried = if left.is_some() { Tried::Held } else { Tried::Released };
+        left.into_iter().for_each(|left| self.held.add(left));
+        Ok(tried)
     }
 
     /// Brings what was written into the file, when it is time. For when nobody waits.
@@ -150,6 +256,29 @@ impl Writer {
     }
 }
 
+fn plainly(tx: &Transaction<'_>, projection: &dyn Projection, item: &Item) -> Result<(), Fault> {
+    let seen = item.seen().map_err(|reason| Fault::Event(reason.to_owned()))?;
+    seen.apply(projection, tx).map_err(|error| {
+        if is_fault_of_event(&error) {
+            let position = item.position();
+            Fault::Event(format!("the event at position {position} does not fit: {error}"))
+        } else {
+            Fault::Storage(error)
+        }
+    })
+}
+
+/// The same, and of an event that fails nothing stays.
+fn one(tx: &Transaction<'_>, projection: &dyn Projection, item: &Item) -> Result<(), Fault> {
+    tx.prepare_cached("SAVEPOINT one")?.execute([])?;
+    let applied = plainly(tx, projection, item);
+    if matches!(applied, Err(Fault::Event(_))) {
+        tx.prepare_cached("ROLLBACK TO one")?.execute([])?;
+    }
+    tx.prepare_cached("RELEASE one")?.execute([])?;
+    applied
+}
+
 fn save(connection: &Connection, workspace: &WorkspaceId, to: u64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -186,3 +315,6 @@ fn is_fault_of_event(error: &rusqlite::Error) -> bool {
         )
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod history;
 mod offboardings;
 mod probes;
 mod problems;
+mod projection_holds;
 mod projections;
 mod proofs;
 mod publications;

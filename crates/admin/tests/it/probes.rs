@@ -32,6 +32,7 @@ async fn metrics_count_and_name_nobody() {
         "muster_policy_lag_events 0",
         "muster_projection_lag_events{projection=\"store\"} 0",
         "muster_projection_stale_workspaces{projection=\"directory\"} 0",
+        "muster_projection_held_streams{projection=\"mdm\"} 0",
         "muster_log_events_total 7",
         "muster_log_read_only 0",
     ] {

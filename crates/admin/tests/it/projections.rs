@@ -16,7 +16,7 @@ async fn projections_are_shown_rebuilt_and_verified() {
     assert_eq!(all.iter().map(|it| &it["id"]).collect::<Vec<_>>(), names);
     let store = &all[4];
     assert_eq!((&store["lag"], &store["stale"]), (&json!(0), &json!(false)));
-    let reached = json!([{ "workspace": "acme", "position": 7, "head": 7 }]);
+    let reached = json!([{ "workspace": "acme", "position": 7, "head": 7, "held": 0 }]);
     assert_eq!(store["workspaces"], reached);
 
     let rebuilt = world.post("/projections/rebuild", json!({ "projection": "store" })).await;
@@ -28,6 +28,15 @@ async fn projections_are_shown_rebuilt_and_verified() {
 
     let verified = world.post("/projections/verify", json!({})).await.is(200);
     assert_eq!((&verified["sound"], &verified["differences"]), (&json!(true), &json!([])));
+    let contents = verified["contents"].as_array().unwrap();
+    assert_eq!(contents.len(), names.len());
+    assert_eq!(contents[0]["sha256"].as_str().unwrap().len(), 64);
+    let metrics = world.metrics().await;
+    assert!(metrics.contains("muster_projection_differs{projection=\"store\"} 0\n"), "{metrics}");
+    let builds = world.items("/projections/builds").await;
+    let purposes: Vec<_> = builds.iter().map(|it| it["purpose"].as_str().unwrap()).collect();
+    assert_eq!(purposes, ["verify", "rebuild", "rebuild"]);
+    assert!(builds.iter().all(|it| it["state"] == "done" && it["done"] == it["total"]));
     for verb in ["rebuild", "verify"] {
         let unknown = json!({ "projection": "shop" });
         let detail = world.post(&format!("/projections/{verb}"), unknown).await.refused(400);

@@ -12,7 +12,10 @@ use app::{
     policies::{self, Policy},
 };
 use domain::ids::EntryId;
-use event_log::{Clock, EventLog, ManualClock, SqliteLog};
+use event_log::{
+    Clock, Commit, EventLog, ManualClock, NewEvent, Seal, SqliteLog, StreamAppend, StreamId,
+    WorkspaceId,
+};
 use projections::ReadModels;
 use reactor::service::{BoxFuture, DeviceOrder, Mdm, MdmError, Only, Standing};
 use scim::{
@@ -21,6 +24,7 @@ use scim::{
     schema::{Catalogue, Kind},
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::document::Document;
 
@@ -286,6 +290,25 @@ impl World {
         });
         let request = patch::Request::parse(body, Kind::User, Catalogue::standard()).unwrap();
         self.app.patch_user(caller, id, request, patch::Options::default(), None).await.unwrap();
+    }
+
+    /// Records an event of a user of `acme` that this version cannot read, after so many others.
+    pub(crate) async fn damage(&self, user: Uuid, version: u64) {
+        let event = NewEvent {
+            name: "user.unheard_of".into(),
+            schema_version: 1,
+            payload: b"{}".to_vec(),
+            seal: Seal::Stream,
+        };
+        let (meta, claims, checkpoint) = Default::default();
+        let commit = Commit { meta, events: vec![event], claims, checkpoint };
+        let outcomes = self.log.append(StreamAppend {
+            workspace: WorkspaceId::parse("acme").unwrap(),
+            stream: StreamId::new("user", user),
+            expected_version: version,
+            commits: vec![commit],
+        });
+        assert!(outcomes.await.unwrap()[0].receipt().is_some());
     }
 
     pub(crate) fn days_pass(&self, days: u64) {

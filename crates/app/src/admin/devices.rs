@@ -133,7 +133,8 @@ impl App {
         self.policy(workspace, id).await?;
         // Who enrols a device under it at this very moment is not seen. Such a device keeps an id
         // that names nothing, which harms nobody; a claim on every device would.
-        self.current(NAME, workspace).await?;
+        self.settle(workspace).await?;
+        self.read_models.caught_up(NAME, workspace).await?;
         let devices = self.read_models.devices().under_policy(workspace, id)?;
         if devices > 0 {
             let detail = format!("devices are under that policy ({devices}): change theirs first");

@@ -57,14 +57,16 @@ impl App {
         in_time.map_err(|_| Refusal::Overloaded)
     }
 
-    /// The same, and that a read model shows it.
+    /// The same, and that a read model shows it. What that holds back is shown as it was; the answer
+    /// says so in a header.
     pub(crate) async fn current(
         &self,
         read_model: &str,
         workspace: &WorkspaceId,
     ) -> Result<(), Refusal> {
         self.settle(workspace).await?;
-        Ok(self.read_models.caught_up(read_model, workspace).await?)
+        self.read_models.followed(read_model, workspace).await?;
+        Ok(())
     }
 }
 

@@ -1,10 +1,41 @@
 //! How far the read models are, building them again, and comparing them with the log.
 
-use std::{error::Error, sync::Arc};
+use std::{collections::BTreeMap, error::Error, sync::Arc};
 
-use projections::{ALL, Difference, ReadModels, RebuildError, Status};
+use domain::{
+    Micros,
+    workspace::{Skip, WorkspaceCommand},
+};
+use projections::{
+    ALL, BuildView, Difference, HeldId, HeldStream, NoBuild, Order, ReadModels, RebuildError,
+    Status, Verified,
+};
 
-use crate::{App, Refusal};
+use super::typed;
+use crate::{App, Person, Refusal};
+
+/// The longest reason for skipping an event, in characters.
+const REASON_MAX: usize = 500;
+
+/// What the last comparison of a projection with the log has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// When it was done.
+    pub at: Micros,
+    /// Whether everything was as the log says.
+    pub is_sound: bool,
+}
+
+/// What somebody wants of a build that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// That it waits.
+    Pause,
+    /// That it goes on.
+    Resume,
+    /// That it is taken back.
+    Cancel,
+}
 
 impl App {
     /// How far every projection has come in every workspace.
@@ -12,31 +43,150 @@ impl App {
         self.read_models.status()
     }
 
-    /// Builds one projection, or all, again from the log while reads go on; resolves when the result
-    /// serves. Returns the names of those that were built.
+    /// Builds projections again from the log while reads go on; resolves when the result serves. Whoever
+    /// does not wait leaves it running. Returns the names of those that were built.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] for an unknown name, [`Refusal::State`] while another build runs, and
-    /// when an event cannot be read or does not fit: it says which.
-    pub async fn rebuild(&self, name: Option<String>) -> Result<Vec<&'static str>, Refusal> {
-        let names = named(name.as_deref())?;
-        let build = move |models: &ReadModels| models.rebuild(name.as_deref(), &mut |_| ());
-        self.beside(build).await?;
+    /// [`Refusal::Malformed`] for an unknown name, [`Refusal::NotFound`] for an unknown workspace, and
+    /// [`Refusal::State`] while another build runs, without room on the disk, and when it was cancelled.
+    pub async fn rebuild(&self, order: Order) -> Result<Vec<&'static str>, Refusal> {
+        let names = self.meant(&order)?;
+        let begun = self.read_models.begin(&order).map_err(|error| refusal(&error))?;
+        self.beside(move |_| begun.run(&mut |_| ())).await?;
         Ok(names)
     }
 
-    /// Compares one projection, or all, with what the log says. Returns the names of those that were
-    /// compared, and the first difference in each, if there is one.
+    /// Begins the same, and returns at once.
+    ///
+    /// # Errors
+    /// As for [`App::rebuild`].
+    pub fn start_rebuild(&self, order: &Order) -> Result<BuildView, Refusal> {
+        self.meant(order)?;
+        let begun = self.read_models.begin(order).map_err(|error| refusal(&error))?;
+        let id = begun.id();
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = begun.run(&mut |_| ()) {
+                // Told to whoever looks at the build, too.
+                drop(refusal(&error));
+            }
+        }));
+        self.build(id)
+    }
+
+    /// The build that is under way and the last ones that were, the last one first.
+    pub fn builds(&self) -> Vec<BuildView> {
+        self.read_models.builds()
+    }
+
+    /// A build.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub fn build(&self, id: u64) -> Result<BuildView, Refusal> {
+        let found = self.read_models.builds().into_iter().find(|build| build.id == id);
+        found.ok_or_else(|| Refusal::NotFound("build".into()))
+    }
+
+    /// Pauses, resumes or cancels a build.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], and [`Refusal::State`] once it has ended.
+    pub fn steer_build(&self, id: u64, wish: Wish) -> Result<BuildView, Refusal> {
+        let steered = match wish {
+            Wish::Pause => self.read_models.pause_build(id),
+            Wish::Resume => self.read_models.resume_build(id),
+            Wish::Cancel => self.read_models.cancel_build(id),
+        };
+        steered.map_err(|error| match error {
+            NoBuild::Unknown => Refusal::NotFound("build".into()),
+            NoBuild::Ended => Refusal::State(error.to_string()),
+        })
+    }
+
+    /// Compares projections with what the log says. Returns the names of those that were compared, and
+    /// what was found.
     ///
     /// # Errors
     /// As for [`App::rebuild`].
     pub async fn verify_projections(
         &self,
-        name: Option<String>,
-    ) -> Result<(Vec<&'static str>, Vec<Difference>), Refusal> {
-        let names = named(name.as_deref())?;
-        let compare = move |models: &ReadModels| models.verify(name.as_deref(), &mut |_| ());
-        Ok((names, self.beside(compare).await?))
+        order: Order,
+    ) -> Result<(Vec<&'static str>, Verified), Refusal> {
+        let names = self.meant(&order)?;
+        let is_whole = order.workspace.is_none();
+        let compare = move |models: &ReadModels| models.verify(&order, &mut |_| ());
+        let verified = self.beside(compare).await?;
+        let now = self.now();
+        let mut last = self.verified.lock();
+        for name in &names {
+            let is_sound = verified.differences.iter().all(|it| it.projection != *name);
+            // What was found in one workspace says nothing good of the others.
+            if is_whole || !is_sound {
+                last.insert(*name, Checked { at: now, is_sound });
+            }
+        }
+        drop(last);
+        for Difference { projection, workspace, table, .. } in &verified.differences {
+            tracing::error!(
+                projection, workspace.id = %workspace, table,
+                "a projection does not show what the log says: rebuild it"
+            );
+        }
+        Ok((names, verified))
+    }
+
+    /// When each projection was last compared with the log as a whole, and whether it was as that says; those
+    /// that were not since the start are not there. A rebuild is no comparison.
+    pub fn checked(&self) -> BTreeMap<&'static str, Checked> {
+        self.verified.lock().clone()
+    }
+
+    /// The projections that an order means.
+    fn meant(&self, order: &Order) -> Result<Vec<&'static str>, Refusal> {
+        if let Some(workspace) = &order.workspace
+            && self.log.head(workspace) == 0
+        {
+            return Err(Refusal::NotFound("workspace".into()));
+        }
+        named(order.projection.as_deref())
+    }
+
+    /// What projections hold back, by projection, workspace and position.
+    pub fn held_streams(&self) -> Vec<HeldStream> {
+        self.read_models.held()
+    }
+
+    /// Tries a held stream again. What is left of the hold: nothing, once its events are shown.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], and as for [`App::rebuild`].
+    pub async fn retry_held(&self, id: HeldId) -> Result<Option<HeldStream>, Refusal> {
+        self.beside(move |models| models.retry(&id)).await
+    }
+
+    /// Lets a projection pass over the event that it holds back: for good, in rebuilds too, and on the
+    /// record. What follows in its stream is tried; what is left of the hold is given back.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Malformed`] without a reason, and as for [`App::rebuild`].
+    pub async fn skip_held(
+        &self,
+        person: &Person,
+        id: HeldId,
+        reason: &str,
+    ) -> Result<Option<HeldStream>, Refusal> {
+        let reason = typed("reason", reason, REASON_MAX)?;
+        let held = self.read_models.held().into_iter().find(|held| held.id() == id);
+        let HeldStream { projection, workspace, kind, stream, position, .. } =
+            held.ok_or_else(|| Refusal::NotFound("hold".into()))?;
+        let skip = Skip { projection: projection.into(), kind, stream, position };
+        let command = WorkspaceCommand::SkipEvent { skip, reason };
+        self.on_workspace(&workspace, command, person.meta()).await?;
+        match self.retry_held(id).await {
+            // The projector has seen to it already.
+            Err(Refusal::NotFound(_)) => Ok(None),
+            tried => tried,
+        }
     }
 
     /// Runs something that blocks on a thread that may.
@@ -67,6 +217,9 @@ fn named(name: Option<&str>) -> Result<Vec<&'static str>, Refusal> {
 
 /// What an operator is told: where a build stopped, and why.
 fn refusal(error: &RebuildError) -> Refusal {
+    if let RebuildError::Unknown(_) = error {
+        return Refusal::NotFound("hold".into());
+    }
     let mut detail = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -74,7 +227,7 @@ fn refusal(error: &RebuildError) -> Refusal {
         detail.push_str(&cause.to_string());
         source = cause.source();
     }
-    if !matches!(error, RebuildError::Busy) {
+    if !matches!(error, RebuildError::Busy | RebuildError::Cancelled) {
         tracing::error!(error = %detail, "a projection could not be built");
     }
     Refusal::State(detail)

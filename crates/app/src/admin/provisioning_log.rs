@@ -238,7 +238,9 @@ impl App {
         else {
             return Ok(Logged { entry, name: None });
         };
-        let directory = self.directory(workspace).await?;
+        // Of whom is held, the name is shown that they had.
+        self.read_models.followed(projections::directory::NAME, workspace).await?;
+        let directory = self.read_models.directory();
         let name = match resource {
             Resource::User => {
                 let user = directory.user(workspace, &connector, EntryId(subject))?;

@@ -12,6 +12,7 @@ use domain::{
     user::{User, UserEvent},
 };
 use event_log::{Erasure, EventFilter, Meta, Payload, StoredEvent, StreamId, WorkspaceId};
+use projections::RebuildError;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
@@ -138,7 +139,11 @@ impl App {
         let purged = tokio::task::spawn_blocking(move || models.purge()).await;
         // One that was begun meanwhile has lost its files.
         self.pasts.forget();
-        Ok(purged.map_err(|_| Refusal::Stopping)??)
+        match purged {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(RebuildError::File(failure))) => Err(failure.into()),
+            Ok(Err(_)) | Err(_) => Err(Refusal::Stopping),
+        }
     }
 
     /// The erasure of somebody, if they were erased.

@@ -47,7 +47,7 @@ impl App {
         let past = self.past(workspace, position)?;
         let all = async {
             for status in past.read_models.status() {
-                past.read_models.caught_up(status.projection, workspace).await?;
+                past.read_models.followed(status.projection, workspace).await?;
             }
             Ok(())
         };

@@ -12,6 +12,8 @@ struct Reached {
     position: u64,
     /// The last event that a policy itself brought about.
     caused: u64,
+    /// Whether nothing goes on there until a person or a newer version has mended something.
+    stalled: bool,
 }
 
 /// How far policies have come in each workspace.
@@ -33,8 +35,20 @@ impl Progress {
         let mut reached = self.reached.lock();
         let entry = reached.entry(workspace.clone()).or_default();
         entry.position = entry.position.max(position);
+        entry.stalled = false;
         drop(reached);
         self.tick.send_modify(|tick| *tick += 1);
+    }
+
+    /// Policies cannot go on in a workspace, for longer than anybody wants to wait.
+    pub(super) fn stall(&self, workspace: &WorkspaceId) {
+        self.reached.lock().entry(workspace.clone()).or_default().stalled = true;
+        self.tick.send_modify(|tick| *tick += 1);
+    }
+
+    /// Whether policies cannot go on in a workspace.
+    pub(crate) fn is_stalled(&self, workspace: &WorkspaceId) -> bool {
+        self.reached.lock().get(workspace).is_some_and(|reached| reached.stalled)
     }
 
     /// A policy brought about the event at `position`.
@@ -50,13 +64,16 @@ impl Progress {
     }
 
     /// Waits until policies have dealt with everything up to `head`, and with what they themselves
-    /// brought about on the way.
+    /// brought about on the way; or until they cannot go on.
     pub(crate) async fn settled(&self, workspace: &WorkspaceId, head: u64) {
         let mut ticks = self.tick.subscribe();
         let mut goal = head;
         loop {
-            let Reached { position, caused } =
+            let Reached { position, caused, stalled } =
                 self.reached.lock().get(workspace).copied().unwrap_or_default();
+            if stalled {
+                return;
+            }
             if position >= goal {
                 if caused <= position {
                     return;

@@ -189,7 +189,7 @@ impl InWorkspace {
 }
 
 /// Text as it may stand in a path or a query.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 

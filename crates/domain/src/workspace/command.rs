@@ -3,7 +3,7 @@
 use smol_str::SmolStr;
 
 use super::{
-    ApiAccess, ConnectorState, Extension, Idp, MdmSetting, People, Plan, Saml, SeenAttribute,
+    ApiAccess, ConnectorState, Extension, Idp, MdmSetting, People, Plan, Saml, SeenAttribute, Skip,
     Suspended, WorkspaceEvent,
 };
 
@@ -174,6 +174,13 @@ pub enum WorkspaceCommand {
     },
     /// Send what is owed again.
     ResumeDeliveries,
+    /// Let a read model pass over an event that it cannot apply.
+    SkipEvent {
+        /// Which event, and by which read model.
+        skip: Skip,
+        /// Why.
+        reason: String,
+    },
     /// Say how long the provisioning log is kept.
     KeepProvisioningLog {
         /// How many days: 1 to [`super::LOG_DAYS_MAX`].

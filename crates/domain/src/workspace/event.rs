@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{Extension, Idp, MdmSetting, Paused, People, Plan, SeenAttribute, Suspended};
+use super::{Extension, Idp, MdmSetting, Paused, People, Plan, SeenAttribute, Skip, Suspended};
 use crate::{
     Micros,
     admin_role::AdminRole,
@@ -163,6 +163,16 @@ pub enum WorkspaceEvent {
         /// Of requests before then; null: of none.
         until: Option<Micros>,
     },
+    /// A person has let a read model pass over an event that it could not apply. Others apply it, and
+    /// the event stays what it is.
+    #[serde(rename = "workspace.event_skipped")]
+    EventSkipped {
+        /// Which event, and by which read model.
+        #[serde(flatten)]
+        skip: Skip,
+        /// Why, in words that name nobody: this is not sealed.
+        reason: String,
+    },
     /// A connector has one more token.
     #[serde(rename = "workspace.token_issued")]
     TokenIssued {
@@ -286,6 +296,7 @@ impl WorkspaceEvent {
             | Self::ApiAccessGranted { .. }
             | Self::ApiAccessRevoked { .. }
             | Self::ProvisioningLogKept { .. }
+            | Self::EventSkipped { .. }
             | Self::DeliveriesSuspended { .. }
             | Self::DeliveriesResumed {} => None,
         }

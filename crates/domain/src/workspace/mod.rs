@@ -13,10 +13,14 @@ mod mdm_service;
 mod provisioning_log;
 mod removal;
 mod seen;
+mod skip;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -31,6 +35,7 @@ pub use mdm_service::{MdmService, MdmSetting, OTHER_PLATFORMS};
 pub use provisioning_log::{BODIES_HOURS_MAX, LOG_DAYS, LOG_DAYS_MAX};
 pub use removal::{People, Removed};
 pub use seen::{SEEN_MAX, SeenAttribute, SeenAttributes};
+pub use skip::Skip;
 
 use crate::{
     Claim, Decider, Micros, Stamp,
@@ -93,6 +98,8 @@ pub struct Workspace {
     pub api_accesses: BTreeMap<AccessId, ApiAccess>,
     /// Since when nothing is sent to devices, and why; `None` while deliveries go on.
     pub suspended: Option<Suspension>,
+    /// The events that read models pass over.
+    pub skipped: BTreeSet<Skip>,
 }
 
 impl Workspace {
@@ -177,6 +184,9 @@ impl Decider for Workspace {
                 self.suspended = Some(Suspension { since: stamp.at, because: *because });
             }
             WorkspaceEvent::DeliveriesResumed {} => self.suspended = None,
+            WorkspaceEvent::EventSkipped { skip, .. } => {
+                self.skipped.insert(skip.clone());
+            }
             WorkspaceEvent::ConnectorAdded { .. }
             | WorkspaceEvent::ConnectorPaused { .. }
             | WorkspaceEvent::ConnectorResumed { .. }
@@ -204,6 +214,7 @@ impl Decider for Workspace {
             + self.policies.len() * 64
             + self.mdm_services.len() * 1024
             + self.api_accesses.len() * 64
+            + self.skipped.len() * 96
             + access
             + seen * 96
     }
@@ -298,6 +309,7 @@ impl Workspace {
                 Ok(self.suspend_deliveries(*because))
             }
             WorkspaceCommand::ResumeDeliveries => self.resume_deliveries(),
+            WorkspaceCommand::SkipEvent { skip, reason } => Ok(self.skip(skip, reason)),
             WorkspaceCommand::KeepProvisioningLog { days } => self.keep_provisioning_log(*days),
             WorkspaceCommand::KeepBodies { connector, until, now } => {
                 self.keep_bodies(connector, *until, *now)

@@ -7,8 +7,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    ConnectorState, Idp, NewToken, Paused, People, Plan, SEEN_MAX, Saml, SeenAttribute, Workspace,
-    WorkspaceCommand, WorkspaceEvent,
+    ConnectorState, Idp, NewToken, Paused, People, Plan, SEEN_MAX, Saml, SeenAttribute, Skip,
+    Workspace, WorkspaceCommand, WorkspaceEvent,
 };
 use crate::{
     Attempt, Decider, Es, Stamp,
@@ -290,6 +290,25 @@ fn a_removed_connector_leaves_its_rule_and_its_place() {
     let known = &es.state.removed[&store()];
     assert_eq!((known.portal, known.people, known.position), (Portal::Store, people, 15));
     assert_eq!(known.rule.provisioning, provisioning);
+}
+
+#[test]
+fn an_event_is_skipped_once() {
+    let skip = Skip {
+        projection: "directory".into(),
+        kind: "user".into(),
+        stream: Uuid::from_u128(7),
+        position: 42,
+    };
+    let command = |reason: &str| WorkspaceCommand::SkipEvent {
+        skip: skip.clone(),
+        reason: reason.to_owned(),
+    };
+    let reason = "it is damaged".to_owned();
+    let skipped = WorkspaceEvent::EventSkipped { skip: skip.clone(), reason };
+    assert_eq!(when(enabled(), command("it is damaged")), Ok(vec![skipped.clone()]));
+    let events = enabled().into_iter().chain([skipped]);
+    assert_eq!(when(events.collect::<Vec<_>>(), command("again")), Ok(vec![]));
 }
 
 #[test]

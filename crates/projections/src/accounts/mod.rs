@@ -54,11 +54,13 @@ pub(crate) const ACCOUNTS: Table = Table {
     name: "accounts",
     rows: "SELECT user, standing, account, user_name_fold, email_fold, created, state
            FROM accounts WHERE workspace = ?1 ORDER BY user",
+    forget: "DELETE FROM accounts WHERE workspace = ?1",
 };
 /// See [`ACCOUNTS`].
 pub(crate) const ENTRIES: Table = Table {
     name: "account_entries",
     rows: "SELECT id, user FROM account_entries WHERE workspace = ?1 ORDER BY id",
+    forget: "DELETE FROM account_entries WHERE workspace = ?1",
 };
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use scim::{
     sort::{Sort, SortKey},
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     Directory, GroupRow, UserRow,
@@ -109,6 +110,17 @@ pub enum Row {
     Group(GroupRow),
 }
 
+/// By what a filter names a resource, where the log knows to whom that belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Its SCIM id.
+    Id(Uuid),
+    /// A user's userName, folded.
+    UserName(String),
+    /// A group's displayName, folded.
+    DisplayName(String),
+}
+
 /// Why there is no list.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
@@ -127,6 +139,21 @@ impl From<rusqlite::Error> for ListError {
 }
 
 impl Ask<'_> {
+    /// The names of which every match must have one; `None` where a match may be named otherwise.
+    pub fn names(&self) -> Option<Vec<Named>> {
+        let [kind] = self.kinds else { return None };
+        let Source::Keys(keys) = plan::plan(self.filter, *kind, self.catalogue).source else {
+            return None;
+        };
+        let name = |key| match key {
+            plan::Key::Id(id) => Some(Named::Id(id)),
+            plan::Key::UserName(name) if *kind == Kind::User => Some(Named::UserName(name)),
+            plan::Key::DisplayName(name) if *kind == Kind::Group => Some(Named::DisplayName(name)),
+            _ => None,
+        };
+        keys.into_iter().map(name).collect()
+    }
+
     /// Whether an answer may take long: a thread that others wait for should not look for it.
     pub fn is_long(&self) -> bool {
         self.kinds.iter().any(|kind| {

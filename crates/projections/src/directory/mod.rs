@@ -29,13 +29,13 @@ mod search;
 mod stream;
 mod users;
 
-use domain::Event;
+use domain::{Decider, Event, group::Group, user::User};
 use rusqlite::Transaction;
 
 pub use audience::Audience;
 pub use effective::EffectiveGroup;
 pub use groups::GroupRow;
-pub use list::{Ask, EXAMINED_MAX, ListError, Listed, Position, Row, SORTED_MAX, Start};
+pub use list::{Ask, EXAMINED_MAX, ListError, Listed, Named, Position, Row, SORTED_MAX, Start};
 pub use members::MemberRow;
 pub use users::{GroupRefRow, UserRow};
 
@@ -71,6 +71,10 @@ impl Projection for DirectoryProjection {
                 false
             }
         }
+    }
+
+    fn follows(&self, kind: &str) -> bool {
+        [User::KIND, Group::KIND].contains(&kind)
     }
 
     fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {

@@ -146,6 +146,7 @@ pub(super) const TABLES: &[Table] = &[
         name: "connectors",
         rows: "SELECT name, entries_made, groups_made, entries, groups, pending
                FROM connectors WHERE workspace = ?1 ORDER BY name",
+        forget: "DELETE FROM connectors WHERE workspace = ?1",
     },
     Table {
         name: "entries",
@@ -155,18 +156,24 @@ pub(super) const TABLES: &[Table] = &[
                FROM connectors c JOIN entries e
                  ON e.no BETWEEN c.no << 32 AND ((c.no + 1) << 32) - 1
                WHERE c.workspace = ?1 ORDER BY c.name, e.no",
+        forget: "DELETE FROM entries
+                 WHERE connector IN (SELECT no FROM connectors WHERE workspace = ?1)",
     },
     Table {
         name: "emails",
         rows: "SELECT c.name, m.fold, m.no & 4294967295
                FROM connectors c JOIN emails m ON m.connector = c.no
                WHERE c.workspace = ?1 ORDER BY c.name, m.fold, m.no",
+        forget: "DELETE FROM emails
+                 WHERE connector IN (SELECT no FROM connectors WHERE workspace = ?1)",
     },
     Table {
         name: "blocks",
         rows: "SELECT c.name, b.kind, b.block, b.rows, b.active, b.inactive
                FROM connectors c JOIN blocks b ON b.connector = c.no
                WHERE c.workspace = ?1 ORDER BY c.name, b.kind, b.block",
+        forget: "DELETE FROM blocks
+                 WHERE connector IN (SELECT no FROM connectors WHERE workspace = ?1)",
     },
     Table {
         name: "groups",
@@ -175,6 +182,7 @@ pub(super) const TABLES: &[Table] = &[
                FROM connectors c JOIN groups g
                  ON g.no BETWEEN c.no << 32 AND ((c.no + 1) << 32) - 1
                WHERE c.workspace = ?1 ORDER BY c.name, g.no",
+        forget: "DELETE FROM groups WHERE workspace = ?1",
     },
     Table {
         name: "members",
@@ -182,6 +190,8 @@ pub(super) const TABLES: &[Table] = &[
                FROM connectors c JOIN members m
                  ON m.group_no BETWEEN c.no << 32 AND ((c.no + 1) << 32) - 1
                WHERE c.workspace = ?1 ORDER BY c.name, m.group_no, m.member",
+        forget: "DELETE FROM members
+                 WHERE group_no IN (SELECT no FROM groups WHERE workspace = ?1)",
     },
     Table {
         name: "pending",
@@ -189,5 +199,7 @@ pub(super) const TABLES: &[Table] = &[
                FROM connectors c JOIN pending p
                  ON p.group_no BETWEEN c.no << 32 AND ((c.no + 1) << 32) - 1
                WHERE c.workspace = ?1 ORDER BY c.name, p.group_no, p.at",
+        forget: "DELETE FROM pending
+                 WHERE group_no IN (SELECT no FROM groups WHERE workspace = ?1)",
     },
 ];

@@ -61,6 +61,26 @@ fn user_row(row: &Row<'_>) -> rusqlite::Result<UserRow> {
 }
 
 impl Directory<'_> {
+    /// The SCIM id under which a connector knows a person.
+    ///
+    /// # Errors
+    /// When the read model cannot be read.
+    pub fn entry_of(
+        self,
+        workspace: &WorkspaceId,
+        connector: &ConnectorName,
+        user: UserId,
+    ) -> Result<Option<EntryId>, Failure> {
+        let reader = self.reader()?;
+        let tx = reader.snapshot()?;
+        let Some(connector) = connectors::find(&tx, workspace, connector)? else { return Ok(None) };
+        let found = tx
+            .prepare_cached("SELECT id FROM entries WHERE connector = ?1 AND user = ?2")?
+            .query_row(params![connector.no, user.0.as_bytes()], |row| uuid(row, 0))
+            .optional()?;
+        Ok(found.map(EntryId))
+    }
+
     /// A user by their SCIM id.
     ///
     /// # Errors

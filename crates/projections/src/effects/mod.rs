@@ -18,7 +18,7 @@ mod queues;
 #[cfg(test)]
 mod tests;
 
-use domain::Event;
+use domain::{Decider, Event, device::Device, user::User, workspace::Workspace};
 use rusqlite::Transaction;
 
 pub use actions::ActionRow;
@@ -143,33 +143,43 @@ const TABLES: &[Table] = &[
     Table {
         name: "connectors",
         rows: "SELECT name, portal FROM connectors WHERE workspace = ?1 ORDER BY name",
+        forget: "DELETE FROM connectors WHERE workspace = ?1",
     },
     Table {
         name: "offboardings",
         rows: "SELECT position, id, user, portal, connector, rule, policy, state, started, ended,
                       planned, hold, held_position, held_at, because, braked, cancelled
                FROM offboardings WHERE workspace = ?1 ORDER BY position",
+        forget: "DELETE FROM offboardings WHERE workspace = ?1",
     },
     Table {
         name: "holds",
         rows: "SELECT position, id, connector, because, opened, braked, held
                FROM holds WHERE workspace = ?1 ORDER BY position",
+        forget: "DELETE FROM holds WHERE workspace = ?1",
     },
     Table {
         name: "devices",
         rows: "SELECT id, platform FROM devices WHERE workspace = ?1 ORDER BY id",
+        forget: "DELETE FROM devices WHERE workspace = ?1",
     },
     Table {
         name: "actions",
         rows: "SELECT position, id, device, platform, offboarding, user, kind, state, open, turn,
                       due, received, attempts, requested, reason, correlation
                FROM actions WHERE workspace = ?1 ORDER BY position",
+        forget: "DELETE FROM actions WHERE workspace = ?1",
     },
-    Table { name: "suspended", rows: "SELECT since FROM suspended WHERE workspace = ?1" },
+    Table {
+        name: "suspended",
+        rows: "SELECT since FROM suspended WHERE workspace = ?1",
+        forget: "DELETE FROM suspended WHERE workspace = ?1",
+    },
     Table {
         name: "counts",
         rows: "SELECT platform, state, actions FROM counts WHERE workspace = ?1
                ORDER BY platform, state",
+        forget: "DELETE FROM counts WHERE workspace = ?1",
     },
 ];
 
@@ -196,6 +206,10 @@ impl Projection for EffectsProjection {
             Event::Device(_) | Event::Workspace(_) => true,
             Event::Group(_) | Event::Publication(_) | Event::Segments(_) => false,
         }
+    }
+
+    fn follows(&self, kind: &str) -> bool {
+        [User::KIND, Device::KIND, Workspace::KIND].contains(&kind)
     }
 
     fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {

@@ -86,6 +86,7 @@ fn an_offboarding_is_followed_to_its_end() {
             3	00000000-0000-0000-0000-000000000046	mdm	"owner"	1767225600003000	0	1
             [acme devices]
             [acme actions]
+            [acme suspended]
             [acme counts]
         "#]],
     );
@@ -120,6 +121,7 @@ fn an_offboarding_is_followed_to_its_end() {
             [acme devices]
             [acme actions]
             5	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005		00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	confirmed	0	0	\N	0	1	1767225600005000	\N	request-5
+            [acme suspended]
             [acme counts]
             	confirmed	1
             	requested	0
@@ -149,6 +151,7 @@ fn an_action_says_how_far_it_has_come() {
             [acme actions]
             1	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005		00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"remove"}	failed	1	1	1767225660000000	0	1	1767225600001000	busy	request-1
             4	00000000-0000-0000-0000-00000000000c	00000000-0000-0000-0000-000000000006		00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	acknowledged	1	1	\N	1	1	1767225600004000	\N	request-4
+            [acme suspended]
             [acme counts]
             	acknowledged	1
             	failed	1
@@ -169,6 +172,7 @@ fn an_action_says_how_far_it_has_come() {
             [acme actions]
             1	00000000-0000-0000-0000-00000000000b	00000000-0000-0000-0000-000000000005		00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"remove"}	parked	1	1	\N	0	1	1767225600001000	gone	request-1
             4	00000000-0000-0000-0000-00000000000c	00000000-0000-0000-0000-000000000006		00000000-0000-0000-0000-000000000046	00000000-0000-0000-0000-000000000001	{"action":"unassign"}	cancelled	0	0	\N	1	1	1767225600004000	\N	request-4
+            [acme suspended]
             [acme counts]
             	acknowledged	0
             	cancelled	1
@@ -294,6 +298,7 @@ fn what_is_held_together_is_decided_one_by_one() {
             5	00000000-0000-0000-0000-000000000047	mdm	{"brake":{"people":1,"of":7,"window_minutes":60}}	1767225600005000	1	1
             [acme devices]
             [acme actions]
+            [acme suspended]
             [acme counts]
         "#]],
     );

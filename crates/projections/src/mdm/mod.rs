@@ -11,7 +11,7 @@ mod devices;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use domain::{Event, portal::Portal};
+use domain::{Decider, Event, device::Device, portal::Portal, user::User, workspace::Workspace};
 use rusqlite::Transaction;
 
 pub use devices::{DeviceRow, Devices, PolicyRow};
@@ -60,10 +60,12 @@ const DEVICES: Table = Table {
     name: "devices",
     rows: "SELECT id, serial_fold, name_fold, state, user, policy, device
            FROM devices WHERE workspace = ?1 ORDER BY id",
+    forget: "DELETE FROM devices WHERE workspace = ?1",
 };
 const POLICIES: Table = Table {
     name: "policies",
     rows: "SELECT id, name FROM policies WHERE workspace = ?1 ORDER BY id",
+    forget: "DELETE FROM policies WHERE workspace = ?1",
 };
 
 impl Projection for Mdm {
@@ -88,6 +90,14 @@ impl Projection for Mdm {
             Event::User(_) | Event::Device(_) | Event::Workspace(_) => true,
             Event::Group(_) | Event::Publication(_) | Event::Segments(_) => false,
         }
+    }
+
+    fn follows(&self, kind: &str) -> bool {
+        [User::KIND, Device::KIND, Workspace::KIND].contains(&kind)
+    }
+
+    fn streams_are_apart(&self) -> bool {
+        true
     }
 
     fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {

@@ -12,7 +12,7 @@ use scim::resource::Changes;
 use serde_json::{Value, json};
 
 use crate::{
-    ALL, ReadModels,
+    ALL, Order, ReadModels, RebuildError,
     testing::{Story, append, connector, id, log, resource, workspace},
 };
 
@@ -123,4 +123,32 @@ proptest! {
         models.purge().unwrap();
         prop_assert!(!holds(&read), "a rebuild has left something");
     }
+}
+
+#[test]
+fn what_is_half_built_is_taken_back_and_waited_for_by_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = dir.path().join("read");
+    let log = log(dir.path());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut story = Story::new();
+    story.user(1, added(1, person("other", 1)));
+    runtime.block_on(append(&*log, &story.events));
+    let models = ReadModels::open(&read, log.clone()).unwrap();
+    for projection in ALL {
+        runtime.block_on(models.caught_up(projection.name(), &workspace())).unwrap();
+    }
+    // The files were built at the start, and reads went on before the last of these builds had ended.
+    models.wait_for_builds();
+    let begun = models.begin(&Order::default()).unwrap();
+    models.pause_build(begun.id()).unwrap();
+    // As a build leaves it that was killed, and that nobody has taken up again.
+    fs::write(read.join("directory.v1.g7.db"), NEEDLE).unwrap();
+    std::thread::scope(|scope| {
+        let build = scope.spawn(|| begun.run(&mut |_| {}));
+        models.purge().unwrap();
+        assert!(matches!(build.join().unwrap(), Err(RebuildError::Cancelled)));
+    });
+    assert!(!holds(&read));
+    models.rebuild(None, &mut |_| {}).unwrap();
 }

@@ -22,7 +22,7 @@ pub(crate) fn added(number: u128) -> UserEvent {
     }
 }
 
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
@@ -66,7 +66,7 @@ fn what_was_applied_is_found_again() {
 }
 
 #[test]
-fn an_event_that_cannot_be_read_stops_its_workspace_and_no_other() {
+fn an_event_that_cannot_be_read_is_held_with_its_stream_and_everything_else_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path());
     let models = ReadModels::open(&dir.path().join("read"), log.clone()).unwrap();
@@ -89,9 +89,10 @@ fn an_event_that_cannot_be_read_stops_its_workspace_and_no_other() {
         let stale = models.caught_up(NAME, &workspace()).await.unwrap_err();
         assert_eq!(stale.position, 1);
         assert!(stale.reason.contains("position 2 cannot be decoded"), "{stale}");
-        // What was sound before is still served.
+        // What is sound is shown, before it and after it.
         let okta = connector("okta");
-        assert_eq!(models.directory().people_of(&workspace(), &okta).unwrap(), 1);
+        assert_eq!(models.directory().people_of(&workspace(), &okta).unwrap(), 2);
+        assert_eq!(models.position(NAME, &workspace()), 3);
     });
 }
 
@@ -136,7 +137,7 @@ fn closing_leaves_nobody_behind() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(dir.path());
     let models = ReadModels::open(&dir.path().join("read"), log).unwrap();
-    let projector = Arc::downgrade(&models.projector);
+    let projector = Arc::downgrade(&models.shop);
     drop(models);
     assert!(projector.upgrade().is_none());
 }

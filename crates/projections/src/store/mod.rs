@@ -12,7 +12,7 @@ mod publications;
 #[cfg(test)]
 mod tests;
 
-use domain::{Event, portal::Portal};
+use domain::{Decider, Event, portal::Portal, publication::Publication, user::User};
 use rusqlite::Transaction;
 
 pub use publications::{PublicationRow, Publications};
@@ -62,11 +62,13 @@ const PUBLICATIONS: Table = Table {
     name: "publications",
     rows: "SELECT id, name, name_fold, everybody, groups, created
            FROM publications WHERE workspace = ?1 ORDER BY id",
+    forget: "DELETE FROM publications WHERE workspace = ?1",
 };
 const LINES: Table = Table {
     name: "publication_lines",
     rows: "SELECT fold, publication, line, names
            FROM publication_lines WHERE workspace = ?1 ORDER BY fold, publication, line",
+    forget: "DELETE FROM publication_lines WHERE workspace = ?1",
 };
 
 impl Projection for Store {
@@ -91,6 +93,14 @@ impl Projection for Store {
             Event::User(_) | Event::Publication(_) => true,
             Event::Workspace(_) | Event::Group(_) | Event::Device(_) | Event::Segments(_) => false,
         }
+    }
+
+    fn follows(&self, kind: &str) -> bool {
+        [User::KIND, Publication::KIND].contains(&kind)
+    }
+
+    fn streams_are_apart(&self) -> bool {
+        true
     }
 
     fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {

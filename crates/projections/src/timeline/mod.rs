@@ -16,7 +16,7 @@ mod queries;
 #[cfg(test)]
 mod tests;
 
-use domain::Event;
+use domain::{Decider, Event, device::Device, group::Group};
 use rusqlite::Transaction;
 
 pub use queries::Timelines;
@@ -70,18 +70,22 @@ const TABLES: &[Table] = &[
         name: "mentions",
         rows: "SELECT subject, position, grp, came FROM mentions WHERE workspace = ?1
                ORDER BY subject, position",
+        forget: "DELETE FROM mentions WHERE workspace = ?1",
     },
     Table {
         name: "deleted",
         rows: "SELECT grp, position FROM deleted WHERE workspace = ?1 ORDER BY grp",
+        forget: "DELETE FROM deleted WHERE workspace = ?1",
     },
     Table {
         name: "holders",
         rows: "SELECT device, user FROM holders WHERE workspace = ?1 ORDER BY device",
+        forget: "DELETE FROM holders WHERE workspace = ?1",
     },
     Table {
         name: "actions",
         rows: "SELECT id, user FROM actions WHERE workspace = ?1 ORDER BY id",
+        forget: "DELETE FROM actions WHERE workspace = ?1",
     },
 ];
 
@@ -109,6 +113,14 @@ impl Projection for Timeline {
                 false
             }
         }
+    }
+
+    fn follows(&self, kind: &str) -> bool {
+        [Group::KIND, Device::KIND].contains(&kind)
+    }
+
+    fn streams_are_apart(&self) -> bool {
+        true
     }
 
     fn apply(&self, tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {

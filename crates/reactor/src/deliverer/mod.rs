@@ -145,11 +145,14 @@ impl Deliverer {
     /// Begins what is due and has room in its lane; tells when there will be more, unless by then
     /// something under way has ended or the log has grown.
     async fn start<'d>(&'d self, running: &mut Running<'d>) -> Result<Option<Micros>, Refusal> {
-        self.catch_up().await;
+        let is_known = self.catch_up().await;
         let mut wake = Wake::default();
         self.start_reported(running, &mut wake).await?;
         let effects = self.app.read_models().effects();
         let (now, queues) = (self.app.now(), effects.queues()?);
+        if !is_known {
+            wake.at(now + ASK_SECONDS * SECOND);
+        }
         for queue in effects.queues_taken()? {
             if self.is_suspended(&queue.workspace).await {
                 continue;
@@ -190,17 +193,25 @@ impl Deliverer {
         }
     }
 
-    /// Waits until the read model shows what the log has.
-    async fn catch_up(&self) {
+    /// Waits until the read model shows what the log has. Returns whether it will without being asked
+    /// again: not while it is being built.
+    async fn catch_up(&self) -> bool {
+        let mut is_known = true;
         for (workspace, head) in self.app.log().heads() {
             let seen = self.seen.lock().insert(workspace.clone(), head);
             if seen != Some(head)
                 && let Err(error) = self.app.read_models().caught_up(EFFECTS, &workspace).await
             {
+                if error.building.is_some() {
+                    self.seen.lock().remove(&workspace);
+                    is_known = false;
+                    continue;
+                }
                 // One workspace whose read model has stopped holds up no other.
                 tracing::error!(workspace.id = %workspace, %error, "what is owed is not known");
             }
         }
+        is_known
     }
 
     async fn start_sending<'d>(

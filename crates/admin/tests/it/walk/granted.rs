@@ -12,6 +12,7 @@ use event_log::{
     Meta, WorkspaceId,
     journal::{Action, Resource},
 };
+use projections::Order as Build;
 use serde_json::json;
 
 use super::{NOBODY, WS};
@@ -502,9 +503,48 @@ async fn projections(world: &World) {
     for what in ["rebuild", "verify"] {
         let path = format!("/projections/{what}");
         world.post(&path, json!({ "projection": "store" })).await.is(200);
-        world.post(&path, json!({ "projection": null })).await.is(200);
+        world.post(&path, json!({ "projection": null, "workspace": "acme" })).await.is(200);
+        world.post(&path, json!({ "workspace": "nobody" })).await.refused(404);
     }
+    let begun = world.post("/projections/rebuild", json!({ "wait": false })).await.is(202);
+    let build = format!("/projections/builds/{}", begun["build"]["id"].as_str().unwrap());
+    world.app.read_models().wait_for_builds();
+    world.get(&build).await.is(200);
+    world.get("/projections/builds?limit=1").await.is(200);
+    world.get("/projections/builds/99").await.refused(404);
+    for wish in ["pause", "resume", "cancel"] {
+        world.call(Method::POST, &format!("{build}/{wish}"), None).await.refused(409);
+        world
+            .call(Method::POST, &format!("/projections/builds/99/{wish}"), None)
+            .await
+            .refused(404);
+    }
+    let names = Build { projection: Some("store".to_owned()), workspace: None };
+    let begun = world.app.read_models().begin(&names).unwrap();
+    for wish in ["pause", "resume", "cancel"] {
+        let path = format!("/projections/builds/{}/{wish}", begun.id());
+        world.call(Method::POST, &path, None).await.is(200);
+        world.post("/projections/rebuild", json!({})).await.refused(409);
+        world.post("/projections/verify", json!({})).await.refused(409);
+    }
+    begun.run(&mut |_| ()).unwrap_err();
     world.get("/openapi.json").await.is(200);
+    projection_holds(world).await;
+}
+
+async fn projection_holds(world: &World) {
+    world.damage(uuid::Uuid::from_u128(0xbad), 0).await;
+    world.get(&format!("{WS}/employees")).await.is(200);
+    let holds = world.items("/projections/holds?q=STORE&limit=1").await;
+    let hold = format!("/projections/holds/{}", holds[0]["id"].as_str().unwrap());
+    world.call(Method::POST, &format!("{hold}/retry"), None).await.is(200);
+    for hold in world.items("/projections/holds").await {
+        let hold = format!("/projections/holds/{}", hold["id"].as_str().unwrap());
+        let reason = json!({ "reason": "it was made up" });
+        world.post(&format!("{hold}/skip"), reason.clone()).await.is(200);
+        world.post(&format!("{hold}/skip"), reason).await.refused(404);
+        world.call(Method::POST, &format!("{hold}/retry"), None).await.refused(404);
+    }
 }
 
 pub(super) async fn removals(world: &World) {

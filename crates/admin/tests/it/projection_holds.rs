@@ -1,0 +1,112 @@
+//! An event that cannot be applied: what everybody is told, and how it ends.
+
+use std::sync::Arc;
+
+use actix_web::{http::Method, test::TestRequest};
+use app::{Caller, Refusal};
+use domain::ids::EntryId;
+use scim::{query::Query, schema::Kind};
+use serde_json::json;
+
+use crate::world::World;
+
+/// Ada and Ben; the second event of Ada cannot be read.
+async fn scene() -> (World, Caller, [EntryId; 2]) {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "nothing" })).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let ben = world.provision(&caller, "ben@acme.example").await.id;
+    world.damage(ada.0, 1).await;
+    for name in ["directory", "dashboard", "store", "mdm", "effects"] {
+        let held = world.app.read_models().followed(name, &caller.workspace).await.unwrap();
+        assert_eq!(held.len(), 1, "{name}");
+    }
+    (world, caller, [ada, ben])
+}
+
+/// How many are found; none where that is not told.
+async fn found(world: &World, caller: &Caller, filter: &str) -> Option<u64> {
+    let filter = Some(filter).filter(|it| !it.is_empty());
+    let query = Query::from_parameters(|name| filter.filter(|_| name == "filter")).unwrap();
+    match world.app.list(caller, &[Kind::User], Arc::new(query), false).await {
+        Ok(list) => list.total,
+        Err(Refusal::Stale(_)) => None,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[actix_web::test]
+async fn a_held_user_is_not_lied_about_and_others_are_as_ever() {
+    let (world, caller, [ada, ben]) = scene().await;
+    let stale = world.app.user(&caller, ada).await.unwrap_err();
+    assert_eq!((stale.status(), stale.retry_after()), (503, Some(30)));
+    assert_eq!(world.app.user(&caller, ben).await.unwrap().id, ben);
+    let nobody = world.app.user(&caller, EntryId(uuid::Uuid::from_u128(9))).await.unwrap_err();
+    assert_eq!(nobody.status(), 404);
+
+    let by_name = |name: &str| format!("userName eq \"{name}@acme.example\"");
+    assert_eq!(found(&world, &caller, &by_name("ben")).await, Some(1));
+    assert_eq!(found(&world, &caller, &by_name("zoe")).await, Some(0));
+    assert_eq!(found(&world, &caller, &by_name("ada")).await, None);
+    assert_eq!(found(&world, &caller, &format!("id eq \"{}\"", ada.0)).await, None);
+    // Whether it is among these, nobody knows.
+    assert_eq!(found(&world, &caller, "active eq true").await, None);
+    assert_eq!(found(&world, &caller, "").await, None);
+    // What is certain goes on.
+    world.set_active(&caller, ben, false).await;
+    let zoe = world.provision(&caller, "zoe@acme.example").await.id;
+    assert_eq!(world.app.user(&caller, zoe).await.unwrap().id, zoe);
+}
+
+#[actix_web::test]
+async fn what_is_held_is_said_wherever_it_matters() {
+    let (world, _, [ada, _]) = scene().await;
+    let list = world.get("/workspaces/acme/employees?account=any").await;
+    let stale = list.headers.get("muster-stale").unwrap().to_str().unwrap();
+    // Policies stand there too, if they had not dealt with Ada before.
+    assert!(stale.starts_with("directory, dashboard, store, mdm, effects"), "{stale}");
+    assert_eq!(list.is(200)["items"].as_array().unwrap().len(), 2);
+
+    let all = world.items("/projections").await;
+    let store = all.iter().find(|it| it["id"] == "store").unwrap();
+    assert_eq!(
+        (&store["stale"], &store["held"], &store["lag"]),
+        (&json!(true), &json!(1), &json!(0))
+    );
+    let hold = &store["holds"][0];
+    assert_eq!(hold["id"], json!(format!("store.acme.user.{}", ada.0)));
+    assert_eq!(*hold, world.items("/projections/holds?q=store").await[0]);
+    assert!(hold["reason"].as_str().unwrap().contains("cannot be decoded"), "{hold}");
+    let ask = |path| world.send(TestRequest::get().uri(path));
+    let ready = ask("/readyz").await.is(200);
+    let warnings = ready["warnings"].as_array().unwrap();
+    assert!(warnings.contains(&json!("the projection store holds back 1 stream(s)")), "{ready}");
+    let metrics = ask("/metrics").await.text;
+    assert!(metrics.contains("muster_projection_held_streams{projection=\"store\"} 1\n"));
+}
+
+#[actix_web::test]
+async fn a_person_skips_it_with_a_reason_that_stays_in_the_record() {
+    let (world, caller, [ada, _]) = scene().await;
+    let hold = format!("/projections/holds/directory.acme.user.{}", ada.0);
+    let tried = world.call(Method::POST, &format!("{hold}/retry"), None).await.is(200);
+    assert_eq!(tried["released"], json!(false));
+    assert!(tried["hold"]["attempts"].as_u64().unwrap() >= 2);
+    let blank = world.post(&format!("{hold}/skip"), json!({ "reason": " " })).await.refused(400);
+    assert!(blank.starts_with("reason: "), "{blank}");
+
+    let reason = json!({ "reason": "a trial of a version that was withdrawn" });
+    let skipped = world.post(&format!("{hold}/skip"), reason).await.is(200);
+    assert_eq!(skipped, json!({ "released": true, "hold": null }));
+    assert_eq!(world.app.user(&caller, ada).await.unwrap().id, ada);
+    let events = world.items("/workspaces/acme/events?type=workspace.event_skipped").await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["actor"], json!("person:owner"));
+    assert_eq!(events[0]["data"]["projection"], json!("directory"));
+    assert_eq!(events[0]["data"]["reason"], json!("a trial of a version that was withdrawn"));
+
+    world.post("/projections/rebuild", json!({ "projection": "directory" })).await.is(200);
+    assert_eq!(world.app.user(&caller, ada).await.unwrap().id, ada);
+    // The others hold it still: each is decided for itself.
+    assert_eq!(world.items("/projections/holds").await.len(), 4);
+}

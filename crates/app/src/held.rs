@@ -1,0 +1,128 @@
+//! What SCIM is answered while the directory holds something back
+//! ([decision 13](../../../docs/decisions/0013-held-events.md)).
+//!
+//! Whatever concerns a held user or group is answered 503: what is known of it is old, and an old answer
+//! would be believed. What certainly does not concern it is answered as ever.
+
+use std::{collections::HashSet, sync::Arc};
+
+use domain::{
+    Claim, Decider,
+    group::Group,
+    ids::{EntryId, UserId},
+    user::User,
+};
+use event_log::{EventLog, WorkspaceId};
+use projections::{
+    HeldStream, Stale,
+    directory::{Ask, Directory, Listed, NAME, Named, Row},
+};
+use scim::schema::Kind;
+use uuid::Uuid;
+
+use crate::{App, Caller, Refusal, write::decide::to_log};
+
+/// The directory as a connector sees it, and what is held back of it.
+pub(crate) struct Shown<'a> {
+    pub(crate) directory: Directory<'a>,
+    held: Arc<[HeldStream]>,
+    /// The SCIM ids that may be of something held: ids of streams, and of the entries that are known.
+    ids: HashSet<Uuid>,
+}
+
+impl App {
+    /// The directory, once it has seen what is in the log.
+    pub(crate) async fn shown(&self, caller: &Caller) -> Result<Shown<'_>, Refusal> {
+        let Caller { workspace, connector, .. } = caller;
+        let held = self.read_models.followed(NAME, workspace).await?;
+        let directory = self.read_models.directory();
+        let mut ids = HashSet::new();
+        for held in &*held {
+            ids.insert(held.stream);
+            if held.kind == User::KIND {
+                let entry = directory.entry_of(workspace, connector, UserId(held.stream))?;
+                ids.extend(entry.map(|entry| entry.0));
+            }
+        }
+        Ok(Shown { directory, held, ids })
+    }
+
+    /// Refuses a list that might lack what is held, or show it as it was.
+    pub(crate) async fn refuse_held(
+        &self,
+        caller: &Caller,
+        shown: &Shown<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<(), Refusal> {
+        let mut kinds = ask.kinds.iter().map(|kind| match kind {
+            Kind::User => User::KIND,
+            Kind::Group => Group::KIND,
+        });
+        let Some(held) = kinds.find_map(|kind| shown.of_kind(kind)) else { return Ok(()) };
+        let Some(names) = ask.names() else { return Err(stale(held)) };
+        for name in names {
+            let claim = match name {
+                Named::Id(id) if shown.ids.contains(&id) => return Err(stale(held)),
+                Named::Id(id) => Claim::alias(EntryId(id)),
+                Named::UserName(name) => Claim::entry(&caller.connector, &name),
+                Named::DisplayName(name) => Claim::group(&caller.connector, &name),
+            };
+            // The log knows who has a name, whatever a read model knows.
+            let holder = self.log.claim_holder(&caller.workspace, &to_log(&claim)).await?;
+            shown.refuse(holder.map(|holder| holder.id))?;
+        }
+        Ok(())
+    }
+}
+
+impl Shown<'_> {
+    /// Something of a kind that is held.
+    fn of_kind(&self, kind: &str) -> Option<&HeldStream> {
+        self.held.iter().find(|held| held.kind == kind)
+    }
+
+    /// Refuses what is about one of these, if it is held.
+    pub(crate) fn refuse(&self, ids: impl IntoIterator<Item = Uuid>) -> Result<(), Refusal> {
+        if self.held.is_empty() || !ids.into_iter().any(|id| self.ids.contains(&id)) {
+            return Ok(());
+        }
+        self.held.first().map_or(Ok(()), |held| Err(stale(held)))
+    }
+
+    /// Refuses to say that somebody is not there while a user is held: it may be they.
+    pub(crate) fn refuse_absence(&self) -> Result<(), Refusal> {
+        self.of_kind(User::KIND).map_or(Ok(()), |held| Err(stale(held)))
+    }
+
+    /// Refuses what was found, if some of it is held, or has a member that is.
+    pub(crate) fn refuse_found(&self, found: &Listed) -> Result<(), Refusal> {
+        for row in &found.rows {
+            match row {
+                Row::User(user) => self.refuse([user.id.0, user.user.0])?,
+                Row::Group(group) => {
+                    let members = group.members.iter().flatten().copied();
+                    self.refuse(members.chain([group.id.0]))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses an entry that is not in the directory, if it is held and was to be added by what is held.
+pub(crate) async fn refuse_missing(
+    log: &dyn EventLog,
+    workspace: &WorkspaceId,
+    shown: &Shown<'_>,
+    entry: EntryId,
+) -> Result<(), Refusal> {
+    if shown.of_kind(User::KIND).is_none() {
+        return Ok(());
+    }
+    let holder = log.claim_holder(workspace, &to_log(&Claim::alias(entry))).await?;
+    shown.refuse(holder.map(|holder| holder.id))
+}
+
+fn stale(held: &HeldStream) -> Refusal {
+    Refusal::Stale(Stale::from(held))
+}

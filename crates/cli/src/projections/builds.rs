@@ -1,0 +1,88 @@
+//! Builds at a running server: begun, watched, paused and taken back.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{items, line};
+use crate::{
+    api::escape,
+    audit::bar,
+    output::{complain, say},
+    remote::Remote,
+};
+
+/// How often is looked how far a build is.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Where to look.
+#[derive(Args)]
+pub(crate) struct Listing {
+    #[command(flatten)]
+    remote: Remote,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which one.
+#[derive(Args)]
+pub(crate) struct One {
+    #[command(flatten)]
+    at: Listing,
+    /// Its number, as `builds` lists it.
+    id: String,
+}
+
+pub(crate) async fn list(listing: &Listing) -> anyhow::Result<ExitCode> {
+    let all = listing.remote.client()?.get("/projections/builds").await?;
+    if listing.json {
+        say(&all.to_string());
+    } else {
+        items(&all["items"]).iter().for_each(line);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn steer(one: &One, wish: &str) -> anyhow::Result<ExitCode> {
+    let path = format!("/projections/builds/{}/{wish}", escape(&one.id));
+    let build = one.at.remote.client()?.post(&path, &json!({})).await?;
+    if one.at.json {
+        say(&build.to_string());
+    } else {
+        line(&build);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Begins a build and shows how far it is until it has ended. Interrupted, it leaves it running.
+pub(crate) async fn run(remote: &Remote, mut body: Value) -> anyhow::Result<Value> {
+    body["wait"] = json!(false);
+    let mut client = remote.client()?;
+    let begun = client.post("/projections/rebuild", &body).await?;
+    let mut build = begun["build"].clone();
+    let id = build["id"].as_str().context("the server did not say which build it has begun")?;
+    let path = format!("/projections/builds/{}", escape(id));
+    let bar = bar("rebuild");
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    while matches!(build["state"].as_str(), Some("running" | "paused")) {
+        bar.set_length(build["total"].as_u64().unwrap_or(0));
+        bar.set_position(build["done"].as_u64().unwrap_or(0));
+        if tokio::time::timeout(LOOK_EVERY, &mut interrupt).await.is_ok() {
+            bar.finish_and_clear();
+            complain(&format!(
+                "the build goes on: `muster projections builds` shows it, `cancel {}` takes it back",
+                path.rsplit('/').next().unwrap_or_default()
+            ));
+            return Ok(json!({ "rebuilt": build["projections"], "build": build }));
+        }
+        build = client.get(&path).await?;
+    }
+    bar.finish_and_clear();
+    let error = build["error"].as_str().map_or_else(String::new, |error| format!(": {error}"));
+    let state = build["state"].as_str().unwrap_or_default();
+    ensure!(state == "done", "the build was not done, it {state}{error}");
+    Ok(json!({ "rebuilt": build["projections"], "build": build }))
+}
