@@ -84,7 +84,9 @@ impl App {
                 if seen.insert(stream.clone())
                     && self.is_first(workspace, &stream, event.version, from).await?
                 {
-                    items.extend(self.changed(workspace, &stream, from, to).await?);
+                    // Whoever has their first event in the range was not there before.
+                    let known = event.version > 1;
+                    items.extend(self.changed(workspace, &stream, known, (from, to)).await?);
                 }
             }
             // Reading does not wait, and others want the thread too.
@@ -114,10 +116,10 @@ impl App {
         &self,
         workspace: &WorkspaceId,
         stream: &StreamId,
-        from: u64,
-        to: u64,
+        known: bool,
+        (from, to): (u64, u64),
     ) -> Result<Option<Changed>, Refusal> {
-        let range = Range { app: self, workspace, stream, from, to };
+        let range = Range { app: self, workspace, stream, known, from, to };
         let changes = match stream.kind.as_str() {
             User::KIND => {
                 range.compare(&self.users, |user| changes::user(user, stream.id), none).await?
@@ -136,6 +138,8 @@ struct Range<'a> {
     app: &'a App,
     workspace: &'a WorkspaceId,
     stream: &'a StreamId,
+    /// Whether it has events before.
+    known: bool,
     from: u64,
     to: u64,
 }
@@ -152,7 +156,11 @@ impl Range<'_> {
     where
         D::Refusal: Into<Refusal>,
     {
-        let mut es = lanes.as_of(self.workspace, self.stream.id, self.from).await?;
+        let mut es = if self.known {
+            lanes.as_of(self.workspace, self.stream.id, self.from).await?
+        } else {
+            Es::default()
+        };
         let (first, before) = (es.state.clone(), view(&es.state));
         let (mut positions, mut last, mut more_at) = (Positions::default(), before.clone(), 0);
         loop {

@@ -41,6 +41,7 @@ async fn busy() -> (Server, Client) {
     let url = format!("{}/scim/v2/{WORKSPACE}/mdm", server.url());
     let mut stranger = Client::new(&url, "mst_stranger").unwrap();
     stranger.get("/Users").await.unwrap().expect(401).unwrap();
+    api.post("/projections/verify", json!({})).await.unwrap().expect(200).unwrap();
     (server, api)
 }
 
