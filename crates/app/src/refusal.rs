@@ -303,7 +303,7 @@ impl From<DeviceRefusal> for Refusal {
             DeviceRefusal::NoDevice => Self::NotFound("device".into()),
             DeviceRefusal::NoAction => Self::NotFound("effect".into()),
             DeviceRefusal::Removed
-            | DeviceRefusal::BeingRemoved
+            | DeviceRefusal::BeingRemoved(_)
             | DeviceRefusal::RemovalOwed(_)
             | DeviceRefusal::RemovalUnderWay(_)
             | DeviceRefusal::Action(_) => Self::State(refusal.to_string()),

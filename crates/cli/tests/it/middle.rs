@@ -107,7 +107,7 @@ async fn a_removal_by_hand_tells_nobody_where_no_wipe_is_owed() {
         scene.remove_device(place).await.expect(204).unwrap();
     }
     scene.go_on_to_the_end().await;
-    assert_eq!(scene.effects().await, ["confirmed", "cancelled"]);
+    assert_eq!(scene.effects().await, ["given_up", "cancelled"]);
     assert_eq!((scene.account().await.as_str(), scene.orders()), ("removed", [1, 1]));
 }
 

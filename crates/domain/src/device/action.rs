@@ -137,27 +137,32 @@ impl Device {
             .map(|(&action, _)| DeviceEvent::ActionCancelled { action, reason: None })
     }
 
+    /// The removal that has not ended yet, if there is one.
+    pub(super) fn removal(&self) -> Option<(&ActionId, &Action)> {
+        let removes = |known: &Action| known.kind == ActionKind::Remove && !known.state.ended();
+        self.actions.iter().find(|(_, known)| removes(known))
+    }
+
     /// Whether an administrator may remove the device: no offboarding has it removed by its service. A
     /// wipe that somebody relies on does not get lost because somebody else tidies up.
     pub(super) fn owes_no_removal(&self) -> Result<(), DeviceRefusal> {
-        let removes = |known: &Action| known.kind == ActionKind::Remove && !known.state.ended();
-        match self.actions.iter().find(|(_, known)| removes(known)) {
+        match self.removal() {
             None => Ok(()),
             Some((&action, known)) if known.unsent() => Err(DeviceRefusal::RemovalOwed(action)),
             Some((&action, _)) => Err(DeviceRefusal::RemovalUnderWay(action)),
         }
     }
 
-    /// What an administrator's removal ends: whatever waits. What the service has goes on to its
-    /// confirmation, which changes nothing any more.
+    /// What an administrator's removal ends: whatever is owed, also what the service has. Its confirmation
+    /// would change nothing any more.
     pub(super) fn end_all(&self) -> impl Iterator<Item = DeviceEvent> {
         self.actions.iter().filter_map(|(&action, known)| match known.state {
+            state if state.ended() => None,
             _ if known.unsent() => Some(DeviceEvent::ActionCancelled { action, reason: None }),
-            ActionState::Failed | ActionState::Parked | ActionState::Requested => {
+            _ => {
                 let reason = "the device was removed by hand".to_owned();
                 Some(DeviceEvent::ActionGivenUp { action, reason })
             }
-            _ => None,
         })
     }
 

@@ -154,6 +154,9 @@ pub enum DeviceRefusal {
     )]
     RemovalUnderWay(ActionId),
     /// Its removal has been sent to the MDM service.
-    #[error("that device is being removed, and nobody can get it any more")]
-    BeingRemoved,
+    #[error(
+        "that device is being removed by effect {0}: it stays with its person until that has ended or was \
+         given up"
+    )]
+    BeingRemoved(ActionId),
 }

@@ -90,8 +90,11 @@ impl Device {
         let Changes { user, policy, external_id } = changes;
         let known = self.managed()?;
         let moved = user.filter(|user| *user != known.user);
-        if moved.is_some() && known.state == DeviceState::Removing {
-            return Err(DeviceRefusal::BeingRemoved);
+        if moved.is_some()
+            && known.state == DeviceState::Removing
+            && let Some((&action, _)) = known.removal()
+        {
+            return Err(DeviceRefusal::BeingRemoved(action));
         }
         let taken_back = moved.map(|user| known.not_for(user)).into_iter().flatten();
         let user = moved.map(|user| match user {

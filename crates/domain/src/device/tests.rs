@@ -159,7 +159,7 @@ fn whoever_gets_a_device_does_not_get_what_the_one_before_was_owed() {
     TestFramework::<Es<Device>>::with(())
         .given(vec![enrolled(), requested, sent(1)])
         .when(Attempt { command: Arc::new(to_bob()), now: 0 })
-        .then_expect_error_message("that device is being removed, and nobody can get it any more");
+        .then_expect_error_message(&super::DeviceRefusal::BeingRemoved(ACTION).to_string());
 }
 
 #[test]
@@ -339,15 +339,18 @@ fn what_the_service_has_taken_can_be_parked_and_what_was_lost_can_turn_out_taken
 }
 
 #[test]
-fn a_removal_by_hand_ends_what_waits() {
+fn a_removal_by_hand_ends_what_is_owed() {
     let removed = DeviceEvent::Removed {};
     let remove = || DeviceCommand::Remove;
     check(after(ActionKind::Unassign, &[]), remove(), [removed.clone(), cancelled()]);
     let reason = "the device was removed by hand".to_owned();
     let ended = DeviceEvent::ActionGivenUp { action: ACTION, reason };
     let lost = after(ActionKind::Unassign, &[sent(1), failed(FailedBecause::Unanswered)]);
-    check(lost, remove(), [removed.clone(), ended]);
-    check(after(ActionKind::Unassign, &[sent(1)]), remove(), [removed]);
+    let under_way = [&[sent(1)][..], &[sent(1), acknowledged()]];
+    let under_way = under_way.map(|then| after(ActionKind::Unassign, then));
+    for given in [lost].into_iter().chain(under_way) {
+        check(given, remove(), [removed.clone(), ended.clone()]);
+    }
 }
 
 #[test]
