@@ -44,6 +44,12 @@ pub enum BackupError {
         /// The number of the key.
         key: u64,
     },
+    /// The keys that are there are of another installation, and would be lost.
+    #[error(
+        "the keys in {} are those of another installation: choose another directory for these",
+        .0.display()
+    )]
+    OtherKeys(PathBuf),
     /// A backup beside what it is of would overwrite it.
     #[error("a backup needs a directory of its own, not the data directory")]
     SamePlace,
@@ -77,6 +83,10 @@ pub fn take(
         if fs::canonicalize(dir)? == home {
             return Err(BackupError::SamePlace);
         }
+    }
+    // Before anything is written: keys that are replaced by others are gone, and all that they sealed.
+    if !backup::keys_belong(&source.data_dir, place.keys_dir(), source.master_key.as_ref())? {
+        return Err(BackupError::OtherKeys(place.keys_dir().to_owned()));
     }
     let log = Copying::open(&source.data_dir, &place.dir)?;
     let all: Vec<_> = log.heads()?.into_iter().map(|(workspace, _)| (workspace, None)).collect();

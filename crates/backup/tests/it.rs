@@ -175,6 +175,20 @@ async fn a_backup_is_not_made_over_what_it_is_of_nor_by_two_at_a_time() {
 }
 
 #[tokio::test]
+async fn keys_of_another_installation_are_not_replaced() {
+    let (ours, theirs) = (Scene::new().await, Scene::new().await);
+    let keys = ours.dir.path().join("keys");
+    let place = |dir: &str| Place { dir: ours.dir.path().join(dir), keys: Some(keys.clone()) };
+    ours.take_into(&place("a")).unwrap();
+    let before = fs::read(keys.join("keys.db")).unwrap();
+    let refused = theirs.take_into(&place("b")).unwrap_err();
+    assert!(matches!(refused, BackupError::OtherKeys(_)), "{refused}");
+    assert_eq!(fs::read(keys.join("keys.db")).unwrap(), before);
+    assert!(!place("b").dir.join("log.db").exists(), "nothing was written");
+    ours.take_into(&place("a")).unwrap();
+}
+
+#[tokio::test]
 async fn whoever_was_erased_after_the_backup_is_erased_again() {
     let scene = Scene::new().await;
     scene.append_sealed(WorkspaceEvent::Renamed { name: "Ada's".into() }, Seal::Own).await;

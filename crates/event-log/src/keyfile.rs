@@ -390,6 +390,20 @@ pub(crate) fn first_missing(
     Ok(None)
 }
 
+/// The secret with which claims are hashed, of a file that is only read; `None` when there is none, or the
+/// master key does not open it.
+pub(crate) fn claims_secret(
+    conn: &Connection,
+    master: Option<&MasterKey>,
+) -> rusqlite::Result<Option<Zeroizing<Vec<u8>>>> {
+    let Some((wrapped, bytes)) = stored_secret(conn, CLAIMS)? else { return Ok(None) };
+    Ok(match master {
+        _ if !wrapped => Some(Zeroizing::new(bytes)),
+        Some(master) => master.unwrap(&secret_name(CLAIMS), &bytes),
+        None => None,
+    })
+}
+
 /// Brings everything from the WAL into the file and empties it, so that no old page stays.
 fn purge(conn: &Connection) -> rusqlite::Result<()> {
     let busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

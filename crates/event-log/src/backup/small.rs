@@ -24,6 +24,29 @@ pub fn keys(from: &Path, into: &Path) -> Result<(), Failure> {
     replace(from, into, "keys.db")
 }
 
+/// Whether the `keys.db` that a directory has is of the same installation as that of another, so that a
+/// copy may take its place. True when it has none.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn keys_belong(
+    from: &Path,
+    into: &Path,
+    master_key: Option<&[u8; 32]>,
+) -> Result<bool, Failure> {
+    let there = into.join("keys.db");
+    if !there.exists() {
+        return Ok(true);
+    }
+    let master = master_key.map(MasterKey::new);
+    let secret = |path: &Path| keyfile::claims_secret(&schema::open_reader(path)?, master.as_ref());
+    let compare = || -> rusqlite::Result<_> {
+        Ok((secret(&from.join("keys.db"))?, secret(&there)?))
+    };
+    let (ours, theirs) = compare().map_err(Failure::storage(DOING))?;
+    Ok(ours.is_some() && ours == theirs)
+}
+
 /// Copies `commands.db` and `journal.db` likewise.
 ///
 /// # Errors
