@@ -8,6 +8,7 @@
 //! - [`take()`]: makes or adds to one, while the installation is in use
 //! - [`Backups`]: the same in the background of a server, in the directory that its operator has named
 //! - [`restore()`]: makes an installation of one, whole or up to an earlier point
+//! - `fit`: whether directories will do
 //! - `claims`: what streams hold, from their events
 //! - [`Manifest`]: what is in a backup
 //!
@@ -16,6 +17,7 @@
 
 mod background;
 mod claims;
+mod fit;
 mod manifest;
 mod place;
 mod restore;
@@ -23,6 +25,7 @@ mod suspend;
 mod take;
 
 pub use background::{Backups, Busy, Run, RunState};
+pub use fit::Misplaced;
 pub use manifest::{Manifest, ManifestError, Part};
 pub use place::Place;
 pub use restore::{Restore, RestoreError, Restored, Until, restore};

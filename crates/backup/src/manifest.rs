@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::place::{read, replace};
 
 /// The name of the file.
-const FILE: &str = "manifest.json";
+pub(crate) const FILE: &str = "manifest.json";
 /// What it calls itself.
 const FORMAT: &str = "muster-backup";
 /// The version that is written.

@@ -9,10 +9,14 @@ use event_log::{Failure, Micros, OpenError, TreeHead, WorkspaceId, ledger};
 use record::{Checkpoint, Notary, NotaryError, Verifier};
 
 use crate::claims::held;
+use crate::fit::{Misplaced, PlaceError, check_restore};
 use crate::place::{Place, copy, make_dir, read, replace, sync_parent};
 use crate::suspend::{self, SuspendError};
 use crate::take::SIGNING_KEYS;
 use crate::{Manifest, ManifestError, Part, Progress};
+
+/// The directory of a copy of a log that was cut off, while a restore is at work.
+const LEFT: &str = "restore.left";
 
 /// Up to where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +68,15 @@ pub enum RestoreError {
     /// A restore makes a directory, and replaces nothing.
     #[error("{} is not empty: a restore needs a directory of its own", .0.display())]
     NotEmpty(PathBuf),
+    /// The directory that was named will not do.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
+    /// There was nothing then.
+    #[error("nothing would be restored: the backup has no event of that time or before it")]
+    NothingThen,
+    /// Positions begin with 1.
+    #[error("nothing would be restored: the first event of a workspace has position 1")]
+    NoPosition,
     /// There is no such workspace in the backup.
     #[error("the backup has no workspace {0}")]
     NoWorkspace(WorkspaceId),
@@ -110,6 +123,15 @@ pub enum RestoreError {
     File(#[from] io::Error),
 }
 
+impl From<PlaceError> for RestoreError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Misplaced(it) => it.into(),
+            PlaceError::File(it) => it.into(),
+        }
+    }
+}
+
 /// Makes an installation of a backup in a directory of its own. Blocks until it is checked and on disk.
 ///
 /// Nothing is sent to the devices of a restored workspace until a person resumes deliveries. Cut off, or
@@ -123,6 +145,10 @@ pub fn restore(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Restored>, RestoreError> {
     let Restore { from, into, .. } = order;
+    check_restore(from, into)?;
+    if matches!(order.until, Until::Position(_, 0)) {
+        return Err(RestoreError::NoPosition);
+    }
     let manifest = Manifest::read(&from.dir)?;
     if !from.keys_dir().join("keys.db").exists() {
         return Err(RestoreError::NoKeys(from.keys_dir().to_owned()));
@@ -131,12 +157,13 @@ pub fn restore(
     backup::keys(from.keys_dir(), into)?;
     copy(&from.keys_dir().join(SIGNING_KEYS), &into.join(SIGNING_KEYS))?;
     backup::files(&from.dir, into)?;
-    let log = Copying::open(&from.dir, into)?;
+    let log = Copying::open(&sound_log(&from.dir, into)?, into)?;
     apply_ledgers(order)?;
     let heads = signed_heads(&manifest, order, now)?;
     let copied = copy_log(&log, order, &heads, progress)?;
     cut_journal(&log, order, &heads, &copied)?;
     log.finish()?;
+    remove_left(into)?;
     let restored = compare(order, &heads, &copied)?;
     make_claims(order, &copied, progress)?;
     suspend::deliveries(order, &manifest, &restored, now)?;
@@ -154,6 +181,33 @@ fn begin(into: &Path) -> Result<(), RestoreError> {
     File::create(backup::mark(into))?.sync_all()?;
     sync_parent(&backup::mark(into))?;
     Ok(sync_parent(into)?)
+}
+
+/// Where the backup's log can be read: where it is, or in a copy. A backup that was killed leaves a journal
+/// beside the log, and only who may write can roll back what it had begun; the backup is never written to.
+fn sound_log(from: &Path, into: &Path) -> Result<PathBuf, RestoreError> {
+    let left: Vec<_> = ["log.db-journal", "log.db-wal"]
+        .into_iter()
+        .filter(|name| from.join(name).exists())
+        .collect();
+    if left.is_empty() {
+        return Ok(from.to_owned());
+    }
+    let copy = into.join(LEFT);
+    make_dir(&copy)?;
+    for name in left.into_iter().chain(["log.db"]) {
+        fs::copy(from.join(name), copy.join(name))?;
+    }
+    backup::make_sound(&copy)?;
+    Ok(copy)
+}
+
+/// Removes the copy of a log that was rolled back.
+fn remove_left(into: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(into.join(LEFT)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// What the manifest says of each workspace, signed by the installation.
@@ -213,6 +267,9 @@ fn copy_log(
         if size > 0 {
             upto.push((workspace.clone(), Some(size)));
         }
+    }
+    if upto.is_empty() && order.until != Until::Everything {
+        return Err(RestoreError::NothingThen);
     }
     let copied = log.copy(&upto, &mut |done, total| {
         progress(Progress { what: "events", done, total });

@@ -1,13 +1,14 @@
 //! Making a backup, or adding to one.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::{fs, io};
 
 use event_log::backup::{self, Copied, Copying, Uncopied};
 use event_log::{Failure, Micros, WorkspaceId, ledger};
 use record::Notary;
 
+use crate::fit::{Misplaced, PlaceError, check_backup};
 use crate::place::{Place, copy};
 use crate::{Manifest, ManifestError, Part, Progress};
 
@@ -50,9 +51,9 @@ pub enum BackupError {
         .0.display()
     )]
     OtherKeys(PathBuf),
-    /// A backup beside what it is of would overwrite it.
-    #[error("a backup needs a directory of its own, not the data directory")]
-    SamePlace,
+    /// The directories that were named will not do.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
     /// A file beside the log was not copied.
     #[error(transparent)]
     Failure(#[from] Failure),
@@ -62,6 +63,15 @@ pub enum BackupError {
     /// A directory or a small file could not be written.
     #[error("writing the backup")]
     File(#[from] io::Error),
+}
+
+impl From<PlaceError> for BackupError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Misplaced(it) => it.into(),
+            PlaceError::File(it) => it.into(),
+        }
+    }
 }
 
 /// Makes a backup of an installation in a directory, or adds to the one that is there what has come since.
@@ -77,17 +87,12 @@ pub fn take(
     now: Micros,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, BackupError> {
-    let _lock = place.take()?;
-    let home = fs::canonicalize(&source.data_dir)?;
-    for dir in [place.dir.as_path(), place.keys_dir()] {
-        if fs::canonicalize(dir)? == home {
-            return Err(BackupError::SamePlace);
-        }
-    }
-    // Before anything is written: keys that are replaced by others are gone, and all that they sealed.
+    check_backup(place, &source.data_dir)?;
+    // Keys that are replaced by others are gone, and all that they sealed.
     if !backup::keys_belong(&source.data_dir, place.keys_dir(), source.master_key.as_ref())? {
         return Err(BackupError::OtherKeys(place.keys_dir().to_owned()));
     }
+    let _lock = place.take()?;
     let log = Copying::open(&source.data_dir, &place.dir)?;
     let all: Vec<_> = log.heads()?.into_iter().map(|(workspace, _)| (workspace, None)).collect();
     let copied = log.copy(&all, &mut |done, total| {

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backup::{BackupError, Manifest, Place, Restore, RestoreError, Restored, Source, Until};
+use backup::{
+    BackupError, Manifest, Misplaced, Place, Restore, RestoreError, Restored, Source, Until,
+};
 use domain::stored::encode;
 use domain::workspace::{Plan, WorkspaceEvent};
 use event_log::backup::Copying;
@@ -82,7 +84,7 @@ impl Scene {
         backup::take(&source, place, 2_000, &mut |_| ())
     }
 
-    /// Restores the backup into a directory of that name, on a thread where no runtime is at work.
+    /// Restores the backup into a directory of that name.
     fn restore(&self, name: &str, kept: Vec<Checkpoint>) -> Result<Vec<Restored>, RestoreError> {
         self.restore_with(name, kept, Vec::new())
     }
@@ -95,10 +97,14 @@ impl Scene {
     ) -> Result<Vec<Restored>, RestoreError> {
         let (from, into) = (self.place(), self.dir.path().join(name));
         let until = Until::Everything;
-        let order = Restore { from, into, until, ledgers, kept, master_key: None };
-        let work = move || backup::restore(&order, 3_000, &mut |_| ());
-        std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+        restore(Restore { from, into, until, ledgers, kept, master_key: None })
     }
+}
+
+/// On a thread where no runtime is at work.
+fn restore(order: Restore) -> Result<Vec<Restored>, RestoreError> {
+    let work = move || backup::restore(&order, 3_000, &mut |_| ());
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
 
 #[tokio::test]
@@ -165,7 +171,7 @@ async fn a_backup_is_not_made_over_what_it_is_of_nor_by_two_at_a_time() {
         dir: scene.dir.path().join("elsewhere"),
         keys: Some(scene.dir.path().join("data")),
     };
-    assert!(matches!(scene.take_into(&data), Err(BackupError::SamePlace)));
+    assert!(matches!(scene.take_into(&data), Err(BackupError::Misplaced(Misplaced::InDataDir(_)))));
     scene.take().unwrap();
     let lock = fs::File::open(scene.place().dir.join("lock")).unwrap();
     lock.lock().unwrap();
@@ -186,6 +192,95 @@ async fn keys_of_another_installation_are_not_replaced() {
     assert_eq!(fs::read(keys.join("keys.db")).unwrap(), before);
     assert!(!place("b").dir.join("log.db").exists(), "nothing was written");
     ours.take_into(&place("a")).unwrap();
+}
+
+#[tokio::test]
+async fn directories_that_are_somebody_elses_are_refused_before_anything_is_written() {
+    let scene = Scene::new().await;
+    let path = |name: &str| scene.dir.path().join(name);
+    let take = |dir: &str, keys: Option<&str>| {
+        scene.take_into(&Place { dir: path(dir), keys: keys.map(path) })
+    };
+    fs::create_dir(path("home")).unwrap();
+    fs::write(path("home/letter.txt"), "dear").unwrap();
+    for (dir, keys, said) in [
+        ("data", None, "is the data directory"),
+        ("data/backup", None, "lies in it"),
+        ("b", Some("data/keys"), "lies in it"),
+        ("b", Some("b"), "keep them apart"),
+        ("home", None, "letter.txt"),
+        ("b", Some("home"), "letter.txt"),
+    ] {
+        let refused = take(dir, keys).unwrap_err();
+        assert!(matches!(refused, BackupError::Misplaced(_)), "{dir}: {refused}");
+        assert!(refused.to_string().contains(said), "{dir}: {refused}");
+        assert!(!path("b").exists() && !path("data/backup").exists(), "{dir}");
+    }
+    // What is a backup already may have more in it, and the keys may lie in it.
+    take("b", Some("b/keys")).unwrap();
+    fs::write(path("b/.synced"), "").unwrap();
+    fs::remove_file(path("b/keys/signing.keys")).unwrap();
+    take("b", Some("b/keys")).unwrap();
+
+    scene.take().unwrap();
+    for inside in ["backup/new", "backup"] {
+        let refused = scene.restore(inside, Vec::new()).unwrap_err();
+        assert!(matches!(refused, RestoreError::Misplaced(_)), "{refused}");
+    }
+    assert!(!path("backup/new").exists());
+}
+
+#[tokio::test]
+async fn a_point_before_everything_is_refused() {
+    let scene = Scene::new().await;
+    scene.take().unwrap();
+    let to = |until: Until, name: &str| {
+        let (from, into) = (scene.place(), scene.dir.path().join(name));
+        let (ledgers, kept) = (Vec::new(), Vec::new());
+        restore(Restore { from, into, until, ledgers, kept, master_key: None })
+    };
+    assert!(matches!(to(Until::Time(999), "time"), Err(RestoreError::NothingThen)));
+    let zero = Until::Position(scene.acme.clone(), 0);
+    assert!(matches!(to(zero, "zero"), Err(RestoreError::NoPosition)));
+    assert_eq!(to(Until::Time(1_000), "first").unwrap()[0].head.size, 1);
+}
+
+/// Leaves in a backup what a kill leaves there in the middle of a write.
+fn cut_off(dir: &Path) {
+    let path = |name: &str| dir.join(name);
+    let conn = rusqlite::Connection::open(path("log.db")).unwrap();
+    conn.execute_batch(
+        "PRAGMA cache_size = 1; BEGIN IMMEDIATE;
+         UPDATE workspaces SET head = 77;
+         CREATE TABLE more AS SELECT zeroblob(1000000);",
+    )
+    .unwrap();
+    for name in ["log.db", "log.db-journal"] {
+        fs::copy(path(name), path(&format!("{name}.killed"))).unwrap();
+    }
+    conn.execute_batch("ROLLBACK").unwrap();
+    drop(conn);
+    for name in ["log.db", "log.db-journal"] {
+        fs::rename(path(&format!("{name}.killed")), path(name)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_was_killed_while_it_wrote_is_restored_as_it_was_before() {
+    let scene = Scene::new().await;
+    scene.rename("Later").await;
+    scene.take().unwrap();
+    let dir = scene.place().dir;
+    cut_off(&dir);
+    let files = || ["log.db", "log.db-journal"].map(|name| fs::read(dir.join(name)).unwrap());
+    let before = files();
+    assert_eq!(scene.restore("restored", Vec::new()).unwrap()[0].head.size, 2);
+    assert!(files() == before, "a restore writes nothing to the backup");
+    assert!(!scene.dir.path().join("restored/restore.left").exists());
+    // The next backup goes on.
+    scene.rename("Later still").await;
+    assert_eq!(scene.take().unwrap().events(), 3);
+    assert!(!dir.join("log.db-journal").exists());
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Context, anyhow, ensure};
-use backup::{Manifest, Place, Progress};
+use anyhow::{anyhow, ensure};
+use backup::{BackupError, Manifest, Place, Progress};
 use clap::Args;
 use event_log::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -74,7 +74,11 @@ async fn of_files(options: &Options, dir: PathBuf) -> anyhow::Result<Value> {
         bar.finish_and_clear();
         taken
     };
-    let manifest: Manifest = tokio::task::spawn_blocking(work).await?.context("no backup")?;
+    let taken = tokio::task::spawn_blocking(work).await?;
+    let manifest: Manifest = taken.map_err(|error| match error {
+        BackupError::Misplaced(it) => Misused(it.into()).into(),
+        error => anyhow!(error).context("no backup"),
+    })?;
     let events = manifest.events();
     Ok(json!({
         "at": manifest.at, "events": events, "keys_apart": manifest.keys_apart,

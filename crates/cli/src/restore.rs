@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, anyhow};
-use backup::{Place, Progress, Restore, Restored, Until};
+use backup::{Place, Progress, Restore, RestoreError, Restored, Until};
 use clap::Args;
 use data_encoding::BASE64;
 use event_log::{Clock, SystemClock, WorkspaceId};
@@ -74,7 +74,10 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         bar.finish_and_clear();
         restored
     };
-    let restored = tokio::task::spawn_blocking(work).await?.context("nothing is restored")?;
+    let restored = tokio::task::spawn_blocking(work).await?.map_err(|error| match error {
+        RestoreError::Misplaced(it) => Misused(it.into()).into(),
+        error => anyhow!(error).context("nothing is restored"),
+    })?;
     restored.iter().for_each(|it| tell(it, options.json));
     if !options.json {
         say(

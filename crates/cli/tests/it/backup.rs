@@ -271,7 +271,11 @@ async fn a_workspace_is_restored_as_it_was_at_an_earlier_point() {
         "--to",
         "1970-01-01T00:00:00Z",
     ];
-    drill.does(&early).await;
+    assert!(drill.refused(&early).await.contains("nothing would be restored"));
+    let inside = path(&drill.server.backup_dir().join("new"));
+    let (code, said) = drill.run(&["restore", "--from", &from, "--data-dir", &inside]).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("lies in the backup"), "{said}");
 }
 
 #[tokio::test]
@@ -288,6 +292,16 @@ async fn keys_may_be_kept_apart_and_a_backup_that_was_changed_is_found() {
         [(&into, "keys.db", false), (&into, "signing.keys", false), (&keys, "keys.db", true)]
     {
         assert_eq!(Path::new(dir).join(name).exists(), there, "{dir} {name}");
+    }
+    for (into, keys, why) in [
+        (&data, &keys, "is the data directory"),
+        (&into, &into, "keep them apart"),
+        (&path(drill.kept.path()), &keys, "not empty"),
+    ] {
+        let command = ["backup", "--data-dir", &data, "--into", into, "--keys-into", keys];
+        let (code, said) = drill.run(&command).await;
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(why), "{said}");
     }
     let (without, with) = (drill.file("without"), drill.file("with"));
     let restore = ["restore", "--from", &into, "--data-dir"];

@@ -338,6 +338,14 @@ fn checkpoints(conn: &Connection, workspace: i64) -> rusqlite::Result<Vec<(Strin
         .collect()
 }
 
+/// Completes or rolls back in the `log.db` of a directory what was cut off there. Nobody may have it open.
+///
+/// # Errors
+/// When the file does not open.
+pub fn make_sound(dir: &Path) -> Result<(), OpenError> {
+    schema::LOG.open(&dir.join("log.db")).map(drop)
+}
+
 /// Size and root of the first `size` events of a workspace in the `log.db` of a directory, as its tree says.
 /// `None` when there are not so many.
 ///

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use crate::WorkspaceId;
 
 pub use claims::{Claims, ClaimsError, Held};
-pub use copy::{Copied, Copying, Uncopied, tree_at};
+pub use copy::{Copied, Copying, Uncopied, make_sound, tree_at};
 pub use small::{cut_journal, files, first_missing_key, keys, keys_belong};
 
 /// Stands in a data directory while a restore is at work in it: nobody opens it until that is done.

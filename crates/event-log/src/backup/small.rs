@@ -40,9 +40,8 @@ pub fn keys_belong(
     }
     let master = master_key.map(MasterKey::new);
     let secret = |path: &Path| keyfile::claims_secret(&schema::open_reader(path)?, master.as_ref());
-    let compare = || -> rusqlite::Result<_> {
-        Ok((secret(&from.join("keys.db"))?, secret(&there)?))
-    };
+    let compare =
+        || -> rusqlite::Result<_> { Ok((secret(&from.join("keys.db"))?, secret(&there)?)) };
     let (ours, theirs) = compare().map_err(Failure::storage(DOING))?;
     Ok(ours.is_some() && ours == theirs)
 }
