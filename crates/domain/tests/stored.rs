@@ -313,6 +313,7 @@ fn a_users_events_are_stored_as_they_always_were() {
             UserEvent::OffboardingCompleted { offboarding },
             UserEvent::OffboardingCancelled { offboarding, because: CancelledBecause::Reactivated },
             erased(offboarding),
+            erased_everywhere(),
         ],
         include_str!("../src/user/event.rs"),
     );
@@ -352,6 +353,22 @@ fn erased(offboarding: OffboardingId) -> UserEvent {
         reason: Some("ticket 4711".into()),
         devices: vec![DeviceId(id(4))],
         others: vec![Namesake { portal: Portal::Store, user: UserId(id(11)) }],
+        all_portals: false,
+    }
+}
+
+/// With the persons of the other portals, and nothing else.
+fn erased_everywhere() -> UserEvent {
+    let (portal, account, source) = (Portal::Store, AccountState::Active, Source::Hand);
+    let (entries, role, offboarding) = (BTreeMap::new(), None, None);
+    let remains = Remains { portal, entries, account, source, role, offboarding };
+    UserEvent::Erased {
+        erasure: ErasureId(id(10)),
+        remains: Box::new(remains),
+        reason: None,
+        devices: Vec::new(),
+        others: vec![Namesake { portal: Portal::Mdm, user: UserId(id(12)) }],
+        all_portals: true,
     }
 }
 

@@ -9,7 +9,7 @@ use domain::{
     ids::{DeviceId, ErasureId, UserId},
     portal::Portal,
     stored,
-    user::{User, UserEvent},
+    user::{Namesake, User, UserEvent},
 };
 use event_log::{Erasure, EventFilter, Meta, Payload, StoredEvent, StreamId, WorkspaceId};
 use projections::RebuildError;
@@ -38,7 +38,13 @@ impl App {
         let Some(Recorded { event, fact }) = self.recorded_erasure(workspace, user).await? else {
             return Ok(());
         };
-        let UserEvent::Erased { erasure, remains, .. } = fact else { return Ok(()) };
+        let UserEvent::Erased { erasure, remains, reason, others, all_portals, .. } = fact else {
+            return Ok(());
+        };
+        if all_portals {
+            self.erase_others(workspace, &event, reason.as_deref(), (remains.portal, others))
+                .await?;
+        }
         let mut traces = Traces::find(self, workspace, &event.stream, event.version).await?;
         traces.entries.extend(remains.entries.values().map(|entry| entry.0));
         let meta = Meta {
@@ -60,6 +66,29 @@ impl App {
         let entries = self.destroy_keys(workspace, &event, erasure, traces, mentions.keys).await?;
         self.log.journal().forget(workspace, &entries)?;
         self.purge(workspace).await
+    }
+
+    /// Somebody was erased for all portals: so are those of the others, if whoever asked did not come to it.
+    async fn erase_others(
+        &self,
+        workspace: &WorkspaceId,
+        event: &StoredEvent,
+        reason: Option<&str>,
+        (portal, others): (Portal, Vec<Namesake>),
+    ) -> Result<(), Refusal> {
+        let meta = Meta { causation: Some(event.position), rule: None, ..(*event.meta).clone() };
+        let first = Namesake { portal, user: UserId(event.stream.id) };
+        let all: Vec<_> = [first].into_iter().chain(others.iter().copied()).collect();
+        for other in others {
+            match self.erase_one(&meta, workspace, other.user, reason, &all).await {
+                // Whoever became the last Owner meanwhile stays; the certificate says so.
+                Err(Refusal::State(why)) => {
+                    tracing::warn!(%workspace, user = %other.user, %why, "a person is not erased");
+                }
+                erased => drop(erased?),
+            }
+        }
+        Ok(())
     }
 
     /// Destroys everything that was said of them. Returns the ids by which the journal knows them.

@@ -154,7 +154,7 @@ impl App {
         workspace: &WorkspaceId,
         Recorded { event, fact }: Recorded,
     ) -> Result<Certificate, Refusal> {
-        let UserEvent::Erased { erasure: id, remains, reason, devices, others } = fact else {
+        let UserEvent::Erased { erasure: id, remains, reason, devices, others, .. } = fact else {
             return Err(Refusal::Unreadable);
         };
         let user = UserId(event.stream.id);

@@ -175,6 +175,7 @@ async fn record_again(app: &App, erasure: &event_log::Erasure) -> Result<(), Ref
         reason: None,
         devices: Vec::new(),
         others: Vec::new(),
+        all_portals: false,
     };
     let meta = Meta {
         actor: format_smolstr!("policy:{NAME}"),

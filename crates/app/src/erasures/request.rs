@@ -6,7 +6,7 @@ use domain::{
     ids::{ConnectorName, DeviceId, EntryId, ErasureId, OffboardingId, UserId},
     portal::{Portal, Role},
     rule::{OnDeactivate, Rule},
-    user::{AccountState, Erase, Namesake, User, UserCommand, UserRefusal, Via},
+    user::{AccountState, Erase, Namesake, User, UserCommand, UserEvent, UserRefusal, Via},
     workspace::Workspace,
 };
 use event_log::{Meta, WorkspaceId};
@@ -86,11 +86,11 @@ impl App {
 
     /// Erases a person, by their id or by the SCIM id of one of their entries. Returns once no file of the
     /// data directory holds anything of them, or after a while: the certificate says which. Asked twice, it
-    /// is one erasure.
+    /// is one erasure; asked again for all portals, those follow whom the first one has named.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`]; [`Refusal::Malformed`] for a reason that is none; [`Refusal::State`] for the
-    /// last Owner.
+    /// [`Refusal::NotFound`]; [`Refusal::Malformed`] for a reason that is none; [`Refusal::State`] where
+    /// the last Owner is among them: then nobody is erased.
     pub async fn erase(
         &self,
         person: &Person,
@@ -101,24 +101,51 @@ impl App {
         let reason = asked.reason.as_deref();
         let reason = reason.map(|text| typed("reason", text, REASON_CHARACTERS_MAX)).transpose()?;
         let (user, es) = self.known_person(workspace, id).await?;
-        let others = match es.state.erased() {
-            None if asked.all_portals => self.namesakes(workspace, &es.state).await?,
-            _ => Vec::new(),
-        };
         let meta = person.meta();
-        let erasure = self.erase_one(&meta, workspace, user, reason.clone()).await?;
-        for other in others {
-            self.erase_one(&meta, workspace, other.user, reason.clone()).await?;
+        let mut all = vec![Namesake { portal: es.state.portal, user }];
+        if asked.all_portals {
+            all.extend(self.named_with(workspace, user, &es.state).await?);
+            for it in &all {
+                let known = self.users.load(workspace, it.user.0).await?;
+                self.another_owner(workspace, it.user, &known.state).await?;
+            }
+        }
+        let reason = reason.as_deref();
+        let also = if asked.all_portals { &all[..] } else { &[] };
+        let erasure = self.erase_one(&meta, workspace, user, reason, also).await?;
+        for other in &all[1..] {
+            self.erase_one(&meta, workspace, other.user, reason, also).await?;
         }
         self.certificate(workspace, erasure).await
     }
 
-    async fn erase_one(
+    /// The persons in other portals who go with somebody in all of them. Nobody finds them any more by the
+    /// name of somebody who is erased: then they are those whom that erasure has named.
+    async fn named_with(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        state: &User,
+    ) -> Result<Vec<Namesake>, Refusal> {
+        if state.erased().is_none() {
+            return self.namesakes(workspace, state).await;
+        }
+        let recorded = self.recorded_erasure(workspace, user).await?;
+        Ok(match recorded.map(|it| it.fact) {
+            Some(UserEvent::Erased { others, .. }) => others,
+            _ => Vec::new(),
+        })
+    }
+
+    /// Erases one person. `also` are those of all portals who are to go together, themselves included: their
+    /// erasure says so, and whoever carries it out goes on where this ends. Empty when they go alone.
+    pub(super) async fn erase_one(
         &self,
         meta: &Meta,
         workspace: &WorkspaceId,
         user: UserId,
-        reason: Option<String>,
+        reason: Option<&str>,
+        also: &[Namesake],
     ) -> Result<ErasureId, Refusal> {
         // Two Owners who are erased at once must not each count on the other.
         let _alone = self.erasures.one_at_a_time.lock().await;
@@ -128,7 +155,7 @@ impl App {
                 return Ok(erasure);
             }
             self.another_owner(workspace, user, &es.state).await?;
-            let (command, rule) = self.command(workspace, user, &es.state, reason.clone()).await?;
+            let (command, rule) = self.command(workspace, user, &es.state, reason, also).await?;
             let meta = Meta { rule, ..meta.clone() };
             let order = Order { workspace: workspace.clone(), id: user.0, command, meta };
             match self.users.dispatch(order).await {
@@ -149,7 +176,8 @@ impl App {
         workspace: &WorkspaceId,
         user: UserId,
         state: &User,
-        reason: Option<String>,
+        reason: Option<&str>,
+        also: &[Namesake],
     ) -> Result<(UserCommand, Option<String>), Refusal> {
         let setting = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
         let via = rule_of(&setting.state, state).map(|(connector, rule)| {
@@ -157,12 +185,17 @@ impl App {
             Via { gone: setting.state.gone(), ..via }
         });
         let rule = via.as_ref().and_then(|via| serde_json::to_string(&*via.rule).ok());
+        let mut others = self.namesakes(workspace, state).await?;
+        let more = also.iter().filter(|it| it.user != user);
+        let more: Vec<_> = more.filter(|it| !others.contains(it)).copied().collect();
+        others.extend(more);
         let erase = Erase {
             erasure: ErasureId(self.fresh_id()),
             via,
-            reason,
+            reason: reason.map(str::to_owned),
             devices: self.devices_of(workspace, user, state).await?,
-            others: self.namesakes(workspace, state).await?,
+            others,
+            all_portals: !also.is_empty(),
         };
         Ok((UserCommand::Erase(Box::new(erase)), rule))
     }

@@ -239,6 +239,27 @@ async fn the_same_person_in_other_portals_is_named_and_goes_if_asked_for() {
     }
 }
 
+#[tokio::test]
+async fn asked_again_for_all_portals_the_others_go_too() {
+    let (server, mut api, connector) = mdm("remove_user").await;
+    let rule = setup::create_and("remove_user");
+    let store = setup::connector(&mut api, WORKSPACE, "store", "generic", rule).await.unwrap();
+    let user = scim::user(&format!("{}@x", needle("again")));
+    let mut of = Vec::new();
+    for connector in [&connector, &store] {
+        let mut client = connector.client().unwrap();
+        of.push(client.post("/Users", user.clone()).await.unwrap().made().unwrap());
+    }
+    let first = erase(&server, &of[0]).await;
+    assert_eq!(first["others"][0]["erasure"], Value::Null);
+    assert!(!found(&server).is_empty(), "the other one was erased too");
+    let line = format!("people erase --workspace {WORKSPACE} {} --yes --json --all-portals", of[0]);
+    let again: Value = serde_json::from_str(&does(&server, &line).await).unwrap();
+    assert_eq!(again["id"], first["id"], "of the first one there is one");
+    assert!(again["others"][0]["erasure"].is_string(), "{again}");
+    nothing_left(&server, "after both went");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_changed_while_being_erased_is_erased() {
     let (server, mut api, connector) = mdm("remove_user").await;

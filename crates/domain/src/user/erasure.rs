@@ -64,6 +64,8 @@ pub struct Erase {
     pub devices: Vec<DeviceId>,
     /// The persons of the same userName in the other portals.
     pub others: Vec<Namesake>,
+    /// Whether those are to be erased too.
+    pub all_portals: bool,
 }
 
 impl User {
@@ -89,13 +91,14 @@ impl User {
         if self.offboarding.as_ref().is_some_and(|it| !it.is_stored()) {
             return Err(UserRefusal::NotStored);
         }
-        let Erase { erasure, via, reason, devices, others } = erase;
+        let Erase { erasure, via, reason, devices, others, all_portals } = erase;
         let mut events = vec![UserEvent::Erased {
             erasure: *erasure,
             remains: Box::new(self.remains()),
             reason: reason.clone(),
             devices: devices.clone(),
             others: others.clone(),
+            all_portals: *all_portals,
         }];
         // Said once more, readable: whoever hears of entries that go hears of these.
         events.extend(self.entries.iter().map(|(connector, entry)| UserEvent::EntryRemoved {

@@ -183,9 +183,12 @@ pub enum UserEvent {
         /// The devices that they had then.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         devices: Vec<DeviceId>,
-        /// The persons of the same userName in the other portals, who are not erased with them.
+        /// The persons of the same userName in the other portals.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         others: Vec<Namesake>,
+        /// Whether those are to be erased too. Whoever carries out this erasure sees to it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all_portals: bool,
     },
 }
 

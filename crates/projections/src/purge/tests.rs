@@ -62,6 +62,7 @@ fn erased(who: u128) -> UserEvent {
         reason: None,
         devices: Vec::new(),
         others: Vec::new(),
+        all_portals: false,
     }
 }
 

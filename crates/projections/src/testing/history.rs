@@ -137,6 +137,7 @@ impl History {
                 reason: None,
                 devices: Vec::new(),
                 others: Vec::new(),
+                all_portals: false,
             })),
             _ => UserCommand::CompleteOffboarding { offboarding: open },
         };

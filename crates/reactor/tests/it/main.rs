@@ -6,10 +6,12 @@
 //! - `matrix`: every rule with every number of devices, every service and every crash
 //! - `middle`: what happens in the middle of an offboarding
 //! - `fairness`: what is slow or down holds up nobody else
+//! - `erasures`: what goes on of an erasure that was cut off
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod brake;
+mod erasures;
 mod fairness;
 mod fake;
 mod matrix;

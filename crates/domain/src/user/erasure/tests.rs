@@ -54,7 +54,7 @@ fn started(rule: OnDeactivate) -> UserEvent {
 
 fn asked(via: Option<Via>) -> Erase {
     let devices = vec![DeviceId(Uuid::from_u128(4))];
-    Erase { erasure: ERASURE, via, reason: None, devices, others: Vec::new() }
+    Erase { erasure: ERASURE, via, reason: None, devices, others: Vec::new(), all_portals: false }
 }
 
 fn erase(rule: OnDeactivate) -> UserCommand {
@@ -117,6 +117,7 @@ fn erased_event(account: AccountState, offboarding: Option<Offboarding>) -> User
         reason: None,
         devices: vec![DeviceId(Uuid::from_u128(4))],
         others: Vec::new(),
+        all_portals: false,
     }
 }
 
