@@ -9,6 +9,7 @@
 //! - [`Backups`]: the same in the background of a server, in the directory that its operator has named
 //! - [`restore()`]: makes an installation of one, whole or up to an earlier point
 //! - `fit`: whether directories will do
+//! - `ledgers`: who was erased, which no backup loses
 //! - `claims`: what streams hold, from their events
 //! - [`Manifest`]: what is in a backup
 //!
@@ -18,6 +19,7 @@
 mod background;
 mod claims;
 mod fit;
+mod ledgers;
 mod manifest;
 mod place;
 mod restore;
@@ -26,6 +28,7 @@ mod take;
 
 pub use background::{Backups, Busy, Run, RunState};
 pub use fit::Misplaced;
+pub use ledgers::Lines;
 pub use manifest::{Manifest, ManifestError, Part};
 pub use place::Place;
 pub use restore::{Restore, RestoreError, Restored, Until, restore};

@@ -9,6 +9,7 @@ use event_log::{Micros, TreeHead, WorkspaceId};
 use record::{Checkpoint, Note, export::show_time};
 use serde::{Deserialize, Serialize};
 
+use crate::Lines;
 use crate::place::{read, replace};
 
 /// The name of the file.
@@ -16,7 +17,7 @@ pub(crate) const FILE: &str = "manifest.json";
 /// What it calls itself.
 const FORMAT: &str = "muster-backup";
 /// The version that is written.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is in a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct Manifest {
     pub muster: String,
     /// Whether keys and signing keys lie in another directory.
     pub keys_apart: bool,
+    /// The ledger of erasures; `None` in a manifest of version 1, which does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Lines>,
     /// By slug.
     pub workspaces: Vec<Part>,
 }
@@ -70,7 +74,7 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    pub(crate) fn new(at: Micros, keys_apart: bool, workspaces: Vec<Part>) -> Self {
+    pub(crate) fn new(at: Micros, keys_apart: bool, ledger: Lines, workspaces: Vec<Part>) -> Self {
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -78,6 +82,7 @@ impl Manifest {
             at_micros: at,
             muster: env!("CARGO_PKG_VERSION").to_owned(),
             keys_apart,
+            ledger: Some(ledger),
             workspaces,
         }
     }

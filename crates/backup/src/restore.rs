@@ -5,15 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use event_log::backup::{self, Claims, ClaimsError, Copied, Copying, Uncopied};
-use event_log::{Failure, Micros, OpenError, TreeHead, WorkspaceId, ledger};
+use event_log::{Failure, Micros, OpenError, TreeHead, WorkspaceId};
 use record::{Checkpoint, Notary, NotaryError, Verifier};
 
 use crate::claims::held;
 use crate::fit::{Misplaced, PlaceError, check_restore};
-use crate::place::{Place, copy, make_dir, read, replace, sync_parent};
+use crate::place::{Place, copy, make_dir, sync_parent};
 use crate::suspend::{self, SuspendError};
 use crate::take::SIGNING_KEYS;
-use crate::{Manifest, ManifestError, Part, Progress};
+use crate::{Manifest, ManifestError, Part, Progress, ledgers};
 
 /// The directory of a copy of a log that was cut off, while a restore is at work.
 const LEFT: &str = "restore.left";
@@ -77,6 +77,19 @@ pub enum RestoreError {
     /// Positions begin with 1.
     #[error("nothing would be restored: the first event of a workspace has position 1")]
     NoPosition,
+    /// Whoever was erased would be back.
+    #[error(
+        "the backup's ledger of erasures, {}, is not the one of {} line(s) that the manifest names: put it \
+         back, or name a copy of it with --erasure-ledger",
+        .0.display(), .1
+    )]
+    LedgerLost(PathBuf, u64),
+    /// A ledger that was kept is another one, or was lost.
+    #[error(
+        "{} names nobody, though the backup's own ledger does: it is not this installation's, or was lost",
+        .0.display()
+    )]
+    EmptyLedger(PathBuf),
     /// There is no such workspace in the backup.
     #[error("the backup has no workspace {0}")]
     NoWorkspace(WorkspaceId),
@@ -153,12 +166,13 @@ pub fn restore(
     if !from.keys_dir().join("keys.db").exists() {
         return Err(RestoreError::NoKeys(from.keys_dir().to_owned()));
     }
+    let ledgers = ledgers::gather(order, &manifest)?;
     begin(into)?;
     backup::keys(from.keys_dir(), into)?;
     copy(&from.keys_dir().join(SIGNING_KEYS), &into.join(SIGNING_KEYS))?;
     backup::files(&from.dir, into)?;
     let log = Copying::open(&sound_log(&from.dir, into)?, into)?;
-    apply_ledgers(order)?;
+    ledgers::apply(&ledgers, into)?;
     let heads = signed_heads(&manifest, order, now)?;
     let copied = copy_log(&log, order, &heads, progress)?;
     cut_journal(&log, order, &heads, &copied)?;
@@ -350,37 +364,5 @@ fn make_claims(
         })?;
     }
     claims.close();
-    Ok(())
-}
-
-/// Puts the ledgers together and destroys what they name.
-fn apply_ledgers(order: &Restore) -> Result<(), RestoreError> {
-    let own = order.from.dir.join(ledger::FILE);
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    for path in [&own].into_iter().chain(&order.ledgers) {
-        let bytes = match read(path)? {
-            Some(bytes) => bytes,
-            None if path == &own => continue,
-            None => {
-                let what = format!("there is no ledger {}", path.display());
-                return Err(io::Error::new(io::ErrorKind::NotFound, what).into());
-            }
-        };
-        // What is behind the last line break was not written to its end.
-        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        for line in bytes[..whole].split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            if !lines.iter().any(|known| known == line) {
-                lines.push(line.to_vec());
-            }
-        }
-    }
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let mut all = lines.join(&b'\n');
-    all.push(b'\n');
-    let path = order.into.join(ledger::FILE);
-    replace(&path, &all)?;
-    ledger::apply(&path, &order.into)?;
     Ok(())
 }

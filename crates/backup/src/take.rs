@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use event_log::backup::{self, Copied, Copying, Uncopied};
-use event_log::{Failure, Micros, WorkspaceId, ledger};
+use event_log::{Failure, Micros, OpenError, WorkspaceId};
 use record::Notary;
 
 use crate::fit::{Misplaced, PlaceError, check_backup};
+use crate::ledgers::{self, OpenOrFile};
 use crate::place::{Place, copy};
 use crate::{Manifest, ManifestError, Part, Progress};
 
@@ -54,6 +55,9 @@ pub enum BackupError {
     /// The directories that were named will not do.
     #[error(transparent)]
     Misplaced(#[from] Misplaced),
+    /// The ledger of erasures, or the one in the backup, is of another installation or damaged.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
     /// A file beside the log was not copied.
     #[error(transparent)]
     Failure(#[from] Failure),
@@ -70,6 +74,15 @@ impl From<PlaceError> for BackupError {
         match error {
             PlaceError::Misplaced(it) => it.into(),
             PlaceError::File(it) => it.into(),
+        }
+    }
+}
+
+impl From<OpenOrFile> for BackupError {
+    fn from(error: OpenOrFile) -> Self {
+        match error {
+            OpenOrFile::Open(it) => it.into(),
+            OpenOrFile::File(it) => it.into(),
         }
     }
 }
@@ -110,10 +123,10 @@ pub fn take(
     // After the log, so that whatever it holds was sealed with keys that are there.
     backup::keys(&source.data_dir, place.keys_dir())?;
     copy(&source.signing_keys, &place.keys_dir().join(SIGNING_KEYS))?;
-    copy(&source.ledger, &place.dir.join(ledger::FILE))?;
+    let ledger = ledgers::keep(&source.ledger, place)?;
     backup::files(&source.data_dir, &place.dir)?;
     check_keys(source, place, &copied)?;
-    let manifest = Manifest::new(now, place.keys.is_some(), parts);
+    let manifest = Manifest::new(now, place.keys.is_some(), ledger, parts);
     manifest.write(&place.dir)?;
     Ok(manifest)
 }

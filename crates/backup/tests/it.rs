@@ -159,9 +159,9 @@ async fn a_manifest_that_says_something_else_is_not_believed() {
         .unwrap();
     let refused = scene.restore("one", Vec::new()).unwrap_err();
     assert!(matches!(refused, RestoreError::Unsigned(_)), "{refused}");
-    fs::write(&path, text.replace("\"version\": 1", "\"version\": 2")).unwrap();
+    fs::write(&path, text.replace("\"version\": 2", "\"version\": 3")).unwrap();
     let refused = scene.restore("two", Vec::new()).unwrap_err();
-    assert!(refused.to_string().contains("format 2"), "{refused}");
+    assert!(refused.to_string().contains("format 3"), "{refused}");
 }
 
 #[tokio::test]
@@ -313,4 +313,48 @@ async fn whoever_was_erased_after_the_backup_is_erased_again() {
     assert_eq!(what_is_left("since").await, (Payload::Erased, vec![1]));
     let refused = scene.restore_with("none", Vec::new(), vec![said("no.ledger")]).unwrap_err();
     assert!(std::error::Error::source(&refused).unwrap().to_string().contains("no ledger"));
+}
+
+#[tokio::test]
+async fn a_backup_loses_no_erasure_and_a_restore_sees_when_one_is_missing() {
+    let scene = Scene::new().await;
+    let said = |name: &str| scene.dir.path().join(name);
+    let erase = async |id: u128| {
+        let user = Uuid::from_u128(id);
+        let (workspace, entries) = (scene.acme.clone(), vec![user]);
+        let keys = vec![1];
+        scene.log.erase(Erasure { id: user, workspace, user, entries, keys, at: 5 }).await.unwrap();
+    };
+    erase(1).await;
+    erase(2).await;
+    scene.take().unwrap();
+    let (live, kept) = (said("data/erasures.ledger"), said("backup/erasures.ledger"));
+    let whole = fs::read(&kept).unwrap();
+    let lines = |text: &[u8]| text.iter().filter(|&&byte| byte == b'\n').count();
+    assert_eq!(lines(&whole), 2);
+    for (number, text) in [(0, None), (1, Some(&b""[..])), (2, Some(&whole[..whole.len() / 2]))] {
+        match text {
+            None => fs::remove_file(&live).unwrap(),
+            Some(text) => fs::write(&live, text).unwrap(),
+        }
+        assert_eq!(scene.take().unwrap().ledger.unwrap().lines, 2, "{number}");
+        assert!(fs::read(&kept).unwrap() == whole, "{number}");
+    }
+    fs::copy(&kept, said("copy")).unwrap();
+    fs::write(said("empty"), "").unwrap();
+    let refused = scene.restore_with("a", Vec::new(), vec![said("empty")]).unwrap_err();
+    assert!(matches!(refused, RestoreError::EmptyLedger(_)), "{refused}");
+
+    for text in [None, Some(""), Some("{}\n")] {
+        match text {
+            None => fs::remove_file(&kept).unwrap(),
+            Some(text) => fs::write(&kept, text).unwrap(),
+        }
+        let refused = scene.restore("a", Vec::new()).unwrap_err();
+        assert!(matches!(refused, RestoreError::LedgerLost(_, 2)), "{refused}");
+        assert!(!said("a").exists());
+    }
+    fs::remove_file(&kept).unwrap();
+    scene.restore_with("a", Vec::new(), vec![said("copy")]).unwrap();
+    assert_eq!(open(&said("a")).ledger().erasures().len(), 2);
 }

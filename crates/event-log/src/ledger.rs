@@ -13,6 +13,9 @@
 //! (microseconds since the Unix epoch). Nothing in it is personal. Lines are added and never changed; an
 //! erasure that was interrupted may have several, and all of them hold.
 //!
+//! A line counts only in the file that bears the name: a file that was removed, replaced or cut while it is
+//! open takes no line any more, and without a line no key is destroyed.
+//!
 //! Invariant: numbers of keys mean something in one installation only, so a ledger with a line of
 //! another one is refused and destroys nothing.
 
@@ -69,11 +72,14 @@ struct Line {
 pub struct Ledger {
     path: PathBuf,
     installation: String,
+    is_new: bool,
     written: Mutex<Written>,
 }
 
 struct Written {
     file: File,
+    /// How long it is, in bytes.
+    length: u64,
     erasures: Vec<Erasure>,
 }
 
@@ -82,11 +88,17 @@ struct Written {
 #[error("line {0} is not one of a ledger")]
 struct NoLine(usize);
 
+/// The file is not the one that was opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the ledger {} is gone or was changed by somebody else: put it back, or start again", .0.display())]
+struct Lost(PathBuf);
+
 impl Ledger {
     /// Opens the file, and makes it when it is missing. What a crash left of a last line goes: nothing was
     /// destroyed because of it.
     pub(crate) fn open(path: &Path, installation: &Hash) -> Result<Self, OpenError> {
         let doing = "opening the ledger of erasures";
+        let is_new = !path.exists();
         let open = || -> io::Result<(File, Vec<u8>)> {
             let mut options = File::options();
             options.read(true).append(true).create(true);
@@ -110,8 +122,8 @@ impl Ledger {
         let (file, bytes) = open().map_err(Failure::storage(doing))?;
         let installation = hex(installation);
         let erasures = parse(path, &bytes, &installation)?;
-        let written = Mutex::new(Written { file, erasures });
-        Ok(Self { path: path.to_owned(), installation, written })
+        let written = Mutex::new(Written { file, length: bytes.len() as u64, erasures });
+        Ok(Self { path: path.to_owned(), installation, is_new, written })
     }
 
     /// Destroys what it names and the keys still have: files that were copied back may be older than an
@@ -141,6 +153,31 @@ impl Ledger {
         lock(&self.written).erasures.clone()
     }
 
+    /// Whether opening has made the file, so that it knows of no erasure before.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether the file that has its name is still the one that was opened, with what was written to it.
+    ///
+    /// # Errors
+    /// [`Failure::Storage`] when it is not: nobody can be erased then.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.is_there(&lock(&self.written))
+    }
+
+    fn is_there(&self, written: &Written) -> Result<(), Failure> {
+        let doing = "looking at the ledger of erasures";
+        let lost = || Failure::storage(doing)(Lost(self.path.clone()));
+        let named = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(lost()),
+            named => named.map_err(Failure::storage(doing))?,
+        };
+        let open = written.file.metadata().map_err(Failure::storage(doing))?;
+        let is_one = is_same(&named, &open) && open.len() == written.length;
+        if is_one { Ok(()) } else { Err(lost()) }
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path
@@ -150,6 +187,7 @@ impl Ledger {
     /// others, is not added again.
     pub(crate) fn add(&self, erasure: &Erasure) -> Result<(), Failure> {
         let mut written = lock(&self.written);
+        self.is_there(&written)?;
         let known = written.erasures.iter().filter(|it| it.id == erasure.id);
         let known: BTreeSet<_> = known.flat_map(|it| it.keys.iter().copied()).collect();
         let has_line = written.erasures.iter().any(|it| it.id == erasure.id);
@@ -168,16 +206,52 @@ impl Ledger {
         let doing = "adding to the ledger of erasures";
         let mut bytes = serde_json::to_vec(&line).map_err(Failure::storage(doing))?;
         bytes.push(b'\n');
-        let length = written.file.metadata().map_err(Failure::storage(doing))?.len();
         let added = written.file.write_all(&bytes).and_then(|()| written.file.sync_all());
         if let Err(error) = added {
             // Half a line would make the next one unreadable; where this fails too, opening sees to it.
-            let _ = written.file.set_len(length);
+            let _ = written.file.set_len(written.length);
             return Err(Failure::storage(doing)(error));
         }
+        written.length += bytes.len() as u64;
+        self.is_there(&written)?;
         written.erasures.push(erasure.clone());
         Ok(())
     }
+}
+
+/// Whether these are of one file.
+#[cfg(unix)]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Whether these are of one file, as far as can be told.
+#[cfg(not(unix))]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    one.len() == other.len()
+}
+
+/// Whether a ledger is of the installation whose log is in a directory. One that is missing is.
+///
+/// # Errors
+/// [`OpenError::OtherLedger`] when it is not, and what the files say.
+pub fn check(ledger: &Path, dir: &Path) -> Result<(), OpenError> {
+    let log = schema::open_reader(&dir.join("log.db"));
+    let log = log.map_err(Failure::storage("finding out whose log it is"))?;
+    of_log(ledger, &log).map(drop)
+}
+
+/// What a ledger says, which has to be of a log's installation.
+fn of_log(ledger: &Path, log: &Connection) -> Result<Vec<Erasure>, OpenError> {
+    let bytes = match fs::read(ledger) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(Failure::storage("reading the ledger of erasures"))?,
+    };
+    let installation: Hash = log
+        .query_row("SELECT claims FROM installation", [], |row| row.get(0))
+        .map_err(Failure::storage("finding out whose log it is"))?;
+    parse(ledger, whole_lines(&bytes), &hex(&installation))
 }
 
 /// Destroys in the `keys.db` of a data directory what a ledger names, as a restore does. Nobody may have the
@@ -189,15 +263,8 @@ impl Ledger {
 /// [`OpenError::OtherLedger`] when the ledger is not of this installation, and what the files say; keys may
 /// then be left: apply again.
 pub fn apply(ledger: &Path, data_dir: &Path) -> Result<usize, OpenError> {
-    let bytes = match fs::read(ledger) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        read => read.map_err(Failure::storage("reading the ledger of erasures"))?,
-    };
     let log = schema::LOG.open(&data_dir.join("log.db"))?;
-    let installation: Hash = log
-        .query_row("SELECT claims FROM installation", [], |row| row.get(0))
-        .map_err(Failure::storage("finding out whose log it is"))?;
-    let erasures = parse(ledger, whole_lines(&bytes), &hex(&installation))?;
+    let erasures = of_log(ledger, &log)?;
     release_claims(&log, &erasures)?;
     keyfile::destroy(&data_dir.join("keys.db"), &keys_of(&erasures))
 }
@@ -308,6 +375,35 @@ mod tests {
             let all = [erasure(1, &[3]), erasure(2, &[4])];
             assert_eq!(Ledger::open(&path, &OURS).unwrap().erasures(), all);
         }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_replaced_or_cut_takes_no_line() {
+        let (dir, path) = dir();
+        let other = dir.path().join("other");
+        let ledger = Ledger::open(&path, &OURS).unwrap();
+        assert!(ledger.is_new());
+        ledger.add(&erasure(1, &[3])).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let refused = || {
+            for of in [erasure(1, &[3]), erasure(2, &[4])] {
+                assert!(matches!(ledger.add(&of), Err(Failure::Storage { .. })));
+            }
+            assert!(ledger.check().is_err());
+        };
+        fs::rename(&path, &other).unwrap();
+        refused();
+        fs::write(&path, &whole).unwrap();
+        refused();
+        fs::rename(&other, &path).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        refused();
+        fs::write(&path, &whole).unwrap();
+        ledger.add(&erasure(2, &[4])).unwrap();
+        drop(ledger);
+        let again = Ledger::open(&path, &OURS).unwrap();
+        assert_eq!(again.erasures(), [erasure(1, &[3]), erasure(2, &[4])]);
+        assert!(!again.is_new());
     }
 
     #[test]
