@@ -105,6 +105,7 @@ impl Probes {
         if held > 0 {
             warnings.push(format!("{held} offboarding(s) are held for a person to decide"));
         }
+        warnings.extend(self.app.erasure_warnings());
         if self.log.as_ref().is_some_and(|stats| stats().read_only) {
             warnings.push("the log takes nothing any more: its storage failed".to_owned());
         }

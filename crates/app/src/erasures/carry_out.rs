@@ -104,6 +104,8 @@ impl App {
         keys.extend(mentions);
         keys.extend(self.log.journal().body_keys(workspace)?);
         entries.insert(event.stream.id);
+        // What a lost ledger named cannot be read any more, and stays destroyed.
+        keys.extend(self.keys_of_nobody(workspace)?);
         // What an attempt that was cut off has found may not be readable any more.
         for known in self.log.ledger().erasures() {
             if known.id == erasure.0 {

@@ -6,9 +6,12 @@
 //!
 //! A log that was restored may be older than an erasure of the ledger. Its keys are destroyed again when
 //! the log is opened; here the erasure is recorded again, so that the rest follows from it.
+//!
+//! A ledger that was lost is older than the log. What it lacks is found by the events and carried out again,
+//! which writes its lines anew.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -44,6 +47,8 @@ pub(crate) struct Erasures {
     /// Where each is recorded. Held while a checkpoint is written, so that the last one that is written is
     /// the right one.
     owed: tokio::sync::Mutex<HashMap<WorkspaceId, BTreeMap<UserId, u64>>>,
+    /// Those that could not be carried out when it was last tried.
+    failing: parking_lot::Mutex<BTreeSet<(WorkspaceId, UserId)>>,
     /// Held while it is decided whether somebody may be erased.
     pub(super) one_at_a_time: tokio::sync::Mutex<()>,
 }
@@ -126,9 +131,15 @@ pub(crate) async fn run(app: Arc<App>) {
             app.carry_out_erasure(&workspace, user).await?;
             app.erasures.done(app, &workspace, user).await
         };
-        carried_out.await.inspect_err(|error| {
+        let done = carried_out.await.inspect_err(|error| {
             tracing::error!(%workspace, %user, %error, "an erasure is not carried out yet");
-        })
+        });
+        let mut failing = app.erasures.failing.lock();
+        match done {
+            Ok(()) => failing.remove(&(workspace, user)),
+            Err(_) => failing.insert((workspace, user)),
+        };
+        done
     };
     app.erasures.backlog.work_off(work).await;
 }
@@ -144,7 +155,70 @@ async fn find_all(app: &App) -> Result<(), Refusal> {
     for erasure in app.log.ledger().erasures() {
         record_again(app, &erasure).await?;
     }
+    for (workspace, _) in app.log.heads() {
+        if app.log.ledger().is_new() || !app.keys_of_nobody(&workspace)?.is_empty() {
+            write_again(app, &workspace).await?;
+        }
+    }
     Ok(())
+}
+
+/// Sees to it that the ledger has every erasure of a workspace that the log has.
+async fn write_again(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
+    let known: BTreeSet<_> = app.log.ledger().erasures().into_iter().map(|it| it.id).collect();
+    let filter = EventFilter { name: Some(EVENT), ..EventFilter::default() };
+    let mut after = 0;
+    loop {
+        let events = app.log.find(workspace, &filter, after, CHUNK).await?;
+        let found = events.len();
+        for event in events {
+            after = event.position;
+            let user = UserId(event.stream.id);
+            let Some(recorded) = Recorded::read(event).map_err(|_| Refusal::Unreadable)? else {
+                continue;
+            };
+            if let Event::User(UserEvent::Erased { erasure, .. }) = recorded.event
+                && !known.contains(&erasure.0)
+            {
+                tracing::warn!(
+                    %workspace, %user,
+                    "the ledger of erasures lacks an erasure of the log: it is carried out again"
+                );
+                app.erasures.owe(app, workspace, user, after).await?;
+            }
+        }
+        if found < CHUNK {
+            return Ok(());
+        }
+    }
+}
+
+impl App {
+    /// The keys of a workspace that were destroyed and that the ledger does not name: it was lost.
+    pub(super) fn keys_of_nobody(&self, workspace: &WorkspaceId) -> Result<BTreeSet<u64>, Refusal> {
+        let ours = self.log.ledger().erasures().into_iter().filter(|it| it.workspace == *workspace);
+        let named: BTreeSet<_> = ours.flat_map(|it| it.keys).collect();
+        let gone = self.log.keyring().erased(workspace)?;
+        Ok(gone.into_iter().filter(|key| !named.contains(key)).collect())
+    }
+
+    /// What somebody should look at, so that people are erased and stay so.
+    pub fn erasure_warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.log.ledger().check().is_err() {
+            let path = self.log.ledger().path().display();
+            warnings.push(format!(
+                "the ledger of erasures {path} is gone or was changed: nobody is erased until it is put back, or \
+                 the server started again"
+            ));
+        }
+        let failing = self.erasures.failing.lock().len();
+        if failing > 0 {
+            warnings
+                .push(format!("{failing} erasure(s) cannot be carried out: see the server's log"));
+        }
+        warnings
+    }
 }
 
 async fn find(app: &App, workspace: &WorkspaceId, mut after: u64) -> Result<(), Refusal> {

@@ -154,6 +154,8 @@ impl App {
             if let Some(erasure) = es.state.erased() {
                 return Ok(erasure);
             }
+            // Nothing is decided that the ledger could not take.
+            self.log.ledger().check()?;
             self.another_owner(workspace, user, &es.state).await?;
             let (command, rule) = self.command(workspace, user, &es.state, reason, also).await?;
             let meta = Meta { rule, ..meta.clone() };

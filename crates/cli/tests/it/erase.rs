@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 use testkit::{
-    Client, Server, all_ended,
+    ADMIN_TOKEN, Client, Server, all_ended,
     record::Record,
     scim,
     setup::{self, Connector},
@@ -343,4 +343,48 @@ async fn an_erasure_that_is_cut_off_is_completed_by_the_next_start() {
     assert!(recorded > 0, "no kill came after a decision");
     let verified = api.post("/projections/verify", json!({})).await.unwrap().expect(200).unwrap();
     assert_eq!(verified["differences"], json!([]), "{verified}");
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_lost_stops_erasures_and_is_written_again_by_the_next_start() {
+    let (mut server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let ada = client.post("/Users", person()).await.unwrap().made().unwrap();
+    let bob = scim::user("bob@acme.example");
+    let bob = client.post("/Users", bob).await.unwrap().made().unwrap();
+    erase(&server, &ada).await;
+    let path = server.data_dir().join("erasures.ledger");
+    let known = fs::read_to_string(&path).unwrap();
+    assert_eq!(known.lines().count(), 1);
+
+    fs::remove_file(&path).unwrap();
+    let answer = api.post(&format!("/workspaces/{WORKSPACE}/people/{bob}/erase"), json!({})).await;
+    assert!(answer.unwrap().status >= 500);
+    let record = Record::whole(&mut api, WORKSPACE).await.unwrap();
+    assert!(record.of("user.erased").all(|it| it.stream_id() == ada), "nothing was decided");
+    client.get(&format!("/Users/{bob}")).await.unwrap().expect(200).unwrap();
+    let mut root = Client::new(server.url(), ADMIN_TOKEN).unwrap();
+    let ready = root.get("/readyz").await.unwrap().expect(200).unwrap();
+    assert!(ready["warnings"].to_string().contains("ledger of erasures"), "{ready}");
+
+    let value = |line: &str| -> Value { serde_json::from_str(line).unwrap() };
+    // Gone, and empty.
+    for _ in 0..2 {
+        server.kill().await.unwrap();
+        server.restart().await.unwrap();
+        let path = path.clone();
+        let written = async || {
+            let text = fs::read_to_string(&path)?;
+            Ok(text.ends_with('\n').then_some(text))
+        };
+        let again = until("the ledger is written again", written).await.unwrap();
+        for field in ["id", "user", "entries", "keys", "installation"] {
+            let (again, known) = (value(&again), value(&known));
+            assert_eq!(again[field], known[field], "{field}");
+        }
+        fs::write(&path, "").unwrap();
+    }
+    let mut root = Client::new(server.url(), ADMIN_TOKEN).unwrap();
+    let ready = root.get("/readyz").await.unwrap().expect(200).unwrap();
+    assert!(ready["warnings"].to_string().contains("ledger of erasures"), "{ready}");
 }
