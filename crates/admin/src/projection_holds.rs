@@ -47,7 +47,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .takes::<Skipping>()
         .shows::<Tried>()
         .refuses(404, "There is no such hold")
-        .refuses(409, BUSY),
+        .refuses(409, "The hold stands at another event"),
     ]
 }
 
@@ -110,10 +110,13 @@ impl From<Option<HeldStream>> for Tried {
     }
 }
 
-/// Why an event may be passed over.
+/// Which event may be passed over, and why.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Skipping {
+    /// The position of the event, as the hold shows it. Asked again for one that was skipped, nothing more is done.
+    #[schema(minimum = 1)]
+    position: u64,
     /// For the record, in words that name nobody: at most 500 characters.
     reason: String,
 }
@@ -151,6 +154,6 @@ async fn try_again(ask: Ask, hold: OfHold) -> Answer<Tried> {
 }
 
 async fn pass_over(ask: Ask, hold: OfHold, body: Body<Skipping>) -> Answer<Tried> {
-    let Skipping { reason } = body.0;
-    Ok(Json(ask.app.skip_held(&ask.person, hold.id()?, &reason).await?.into()))
+    let Skipping { position, reason } = body.0;
+    Ok(Json(ask.app.skip_held(&ask.person, hold.id()?, position, &reason).await?.into()))
 }

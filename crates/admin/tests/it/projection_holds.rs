@@ -92,10 +92,13 @@ async fn a_person_skips_it_with_a_reason_that_stays_in_the_record() {
     let tried = world.call(Method::POST, &format!("{hold}/retry"), None).await.is(200);
     assert_eq!(tried["released"], json!(false));
     assert!(tried["hold"]["attempts"].as_u64().unwrap() >= 2);
-    let blank = world.post(&format!("{hold}/skip"), json!({ "reason": " " })).await.refused(400);
+    let position = tried["hold"]["position"].clone();
+    let blank = json!({ "position": position, "reason": " " });
+    let blank = world.post(&format!("{hold}/skip"), blank).await.refused(400);
     assert!(blank.starts_with("reason: "), "{blank}");
 
-    let reason = json!({ "reason": "a trial of a version that was withdrawn" });
+    let reason =
+        json!({ "position": position, "reason": "a trial of a version that was withdrawn" });
     let skipped = world.post(&format!("{hold}/skip"), reason).await.is(200);
     assert_eq!(skipped, json!({ "released": true, "hold": null }));
     assert_eq!(world.app.user(&caller, ada).await.unwrap().id, ada);
@@ -109,4 +112,33 @@ async fn a_person_skips_it_with_a_reason_that_stays_in_the_record() {
     assert_eq!(world.app.user(&caller, ada).await.unwrap().id, ada);
     // The others hold it still: each is decided for itself.
     assert_eq!(world.items("/projections/holds").await.len(), 4);
+}
+
+#[actix_web::test]
+async fn skipping_names_an_event_so_that_asking_again_skips_no_other() {
+    let (world, _, [ada, _]) = scene().await;
+    world.damage(ada.0, 2).await;
+    let id = format!("store.acme.user.{}", ada.0);
+    let of = |id: &str| format!("/projections/holds/{id}/skip");
+    let held = async || world.items(&format!("/projections/holds?q={id}")).await;
+    let position = held().await[0]["position"].as_u64().unwrap();
+    let skip = |position: u64| json!({ "position": position, "reason": "it was a trial" });
+
+    world.post(&of(&id), json!({ "reason": "it was a trial" })).await.refused(400);
+    let elsewhere = world.post(&of(&id), skip(position + 1)).await.refused(409);
+    assert!(elsewhere.contains(&format!("is at {position}")), "{elsewhere}");
+    // The second time the answer to the first may have been lost.
+    for _ in 0..2 {
+        let skipped = world.post(&of(&id), skip(position)).await.is(200);
+        assert_eq!(skipped["released"], json!(false));
+        assert_eq!(skipped["hold"]["position"], json!(position + 1));
+    }
+    assert_eq!(held().await[0]["position"], json!(position + 1));
+    for _ in 0..2 {
+        let skipped = world.post(&of(&id), skip(position + 1)).await.is(200);
+        assert_eq!(skipped, json!({ "released": true, "hold": null }));
+    }
+    world.post(&of(&id), skip(position + 2)).await.refused(404);
+    let events = world.items("/workspaces/acme/events?type=workspace.event_skipped").await;
+    assert_eq!(events.len(), 2);
 }

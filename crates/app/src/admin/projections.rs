@@ -12,7 +12,7 @@ use projections::{
 };
 
 use super::typed;
-use crate::{App, Person, Refusal};
+use crate::{App, Person, Refusal, WORKSPACE_STREAM};
 
 /// The longest reason for skipping an event, in characters.
 const REASON_MAX: usize = 500;
@@ -164,29 +164,48 @@ impl App {
         self.beside(move |models| models.retry(&id)).await
     }
 
-    /// Lets a projection pass over the event that it holds back: for good, in rebuilds too, and on the
-    /// record. What follows in its stream is tried; what is left of the hold is given back.
+    /// Lets a projection pass over the event at a position that it holds back: for good, in rebuilds too,
+    /// and on the record. What follows in its stream is tried; what is left of the hold is given back.
+    ///
+    /// Asked again about an event that was skipped, for instance because the answer was lost, it does
+    /// nothing more: a hold that stands at the next event of the stream stays.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::Malformed`] without a reason, and as for [`App::rebuild`].
+    /// [`Refusal::NotFound`], [`Refusal::Malformed`] without a reason, and [`Refusal::State`] when the hold
+    /// stands at another event.
     pub async fn skip_held(
         &self,
         person: &Person,
         id: HeldId,
+        position: u64,
         reason: &str,
     ) -> Result<Option<HeldStream>, Refusal> {
         let reason = typed("reason", reason, REASON_MAX)?;
-        let held = self.read_models.held().into_iter().find(|held| held.id() == id);
-        let HeldStream { projection, workspace, kind, stream, position, .. } =
-            held.ok_or_else(|| Refusal::NotFound("hold".into()))?;
-        let skip = Skip { projection: projection.into(), kind, stream, position };
+        let HeldId { projection, workspace, kind, stream } = id.clone();
+        let skip = Skip { projection, kind, stream, position };
+        let held = self.held_under(&id);
+        if held.as_ref().is_none_or(|held| held.position != position) {
+            let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
+            return match held {
+                held if known.state.skipped.contains(&skip) => Ok(held),
+                Some(HeldStream { position: at, .. }) => Err(Refusal::State(format!(
+                    "position: the event that is held is at {at}, not at {position}; nothing was skipped"
+                ))),
+                None => Err(Refusal::NotFound("hold".into())),
+            };
+        }
         let command = WorkspaceCommand::SkipEvent { skip, reason };
         self.on_workspace(&workspace, command, person.meta()).await?;
-        match self.retry_held(id).await {
-            // The projector has seen to it already.
-            Err(Refusal::NotFound(_)) => Ok(None),
+        match self.retry_held(id.clone()).await {
+            // The projector has seen to it already, or will once another build has ended: it was
+            // recorded, and whoever is told that it failed would ask again.
+            Err(Refusal::NotFound(_) | Refusal::State(_)) => Ok(self.held_under(&id)),
             tried => tried,
         }
+    }
+
+    fn held_under(&self, id: &HeldId) -> Option<HeldStream> {
+        self.read_models.held().into_iter().find(|held| held.id() == *id)
     }
 
     /// Runs something that blocks on a thread that may.

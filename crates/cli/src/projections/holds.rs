@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -33,6 +34,9 @@ pub(crate) struct One {
 pub(crate) struct Skip {
     #[command(flatten)]
     one: One,
+    /// The position of the event, as `holds` lists it. [default: where the hold stands now]
+    #[arg(long)]
+    position: Option<u64>,
     /// Why the event may be passed over, in words that name nobody: it goes on the record.
     #[arg(long)]
     reason: String,
@@ -57,27 +61,52 @@ pub(crate) async fn list(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Says what is left of the hold: exit code 1 while there is anything.
 pub(crate) async fn retry(one: &One) -> anyhow::Result<ExitCode> {
-    one.ask("retry", &json!({})).await
+    let tried = one.post("retry", &json!({})).await?;
+    let released = tried["released"] == json!(true);
+    if one.at.json {
+        say(&tried.to_string());
+    } else if released {
+        say(&format!("{}: shown", one.id));
+    } else {
+        line(&tried["hold"]);
+    }
+    Ok(if released { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Names the event that the hold stands at, so that an answer that is lost never skips two. What is skipped
+/// is on the record, whatever else of the stream is held: that is success.
 pub(crate) async fn skip(skip: &Skip) -> anyhow::Result<ExitCode> {
-    skip.one.ask("skip", &json!({ "reason": skip.reason })).await
+    let Skip { one, position, reason } = skip;
+    let position = match position {
+        Some(position) => *position,
+        None => one.position().await?,
+    };
+    let tried = one.post("skip", &json!({ "position": position, "reason": reason })).await?;
+    if one.at.json {
+        say(&tried.to_string());
+    } else {
+        say(&format!("{}: the event at position {position} is skipped", one.id));
+        if !tried["hold"].is_null() {
+            line(&tried["hold"]);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 impl One {
-    /// Asks, and says what is left of the hold: exit code 1 while there is anything.
-    async fn ask(&self, what: &str, body: &Value) -> anyhow::Result<ExitCode> {
+    async fn post(&self, what: &str, body: &Value) -> anyhow::Result<Value> {
         let path = format!("/projections/holds/{}/{what}", escape(&self.id));
-        let tried = self.at.remote.client()?.post(&path, body).await?;
-        let released = tried["released"] == json!(true);
-        if self.at.json {
-            say(&tried.to_string());
-        } else if released {
-            say(&format!("{}: shown", self.id));
-        } else {
-            line(&tried["hold"]);
-        }
-        Ok(if released { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        self.at.remote.client()?.post(&path, body).await
+    }
+
+    /// The position of the event that is held now.
+    async fn position(&self) -> anyhow::Result<u64> {
+        let path = format!("/projections/holds?q={}", escape(&self.id));
+        let page = self.at.remote.client()?.get(&path).await?;
+        let held = items(&page["items"]).iter().find(|held| held["id"] == self.id.as_str());
+        let position = held.and_then(|held| held["position"].as_u64());
+        position.with_context(|| format!("nothing is held under {}", self.id))
     }
 }

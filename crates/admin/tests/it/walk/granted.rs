@@ -538,11 +538,13 @@ async fn projection_holds(world: &World) {
     let holds = world.items("/projections/holds?q=STORE&limit=1").await;
     let hold = format!("/projections/holds/{}", holds[0]["id"].as_str().unwrap());
     world.call(Method::POST, &format!("{hold}/retry"), None).await.is(200);
-    for hold in world.items("/projections/holds").await {
-        let hold = format!("/projections/holds/{}", hold["id"].as_str().unwrap());
-        let reason = json!({ "reason": "it was made up" });
-        world.post(&format!("{hold}/skip"), reason.clone()).await.is(200);
-        world.post(&format!("{hold}/skip"), reason).await.refused(404);
+    for held in world.items("/projections/holds").await {
+        let hold = format!("/projections/holds/{}", held["id"].as_str().unwrap());
+        let position = held["position"].as_u64().unwrap();
+        let skip = |position| json!({ "position": position, "reason": "it was made up" });
+        world.post(&format!("{hold}/skip"), skip(position + 1)).await.refused(409);
+        world.post(&format!("{hold}/skip"), skip(position)).await.is(200);
+        world.post(&format!("{hold}/skip"), skip(position + 1)).await.refused(404);
         world.call(Method::POST, &format!("{hold}/retry"), None).await.refused(404);
     }
 }

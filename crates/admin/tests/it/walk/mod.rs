@@ -21,7 +21,6 @@ const UNSEEN: &[(&str, &str, u16, &str)] = &[
     ("patch", "/workspaces/{ws}/employees/{id}", 200, "only collaborators have a role"),
     ("patch", "/workspaces/{ws}/mdm/users/{id}", 200, "only collaborators have a role"),
     ("post", "/projections/holds/{hold}/retry", 409, "it takes a build that runs"),
-    ("post", "/projections/holds/{hold}/skip", 409, "it takes a build that runs"),
 ];
 
 /// What it takes a broken or a busy server for.
