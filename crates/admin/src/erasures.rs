@@ -103,6 +103,9 @@ struct Erasure {
     /// When it was decided.
     #[schema(schema_with = words::time)]
     erased_at: String,
+    /// That it was recorded again, after a restore of a record that did not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded_again: Option<RecordedAgain>,
     /// Who did it, by id.
     by: String,
     /// On whose wish.
@@ -119,6 +122,25 @@ struct Erasure {
     others: Vec<OtherPerson>,
     /// How each place is dealt with that may hold something of a person.
     places: Vec<Place>,
+}
+
+/// An erasure that was recorded again.
+#[derive(Debug, Serialize, ToSchema)]
+struct RecordedAgain {
+    #[schema(schema_with = words::time)]
+    at: String,
+    /// What of this certificate is not known any more, or in part.
+    not_known: Vec<&'static str>,
+}
+
+impl RecordedAgain {
+    fn of((at, portal_is_known): (domain::Micros, bool)) -> Self {
+        let mut not_known = vec!["by", "reason", "others", "entries"];
+        if !portal_is_known {
+            not_known.push("portal");
+        }
+        Self { at: moment::show(at), not_known }
+    }
 }
 
 /// What a connector knew of a person.
@@ -189,6 +211,7 @@ impl From<Certificate> for Erasure {
             portal: it.remains.portal,
             entries: entries.collect(),
             erased_at: moment::show(it.at),
+            recorded_again: it.again.map(RecordedAgain::of),
             by: it.by,
             reason: it.reason,
             position: it.position,

@@ -28,7 +28,7 @@ use domain::{
     rule::{OnCreate, OnDeactivate, Provisioning},
     segments::{Permission, SegmentsEvent},
     stored::{Fact, decode, encode},
-    user::{AccountState, Namesake, Remains, Source, UserEvent, event::RoleReason},
+    user::{AccountState, Namesake, RecordedAgain, Remains, Source, UserEvent, event::RoleReason},
     workspace::{
         Extension, Idp, MdmService, MdmSetting, Paused, People, Plan, Saml, SeenAttribute, Skip,
         Suspended, WorkspaceEvent,
@@ -314,6 +314,7 @@ fn a_users_events_are_stored_as_they_always_were() {
             UserEvent::OffboardingCancelled { offboarding, because: CancelledBecause::Reactivated },
             erased(offboarding),
             erased_everywhere(),
+            erased_again(),
         ],
         include_str!("../src/user/event.rs"),
     );
@@ -354,6 +355,23 @@ fn erased(offboarding: OffboardingId) -> UserEvent {
         devices: vec![DeviceId(id(4))],
         others: vec![Namesake { portal: Portal::Store, user: UserId(id(11)) }],
         all_portals: false,
+        again: None,
+    }
+}
+
+/// Found missing in a restored log.
+fn erased_again() -> UserEvent {
+    let (portal, account, source) = (Portal::Mdm, AccountState::Removed, Source::Scim);
+    let (entries, role, offboarding) = (BTreeMap::new(), None, None);
+    let remains = Remains { portal, entries, account, source, role, offboarding };
+    UserEvent::Erased {
+        erasure: ErasureId(id(10)),
+        remains: Box::new(remains),
+        reason: None,
+        devices: Vec::new(),
+        others: Vec::new(),
+        all_portals: false,
+        again: Some(RecordedAgain { erased: 1_700_000_000_000_000, portal_is_known: true }),
     }
 }
 
@@ -369,6 +387,7 @@ fn erased_everywhere() -> UserEvent {
         devices: Vec::new(),
         others: vec![Namesake { portal: Portal::Mdm, user: UserId(id(12)) }],
         all_portals: true,
+        again: None,
     }
 }
 

@@ -73,6 +73,9 @@ pub struct Certificate {
     pub completed: bool,
     /// When it was decided.
     pub at: Micros,
+    /// When it was recorded again, after a restore of a log that did not have it, and whether the portal is
+    /// known. By whom and on whose wish it was done first is not.
+    pub again: Option<(Micros, bool)>,
     /// By whom, as an id.
     pub by: String,
     /// On whose wish.
@@ -126,6 +129,9 @@ impl App {
         workspace: &WorkspaceId,
         id: ErasureId,
     ) -> Result<Certificate, Refusal> {
+        // After a start, one may have to be recorded again first.
+        let wait = Duration::from_secs(WAIT_SECONDS);
+        let _ = tokio::time::timeout(wait, self.erasures.backlog.completed()).await;
         self.settle(workspace).await?;
         let mut people: Vec<_> =
             self.of_ledger(workspace).filter(|(known, _)| *known == id).map(|(_, it)| it).collect();
@@ -135,7 +141,7 @@ impl App {
             if matches!(&recorded.fact, UserEvent::Erased { erasure, .. } if *erasure == id) {
                 let key = (workspace.clone(), user);
                 let done = self.erasures.backlog.cleared(&key);
-                let _ = tokio::time::timeout(Duration::from_secs(WAIT_SECONDS), done).await;
+                let _ = tokio::time::timeout(wait, done).await;
                 return self.certify(workspace, recorded).await;
             }
         }
@@ -154,7 +160,8 @@ impl App {
         workspace: &WorkspaceId,
         Recorded { event, fact }: Recorded,
     ) -> Result<Certificate, Refusal> {
-        let UserEvent::Erased { erasure: id, remains, reason, devices, others, .. } = fact else {
+        let UserEvent::Erased { erasure: id, remains, reason, devices, others, again, .. } = fact
+        else {
             return Err(Refusal::Unreadable);
         };
         let user = UserId(event.stream.id);
@@ -173,7 +180,8 @@ impl App {
             user,
             remains: *remains,
             completed: heard && !waiting,
-            at: event.time,
+            at: again.map_or(event.time, |it| it.erased),
+            again: again.map(|it| (event.time, it.portal_is_known)),
             by: event.meta.actor.to_string(),
             reason,
             position: event.position,

@@ -12,7 +12,9 @@
 //! - `request`: what is asked for, what would be done, and who may not be erased
 //! - `certificate`: what is said of it afterwards
 //! - `owed`: what is not done yet
+//! - `again`: what can be known of somebody whose erasure a restored log does not have
 
+mod again;
 mod carry_out;
 mod certificate;
 mod owed;

@@ -243,13 +243,15 @@ async fn record_again(app: &App, erasure: &event_log::Erasure) -> Result<(), Ref
     if known.version == 0 || known.state.erased().is_some() {
         return Ok(());
     }
+    let (again, devices) = app.left_of(erasure).await?;
     let erase = Erase {
         erasure: ErasureId(*id),
         via: None,
         reason: None,
-        devices: Vec::new(),
+        devices,
         others: Vec::new(),
         all_portals: false,
+        again: Some(again),
     };
     let meta = Meta {
         actor: format_smolstr!("policy:{NAME}"),

@@ -198,6 +198,7 @@ impl App {
             devices: self.devices_of(workspace, user, state).await?,
             others,
             all_portals: !also.is_empty(),
+            again: None,
         };
         Ok((UserCommand::Erase(Box::new(erase)), rule))
     }

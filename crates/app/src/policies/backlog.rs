@@ -42,6 +42,11 @@ impl<K: Ord + Clone> Backlog<K> {
         self.0.send_modify(|owed| owed.complete = true);
     }
 
+    /// Waits until everything that the last run has left is owed.
+    pub(crate) async fn completed(&self) {
+        let _ = self.0.subscribe().wait_for(|owed| owed.complete).await;
+    }
+
     /// Waits until nothing is to be done about something.
     pub(crate) async fn cleared(&self, key: &K) {
         let done = |owed: &Owed<K>| owed.complete && !owed.heard.contains_key(key);

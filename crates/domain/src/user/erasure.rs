@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Account, AccountState, Source, User, UserEvent, UserRefusal, Via};
 use crate::{
+    Micros,
     ids::{ConnectorName, DeviceId, EntryId, ErasureId, UserId},
     offboarding::Offboarding,
     portal::{Portal, Role},
@@ -51,6 +52,26 @@ pub struct Namesake {
     pub user: UserId,
 }
 
+/// That an erasure was recorded before, in a log that was lost. The remains are what could be found then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedAgain {
+    /// When it was recorded first.
+    pub erased: Micros,
+    /// Whether the portal is known.
+    pub portal_is_known: bool,
+}
+
+/// What was found of somebody whose erasure is recorded again.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// What is left, as far as it can be known.
+    pub remains: Remains,
+    /// When the erasure was recorded first.
+    pub erased: Micros,
+    /// Whether the portal is known.
+    pub portal_is_known: bool,
+}
+
 /// What is asked for when a person is to be erased.
 #[derive(Clone, Debug)]
 pub struct Erase {
@@ -66,6 +87,8 @@ pub struct Erase {
     pub others: Vec<Namesake>,
     /// Whether those are to be erased too.
     pub all_portals: bool,
+    /// What was found, where a restored log lacks the erasure and nothing else can be read.
+    pub again: Option<Again>,
 }
 
 impl User {
@@ -91,20 +114,23 @@ impl User {
         if self.offboarding.as_ref().is_some_and(|it| !it.is_stored()) {
             return Err(UserRefusal::NotStored);
         }
-        let Erase { erasure, via, reason, devices, others, all_portals } = erase;
+        let Erase { erasure, via, reason, devices, others, all_portals, again } = erase;
+        let remains = again.as_ref().map_or_else(|| self.remains(), |it| it.remains.clone());
+        let entries = remains.entries.clone();
         let mut events = vec![UserEvent::Erased {
             erasure: *erasure,
-            remains: Box::new(self.remains()),
+            remains: Box::new(remains),
             reason: reason.clone(),
             devices: devices.clone(),
             others: others.clone(),
             all_portals: *all_portals,
+            again: again
+                .as_ref()
+                .map(|it| RecordedAgain { erased: it.erased, portal_is_known: it.portal_is_known }),
         }];
         // Said once more, readable: whoever hears of entries that go hears of these.
-        events.extend(self.entries.iter().map(|(connector, entry)| UserEvent::EntryRemoved {
-            connector: connector.clone(),
-            entry: entry.id,
-        }));
+        let gone = entries.into_iter();
+        events.extend(gone.map(|(connector, entry)| UserEvent::EntryRemoved { connector, entry }));
         let after = self.after(&events);
         after.end_account(via.as_ref(), &mut events);
         Ok(events)

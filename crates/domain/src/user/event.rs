@@ -6,7 +6,7 @@ use cqrs_es::DomainEvent;
 use scim::resource::{Changes, Resource};
 use serde::{Deserialize, Serialize};
 
-use super::erasure::{Namesake, Remains};
+use super::erasure::{Namesake, RecordedAgain, Remains};
 use crate::{
     ids::{ConnectorName, DeviceId, EntryId, ErasureId, GroupId, HoldId, OffboardingId, PolicyId},
     offboarding::{CancelledBecause, HeldBecause, Planned},
@@ -189,6 +189,9 @@ pub enum UserEvent {
         /// Whether those are to be erased too. Whoever carries out this erasure sees to it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         all_portals: bool,
+        /// It was recorded before, in a log that was lost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<RecordedAgain>,
     },
 }
 

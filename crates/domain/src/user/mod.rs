@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use account::{Account, AccountState, Source, Standing};
 pub use command::{UserCommand, UserRefusal, Via};
 pub use entries::Entry;
-pub use erasure::{Erase, Namesake, Remains};
+pub use erasure::{Again, Erase, Namesake, RecordedAgain, Remains};
 pub use event::UserEvent;
 pub use in_force::Outcome;
 

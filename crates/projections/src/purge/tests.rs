@@ -63,6 +63,7 @@ fn erased(who: u128) -> UserEvent {
         devices: Vec::new(),
         others: Vec::new(),
         all_portals: false,
+        again: None,
     }
 }
 

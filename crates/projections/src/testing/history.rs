@@ -138,6 +138,7 @@ impl History {
                 devices: Vec::new(),
                 others: Vec::new(),
                 all_portals: false,
+                again: None,
             })),
             _ => UserCommand::CompleteOffboarding { offboarding: open },
         };

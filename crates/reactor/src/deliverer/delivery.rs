@@ -206,6 +206,11 @@ impl Delivery<'_> {
     /// again, and the policy that cancels what was requested may not have come to it yet.
     async fn still_called_for(&self) -> Result<bool, Refusal> {
         let user = self.app.users().load(&self.row.workspace, self.row.user.0).await?;
+        let erased = user.state.erased().is_some();
+        if !erased && self.app.ledger_names(&self.row.workspace, self.row.user) {
+            // A restored log: what is owed is known once the erasure is recorded again.
+            return Err(Refusal::Unreadable);
+        }
         let recorded = user.state.offboarding.as_ref();
         Ok(recorded.is_some_and(|it| it.id == self.row.offboarding))
     }

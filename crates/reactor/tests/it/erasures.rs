@@ -2,15 +2,20 @@
 
 use app::{Order, admin::accounts::Invitation};
 use domain::{
+    Decider as _,
+    device::DeviceState,
     ids::{ErasureId, UserId},
     portal::Portal,
     rule::OnDeactivate,
-    user::{Erase, Namesake, UserCommand},
+    user::{AccountState, Erase, Namesake, User, UserCommand},
 };
-use event_log::Meta;
+use event_log::{Erasure, Meta, StreamId};
 use uuid::Uuid;
 
-use crate::running::{Scene, person};
+use crate::{
+    fake::{Doing, Fake},
+    running::{START, Scene, person},
+};
 
 /// What is left where a server dies right after the decision: nobody asks for the others any more.
 #[tokio::test]
@@ -33,6 +38,7 @@ async fn an_erasure_for_all_portals_goes_on_to_the_others_by_itself() {
         devices: Vec::new(),
         others: others.clone(),
         all_portals: true,
+        again: None,
     };
     let meta = Meta { actor: "owner".into(), ..Meta::default() };
     let command = UserCommand::Erase(Box::new(erase));
@@ -45,5 +51,42 @@ async fn an_erasure_for_all_portals_goes_on_to_the_others_by_itself() {
         assert_eq!((second.user, second.reason.as_deref()), (other.user, Some("4711")));
         assert!(second.completed && second.by == first.by, "{second:?}");
         assert!(second.others.iter().any(|it| it.0.user == UserId(scene.user.0)), "{second:?}");
+    }
+}
+
+/// As a log is opened that is older than an erasure of the ledger: keys are gone, and no event says so.
+#[tokio::test]
+async fn an_erasure_that_a_restored_log_lacks_is_recorded_again_and_loses_no_wipe() {
+    for open in [true, false] {
+        let mut scene = Scene::set(OnDeactivate::RemoveUserAndDevices).await;
+        let devices = [scene.give("1", "ios").await, scene.give("2", "ios").await];
+        if open {
+            scene.set_active(false).await;
+        }
+        let erasure = ErasureId(Uuid::from_u128(4711));
+        let workspace = scene.workspace.clone();
+        let stream = StreamId::new(User::KIND, scene.user.0);
+        let events = scene.app.log().read_stream(&workspace, &stream, 0, 100).await.unwrap();
+        let keys = events.iter().filter_map(|event| event.key).collect();
+        let (user, entries) = (scene.user.0, vec![scene.user.0]);
+        let lost = Erasure { id: erasure.0, workspace, user, entries, keys, at: START };
+        scene.app.log().erase(lost).await.unwrap();
+        let fake = Fake::new("fake", &scene.clock, Doing::Fine);
+        scene.start_again();
+        let certificate = scene.app.certificate(&scene.workspace, erasure).await.unwrap();
+        assert!(certificate.completed && certificate.again.is_some(), "{certificate:?}");
+        assert_eq!((certificate.remains.portal, certificate.at), (Portal::Mdm, START));
+        assert_eq!(
+            (&certificate.devices[..], certificate.remains.entries.len()),
+            (&devices[..], 1)
+        );
+        scene.run(&scene.deliverer(fake.alone())).await;
+        for id in devices {
+            let device = scene.device(id).await;
+            let wiped = device.state == DeviceState::Removed;
+            assert!(wiped == open && (wiped || device.user.is_none()), "{device:?}");
+        }
+        assert_eq!(fake.sends(), if open { 2 } else { 0 });
+        assert_eq!(scene.person().await.account.state, AccountState::Removed);
     }
 }

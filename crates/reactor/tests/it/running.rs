@@ -31,7 +31,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 pub(crate) use crate::scene::person;
-use crate::scene::{app, bring, login};
+use crate::scene::{app, app_over, bring, login};
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const START: i64 = 1_767_225_600_000_000;
@@ -46,7 +46,7 @@ pub(crate) struct Scene {
     pub(crate) user: EntryId,
     pub(crate) policy: PolicyId,
     policies: JoinHandle<()>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Drop for Scene {
@@ -94,7 +94,7 @@ impl Scene {
         let does = (on_deactivate, (on_deactivate == OnDeactivate::ChangePolicy).then_some(policy));
         let caller = rule(&app, &workspace, &token, does).await;
         let user = bring(&app, &caller, "ada@acme.example").await;
-        Self { app, clock, workspace, token, caller, user, policy, policies, _dir: dir }
+        Self { app, clock, workspace, token, caller, user, policy, policies, dir }
     }
 
     /// What deactivation does from now on.
@@ -140,6 +140,16 @@ impl Scene {
         let options = scim::patch::Options::default();
         self.app.patch_user(&self.caller, self.user, request, options, None).await.unwrap();
         self.settled().await;
+    }
+
+    /// A server over the same log, with read models that are built anew.
+    pub(crate) fn start_again(&mut self) {
+        self.policies.abort();
+        self.dir = TempDir::new().unwrap();
+        self.app = app_over(self.dir.path(), Arc::clone(self.app.log()), &self.clock);
+        let mut all = policies::standard();
+        all.push(Box::new(Planner::default()));
+        self.policies = tokio::spawn(policies::run(Arc::clone(&self.app), all));
     }
 
     /// Waits until policies have dealt with everything.

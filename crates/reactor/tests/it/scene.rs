@@ -1,6 +1,6 @@
 //! A workspace in which no policy runs but by the test's own hand.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use app::{
     App, Caller, CountedIds, Order, Parts, Person, RequestIds,
@@ -42,9 +42,13 @@ pub(crate) fn person() -> Person {
 }
 
 pub(crate) fn app(dir: &TempDir, clock: &Arc<ManualClock>) -> Arc<App> {
-    let log: Arc<dyn EventLog> = SqliteLog::temporary(Arc::clone(clock) as _).unwrap();
+    app_over(dir.path(), SqliteLog::temporary(Arc::clone(clock) as _).unwrap(), clock)
+}
+
+/// An app over a log that is there.
+pub(crate) fn app_over(dir: &Path, log: Arc<dyn EventLog>, clock: &Arc<ManualClock>) -> Arc<App> {
     App::new(Parts {
-        read_models: ReadModels::open(dir.path(), Arc::clone(&log)).unwrap(),
+        read_models: ReadModels::open(dir, Arc::clone(&log)).unwrap(),
         log,
         clock: Arc::clone(clock) as _,
         ids: Arc::new(CountedIds::default()),

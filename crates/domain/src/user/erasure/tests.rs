@@ -54,7 +54,15 @@ fn started(rule: OnDeactivate) -> UserEvent {
 
 fn asked(via: Option<Via>) -> Erase {
     let devices = vec![DeviceId(Uuid::from_u128(4))];
-    Erase { erasure: ERASURE, via, reason: None, devices, others: Vec::new(), all_portals: false }
+    Erase {
+        erasure: ERASURE,
+        via,
+        reason: None,
+        devices,
+        others: Vec::new(),
+        all_portals: false,
+        again: None,
+    }
 }
 
 fn erase(rule: OnDeactivate) -> UserCommand {
@@ -118,6 +126,7 @@ fn erased_event(account: AccountState, offboarding: Option<Offboarding>) -> User
         devices: vec![DeviceId(Uuid::from_u128(4))],
         others: Vec::new(),
         all_portals: false,
+        again: None,
     }
 }
 
