@@ -109,7 +109,7 @@ impl From<StoredEvent> for Event {
             rule: meta.rule.as_ref().and_then(json).unwrap_or_default(),
             data: match &event.payload {
                 Payload::Plain(bytes) => serde_json::from_slice(bytes).unwrap_or_default(),
-                Payload::Erased | Payload::Missing { .. } => Value::Null,
+                Payload::Erased | Payload::Missing { .. } | Payload::Damaged { .. } => Value::Null,
             },
             erased: event.payload == Payload::Erased,
         }

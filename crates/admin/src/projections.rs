@@ -77,7 +77,7 @@ struct Projection {
     generation: u32,
     /// How many events it is behind, in all workspaces.
     lag: u64,
-    /// Whether it has stopped somewhere, or holds something back.
+    /// Whether it has stopped in some workspace. What it holds back there is in `held`.
     stale: bool,
     /// How many streams it holds back.
     held: u64,
@@ -123,7 +123,7 @@ fn gather(statuses: Vec<Status>, holds: Vec<HeldStream>) -> Vec<Projection> {
             Projection { id: name, name, version, generation, lag, stale, held, holds, workspaces }
         });
         known.lag += head.saturating_sub(position);
-        known.stale |= stale.is_some() || held > 0;
+        known.stale |= stale.is_some();
         known.held += held as u64;
         let (workspace, stale) = (workspace.to_string(), stale.map(|reason| reason.to_string()));
         known.workspaces.push(Reached { workspace, position, head, held, stale });
@@ -195,10 +195,12 @@ struct Rebuilt {
 struct Verified {
     /// The names of the projections.
     verified: Vec<&'static str>,
-    /// Whether each shows what the log says.
+    /// Whether each shows all that the log says: nothing differs, and nothing is held back.
     sound: bool,
     /// The first difference in each projection and workspace that does not.
     differences: Vec<Differing>,
+    /// What each holds back.
+    held: Vec<ProjectionHold>,
     /// What is shown of each workspace by each projection that does.
     contents: Vec<Shown>,
 }
@@ -268,7 +270,9 @@ async fn verify(ask: Ask, body: Body<Which>) -> Answer<Verified> {
     let (verified, found) = ask.app.verify_projections(body.0.order()?).await?;
     let sees_people = ask.person.role.sees_people();
     let show = |it| Differing::show(it, sees_people);
+    let sound = found.is_sound();
     let differences: Vec<_> = found.differences.into_iter().map(show).collect();
+    let held = found.held.into_iter().map(ProjectionHold::from).collect();
     let contents = found.contents.into_iter().map(Shown::from).collect();
-    Ok(Json(Verified { verified, sound: differences.is_empty(), differences, contents }))
+    Ok(Json(Verified { verified, sound, differences, held, contents }))
 }

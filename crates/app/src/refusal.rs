@@ -90,10 +90,17 @@ pub enum Refusal {
     /// Our fault, in signing.
     #[error("the server failed")]
     Signing(#[from] record::NotaryError),
-    /// Our fault.
-    #[error("an event cannot be read")]
+    /// An event of what is asked about cannot be read; what it says is not known until it can.
+    #[error("{UNREADABLE}")]
     Unreadable,
+    /// The same, and the log says why.
+    #[error("{UNREADABLE}")]
+    Damaged(#[source] Failure),
 }
+
+/// What is said where an event cannot be read. Which one it is, operators are told.
+const UNREADABLE: &str = "an event of this cannot be read: it is damaged, its key is missing, or a newer \
+    version wrote it; an operator has been told";
 
 /// What a connector that is paused waits for.
 fn resumes(paused: Paused) -> &'static str {
@@ -127,14 +134,16 @@ impl Refusal {
             | Self::Filling { .. }
             | Self::Stopping
             | Self::ReadOnly
-            | Self::Stale(_) => 503,
+            | Self::Stale(_)
+            | Self::Unreadable
+            | Self::Damaged(_) => 503,
             Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
             Self::Scim(error) => error.status,
             Self::Taken(_) | Self::State(_) => 409,
             Self::Malformed(_) => 400,
             Self::TooFast(_) => 429,
-            Self::Failed(_) | Self::Reading(_) | Self::Signing(_) | Self::Unreadable => 500,
+            Self::Failed(_) | Self::Reading(_) | Self::Signing(_) => 500,
         }
     }
 
@@ -209,6 +218,9 @@ impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Closed => Self::Stopping,
+            Failure::Corrupt { .. } | Failure::Gap { .. } | Failure::KeyGone { .. } => {
+                Self::Damaged(failure)
+            }
             failure => Self::Failed(failure),
         }
     }

@@ -256,7 +256,7 @@ pub(crate) fn open(
         Some(key) => match keys.get(&key) {
             Some(Lookup::Found(bytes)) => match place.open(bytes, row.payload) {
                 Some(payload) => Payload::Plain(payload),
-                None => Payload::Missing { key },
+                None => Payload::Damaged { key },
             },
             Some(Lookup::Erased) => Payload::Erased,
             Some(Lookup::Missing) | None => Payload::Missing { key },

@@ -42,8 +42,13 @@ pub enum Payload {
     Plain(Vec<u8>),
     /// Its key was destroyed on purpose.
     Erased,
-    /// Its key is lost, or does not open it: an alarm, never to be skipped silently.
+    /// Its key is lost: an alarm, never to be skipped silently.
     Missing {
+        /// The number of the key.
+        key: u64,
+    },
+    /// Its key is there and does not open it: one of them is damaged. An alarm as well.
+    Damaged {
         /// The number of the key.
         key: u64,
     },
@@ -55,6 +60,7 @@ impl fmt::Debug for Payload {
             Self::Plain(bytes) => write!(f, "Plain({} bytes)", bytes.len()),
             Self::Erased => f.write_str("Erased"),
             Self::Missing { key } => write!(f, "Missing {{ key: {key} }}"),
+            Self::Damaged { key } => write!(f, "Damaged {{ key: {key} }}"),
         }
     }
 }

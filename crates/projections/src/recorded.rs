@@ -69,6 +69,7 @@ impl Seen {
             Payload::Plain(payload) => payload,
             Payload::Erased => return Ok(Self::Erased(Erased { workspace, position, name, meta })),
             Payload::Missing { key } => return Err(ReadError::KeyMissing { position, key }),
+            Payload::Damaged { key } => return Err(ReadError::Damaged { position, key }),
         };
         let event = Event::decode(&stream.kind, &name, schema_version, &payload)
             .map_err(|source| ReadError::Undecodable { position, source })?;
@@ -116,6 +117,16 @@ pub enum ReadError {
         /// The number of the key.
         key: u64,
     },
+    /// Its key is there and does not open it.
+    #[error(
+        "the event at position {position} is damaged: its data key {key} is there and does not open it"
+    )]
+    Damaged {
+        /// The position of the event.
+        position: u64,
+        /// The number of the key.
+        key: u64,
+    },
     /// This version does not know it, or it is not what its name says.
     #[error("the event at position {position} cannot be decoded")]
     Undecodable {
@@ -131,7 +142,9 @@ impl ReadError {
     /// The position of the event.
     pub fn position(&self) -> u64 {
         match self {
-            Self::KeyMissing { position, .. } | Self::Undecodable { position, .. } => *position,
+            Self::KeyMissing { position, .. }
+            | Self::Damaged { position, .. }
+            | Self::Undecodable { position, .. } => *position,
         }
     }
 }
@@ -140,7 +153,7 @@ impl Recorded {
     /// Decodes an event. `None` when it was erased: nothing of it is left to be seen.
     ///
     /// # Errors
-    /// [`ReadError`] when its key is missing or it does not decode.
+    /// [`ReadError`] when its key is missing, it is damaged, or it does not decode.
     pub fn read(stored: StoredEvent) -> Result<Option<Self>, ReadError> {
         Ok(match Seen::read(stored)? {
             Seen::Whole(event) => Some(event),

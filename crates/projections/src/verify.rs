@@ -9,7 +9,7 @@ use rusqlite::{Connection, Rows};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Failure, Order, Progress, Projection, ReadModels, RebuildError,
+    Failure, HeldStream, Order, Progress, Projection, ReadModels, RebuildError,
     builds::{Phase, Purpose, Ticket},
     dump::line,
     fill::{Source, fill},
@@ -58,6 +58,15 @@ pub struct Verified {
     pub differences: Vec<Difference>,
     /// What is as the log says, by projection and workspace.
     pub contents: Vec<Content>,
+    /// What is held back, built again or not, by projection, workspace and position.
+    pub held: Vec<HeldStream>,
+}
+
+impl Verified {
+    /// Whether all that was compared shows all that the log says.
+    pub fn is_sound(&self) -> bool {
+        self.differences.is_empty() && self.held.is_empty()
+    }
 }
 
 impl ReadModels {
@@ -110,6 +119,10 @@ impl Workshop {
         for making in &mut makings {
             self.compare(making, workspace, &source, &mut verified)?;
         }
+        verified.held = self.held();
+        verified.held.retain(|it| {
+            names.contains(&it.projection) && workspace.is_none_or(|id| *id == it.workspace)
+        });
         Ok(verified)
     }
 

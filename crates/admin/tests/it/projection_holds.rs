@@ -71,12 +71,18 @@ async fn what_is_held_is_said_wherever_it_matters() {
     let store = all.iter().find(|it| it["id"] == "store").unwrap();
     assert_eq!(
         (&store["stale"], &store["held"], &store["lag"]),
-        (&json!(true), &json!(1), &json!(0))
+        (&json!(false), &json!(1), &json!(0))
     );
     let hold = &store["holds"][0];
     assert_eq!(hold["id"], json!(format!("store.acme.user.{}", ada.0)));
     assert_eq!(*hold, world.items("/projections/holds?q=store").await[0]);
     assert!(hold["reason"].as_str().unwrap().contains("cannot be decoded"), "{hold}");
+    // No comparison says that all is well while something is held.
+    let verified =
+        world.post("/projections/verify", json!({ "projection": "store" })).await.is(200);
+    assert_eq!(verified["sound"], json!(false));
+    assert_eq!(verified["differences"], json!([]));
+    assert_eq!(verified["held"][0]["id"], hold["id"]);
     let ask = |path| world.send(TestRequest::get().uri(path));
     let ready = ask("/readyz").await.is(200);
     let warnings = ready["warnings"].as_array().unwrap();
@@ -141,4 +147,23 @@ async fn skipping_names_an_event_so_that_asking_again_skips_no_other() {
     world.post(&of(&id), skip(position + 2)).await.refused(404);
     let events = world.items("/workspaces/acme/events?type=workspace.event_skipped").await;
     assert_eq!(events.len(), 2);
+}
+
+#[actix_web::test]
+async fn who_cannot_be_read_is_no_failure_of_the_server() {
+    let (world, caller, [ada, ben]) = scene().await;
+    let world = world.again();
+    let gone = world.app.delete_user(&caller, ada, None).await.unwrap_err();
+    assert_eq!((gone.status(), gone.retry_after()), (503, Some(30)));
+    assert!(gone.to_string().starts_with("an event of this cannot be read"), "{gone}");
+    world.app.delete_user(&caller, ben, None).await.unwrap();
+
+    let ada = ada.0;
+    let person = format!("/workspaces/acme/people/{ada}");
+    for path in [format!("{person}/groups"), "/workspaces/acme/diff?from=1&to=1000".to_owned()] {
+        let answer = world.get(&path).await;
+        assert_eq!(answer.headers.get("retry-after").map(|it| it.as_bytes()), Some(&b"30"[..]));
+        let detail = answer.refused(503);
+        assert!(detail.starts_with("an event of this cannot be read"), "{path}: {detail}");
+    }
 }

@@ -43,3 +43,27 @@ async fn projections_are_shown_rebuilt_and_verified() {
         assert!(detail.contains("directory"), "{detail}");
     }
 }
+
+#[actix_web::test]
+async fn a_rebuild_ends_what_was_found_to_differ() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "nothing" })).await;
+    let caller = world.caller("store", &token).await;
+    world.provision(&caller, "ada@acme.example").await;
+    let whole = json!({ "projection": "directory" });
+    let differs = "muster_projection_differs{projection=\"directory\"} 1\n";
+    for wait in [true, false] {
+        world.spoil("directory", "DELETE FROM entries");
+        let verified = world.post("/projections/verify", whole.clone()).await.is(200);
+        assert_eq!(verified["sound"], json!(false));
+        assert!(world.metrics().await.contains(differs));
+        let rebuild = json!({ "projection": "directory", "wait": wait });
+        world.post("/projections/rebuild", rebuild).await;
+        while world.items("/projections/builds").await[0]["state"] != "done" {
+            actix_web::rt::task::yield_now().await;
+        }
+        // Said a moment after the build is done.
+        while world.metrics().await.contains(differs) {
+            actix_web::rt::task::yield_now().await;
+        }
+    }
+}

@@ -311,6 +311,18 @@ impl World {
         assert!(outcomes.await.unwrap()[0].receipt().is_some());
     }
 
+    /// Changes the rows of a projection behind its back.
+    pub(crate) fn spoil(&self, projection: &str, sql: &str) {
+        for file in std::fs::read_dir(self._read_models.path()).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let is_file = std::path::Path::new(name).extension().is_some_and(|it| it == "db");
+            if name.starts_with(projection) && is_file {
+                rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+            }
+        }
+    }
+
     pub(crate) fn days_pass(&self, days: u64) {
         self.clock.advance(Duration::from_secs(days * 24 * 3_600));
     }

@@ -53,6 +53,9 @@ impl App {
         let names = self.meant(&order)?;
         let begun = self.read_models.begin(&order).map_err(|error| refusal(&error))?;
         self.beside(move |_| begun.run(&mut |_| ())).await?;
+        if order.workspace.is_none() {
+            self.forget_differences(&names);
+        }
         Ok(names)
     }
 
@@ -60,15 +63,16 @@ impl App {
     ///
     /// # Errors
     /// As for [`App::rebuild`].
-    pub fn start_rebuild(&self, order: &Order) -> Result<BuildView, Refusal> {
-        self.meant(order)?;
+    pub fn start_rebuild(self: &Arc<Self>, order: &Order) -> Result<BuildView, Refusal> {
+        let names = self.meant(order)?;
+        let is_whole = order.workspace.is_none();
         let begun = self.read_models.begin(order).map_err(|error| refusal(&error))?;
-        let id = begun.id();
-        drop(tokio::task::spawn_blocking(move || {
-            if let Err(error) = begun.run(&mut |_| ()) {
-                // Told to whoever looks at the build, too.
-                drop(refusal(&error));
-            }
+        let (id, app) = (begun.id(), Arc::clone(self));
+        drop(tokio::task::spawn_blocking(move || match begun.run(&mut |_| ()) {
+            Ok(()) if is_whole => app.forget_differences(&names),
+            Ok(()) => {}
+            // Told to whoever looks at the build, too.
+            Err(error) => drop(refusal(&error)),
         }));
         self.build(id)
     }
@@ -135,8 +139,13 @@ impl App {
         Ok((names, verified))
     }
 
+    /// What was built again from the log does not differ any more. What was sound then is not known to be.
+    fn forget_differences(&self, names: &[&'static str]) {
+        self.verified.lock().retain(|name, it| it.is_sound || !names.contains(name));
+    }
+
     /// When each projection was last compared with the log as a whole, and whether it was as that says; those
-    /// that were not since the start are not there. A rebuild is no comparison.
+    /// that were not since the start are not there. A rebuild is no comparison, but it ends what differed.
     pub fn checked(&self) -> BTreeMap<&'static str, Checked> {
         self.verified.lock().clone()
     }

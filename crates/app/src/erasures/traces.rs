@@ -64,7 +64,7 @@ impl Traces {
             Payload::Plain(payload) => payload,
             Payload::Erased => return Ok(()),
             // What cannot be read may be what names them: an operator has to look.
-            Payload::Missing { .. } => return Err(Refusal::Unreadable),
+            Payload::Missing { .. } | Payload::Damaged { .. } => return Err(Refusal::Unreadable),
         };
         let fact = stored::decode(&event.name, event.schema_version, &payload);
         match fact.map_err(|_| Refusal::Unreadable)? {

@@ -213,7 +213,7 @@ fn fold<D: Decider>(es: &mut Es<D>, event: event_log::StoredEvent) -> Result<(),
             es.version = stamp.version;
             Ok(())
         }
-        Payload::Missing { .. } => Err(Refusal::Unreadable),
+        Payload::Missing { .. } | Payload::Damaged { .. } => Err(Refusal::Unreadable),
     }
 }
 

@@ -210,7 +210,7 @@ impl App {
         let is_of = |event: &StoredEvent| match &event.payload {
             Payload::Plain(bytes) => serde_json::from_slice::<Value>(bytes)
                 .is_ok_and(|data| data.get("action") == Some(&wanted)),
-            Payload::Erased | Payload::Missing { .. } => false,
+            Payload::Erased | Payload::Missing { .. } | Payload::Damaged { .. } => false,
         };
         match events.into_iter().rev().find(is_of) {
             Some(event) => Ok(event),

@@ -143,7 +143,10 @@ impl Runner<'_> {
                 }
                 Err(error) => {
                     // Never skipped: it is tried again after a pause.
-                    if matches!(error, Refusal::Unreadable | Refusal::Stale(_)) {
+                    if matches!(
+                        error,
+                        Refusal::Unreadable | Refusal::Damaged(_) | Refusal::Stale(_)
+                    ) {
                         self.app.progress.stall(workspace);
                     }
                     tracing::error!(%workspace, after, %error, "a policy failed and will be tried again");

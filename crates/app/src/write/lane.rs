@@ -424,6 +424,12 @@ impl<D: Decider> Lanes<D> {
                         let gone = Failure::KeyGone { workspace, key: number };
                         return Err(DispatchError::Failed(gone));
                     }
+                    Payload::Damaged { .. } => {
+                        let (workspace, position) = (key.workspace.clone(), stamp.position);
+                        let what = "an event that its data key does not open";
+                        let damaged = Failure::Corrupt { workspace, position, what };
+                        return Err(DispatchError::Failed(damaged));
+                    }
                 }
             }
             if last {

@@ -214,7 +214,7 @@ async fn a_lost_key_is_told_from_an_erased_one() {
     let log = open(dir.path());
     let events = log.read(&acme, 0, 9).await.unwrap();
     let payloads: Vec<_> = events.into_iter().map(|event| event.payload).collect();
-    let expected = [Payload::Erased, Payload::Missing { key: 2 }, Payload::Missing { key: 3 }];
+    let expected = [Payload::Erased, Payload::Missing { key: 2 }, Payload::Damaged { key: 3 }];
     assert_eq!(payloads, expected);
     assert_eq!(log.keyring().erased(&acme).unwrap(), [1]);
 }

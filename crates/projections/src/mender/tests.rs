@@ -171,12 +171,20 @@ fn a_missing_key_holds_its_stream_and_no_other() {
     let stored = runtime().block_on(scene.log.read(&workspace(), 3, 1)).unwrap();
     let mut stored = stored.into_iter().next().unwrap();
     stored.payload = event_log::Payload::Missing { key: 9 };
-    let batch = crate::batch::Batch::of(3, vec![stored]);
+    let batch = crate::batch::Batch::of(3, vec![stored.clone()]);
     let file = crate::generation::scratch(&scene.dir.path().join("one"), &Store).unwrap();
     let mut writer = crate::writer::Writer::new(&Store, file, None).unwrap();
     let held = writer.apply(&workspace(), batch.items.iter(), &Skipped::default(), 4).unwrap();
     assert_eq!(held[0].stream, id(4));
     assert_eq!(&*held[0].reason, "the data key 9 of the event at position 4 is missing");
+    // What is damaged is not said to lack its key: another mends it.
+    let damaged =
+        event_log::StoredEvent { payload: event_log::Payload::Damaged { key: 9 }, ..stored };
+    let item = crate::batch::items(vec![damaged]).pop().unwrap();
+    assert_eq!(
+        item.seen().unwrap_err(),
+        "the event at position 4 is damaged: its data key 9 is there and does not open it"
+    );
 }
 
 #[test]
