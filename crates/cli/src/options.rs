@@ -130,6 +130,10 @@ impl ServerOptions {
             check_token(token)?;
         }
         let public_url = self.public_url.or(file.public_url);
+        let otlp_share = self.otlp_share.or(file.otlp_share).unwrap_or(1.0);
+        if !(0.0..=1.0).contains(&otlp_share) {
+            bail!("--otlp-share {otlp_share}: the share of traces must be from 0 to 1");
+        }
         Ok(Settings {
             data_dir: data_dir.context("say where to keep things: --data-dir DIR")?,
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -141,7 +145,7 @@ impl ServerOptions {
                 .or(file.mdm_calls_per_second)
                 .unwrap_or(deliverer::CALLS_PER_SECOND),
             otlp_endpoint: self.otlp_endpoint.or(file.otlp_endpoint),
-            otlp_share: self.otlp_share.or(file.otlp_share).unwrap_or(1.0),
+            otlp_share,
             without_provisioning_log: self.without_provisioning_log,
             verify_every: self.verify_every.or(file.verify_every),
             log_json: self.log_json || file.log_json,

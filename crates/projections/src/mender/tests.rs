@@ -180,7 +180,7 @@ fn a_missing_key_holds_its_stream_and_no_other() {
     // What is damaged is not said to lack its key: another mends it.
     let damaged =
         event_log::StoredEvent { payload: event_log::Payload::Damaged { key: 9 }, ..stored };
-    let item = crate::batch::items(vec![damaged]).pop().unwrap();
+    let item = items(vec![damaged]).pop().unwrap();
     assert_eq!(
         item.seen().unwrap_err(),
         "the event at position 4 is damaged: its data key 9 is there and does not open it"
