@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use actix_web::{http::Method, test::TestRequest};
+use actix_web::{
+    http::{Method, header::HeaderValue},
+    test::TestRequest,
+};
 use app::{Caller, Refusal};
 use domain::ids::EntryId;
 use scim::{query::Query, schema::Kind};
@@ -162,7 +165,7 @@ async fn who_cannot_be_read_is_no_failure_of_the_server() {
     let person = format!("/workspaces/acme/people/{ada}");
     for path in [format!("{person}/groups"), "/workspaces/acme/diff?from=1&to=1000".to_owned()] {
         let answer = world.get(&path).await;
-        assert_eq!(answer.headers.get("retry-after").map(|it| it.as_bytes()), Some(&b"30"[..]));
+        assert_eq!(answer.headers.get("retry-after").map(HeaderValue::as_bytes), Some(&b"30"[..]));
         let detail = answer.refused(503);
         assert!(detail.starts_with("an event of this cannot be read"), "{path}: {detail}");
     }

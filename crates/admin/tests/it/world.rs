@@ -43,7 +43,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     document: OnceCell<Document>,
     policies: Option<JoinHandle<()>>,
-    _read_models: tempfile::TempDir,
+    read_models_dir: tempfile::TempDir,
 }
 
 /// An answer of the API.
@@ -107,7 +107,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let log = Arc::clone(&self.log) as Arc<dyn EventLog>;
         let app = app(&self.log, &self.clock, ReadModels::open(dir.path(), log).unwrap());
-        Self { app, _read_models: dir, ..self }.awake()
+        Self { app, read_models_dir: dir, ..self }.awake()
     }
 
     /// Lets the API make backups, in a directory that goes with what is returned.
@@ -135,7 +135,7 @@ impl World {
             ReadModels::open(dir.path(), Arc::clone(&log) as Arc<dyn EventLog>).unwrap();
         let app = app(&log, &clock, read_models);
         let document = OnceCell::new();
-        Self { app, log, clock, document, policies: None, _read_models: dir }
+        Self { app, log, clock, document, policies: None, read_models_dir: dir }
     }
 
     /// A world with the workspace `acme`, and SCIM for one of its portals under a rule. Returns the
@@ -313,7 +313,7 @@ impl World {
 
     /// Changes the rows of a projection behind its back.
     pub(crate) fn spoil(&self, projection: &str, sql: &str) {
-        for file in std::fs::read_dir(self._read_models.path()).unwrap() {
+        for file in std::fs::read_dir(self.read_models_dir.path()).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             let is_file = std::path::Path::new(name).extension().is_some_and(|it| it == "db");
