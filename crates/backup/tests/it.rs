@@ -245,24 +245,35 @@ async fn a_point_before_everything_is_refused() {
     assert_eq!(to(Until::Time(1_000), "first").unwrap()[0].head.size, 1);
 }
 
-/// Leaves in a backup what a kill leaves there in the middle of a write.
+/// Leaves in a backup what a kill leaves there in the middle of a write: pages that are written over, and a
+/// journal of what they were.
+///
+/// # Source
+/// SQLite, "Database File Format", section 3, "The Rollback Journal".
 fn cut_off(dir: &Path) {
-    let path = |name: &str| dir.join(name);
-    let conn = rusqlite::Connection::open(path("log.db")).unwrap();
-    conn.execute_batch(
-        "PRAGMA cache_size = 1; BEGIN IMMEDIATE;
-         UPDATE workspaces SET head = 77;
-         CREATE TABLE more AS SELECT zeroblob(1000000);",
-    )
-    .unwrap();
-    for name in ["log.db", "log.db-journal"] {
-        fs::copy(path(name), path(&format!("{name}.killed"))).unwrap();
+    const SECTOR: usize = 512;
+    let log = dir.join("log.db");
+    let mut bytes = fs::read(&log).unwrap();
+    let size = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    let pages = u32::try_from(bytes.len() / size).unwrap();
+    let number = |it: u32| it.to_be_bytes();
+    let mut journal = vec![0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let sizes = [SECTOR, size].map(|it| u32::try_from(it).unwrap());
+    // The checksums begin with 0.
+    for field in [pages, 0, pages, sizes[0], sizes[1]] {
+        journal.extend(number(field));
     }
-    conn.execute_batch("ROLLBACK").unwrap();
-    drop(conn);
-    for name in ["log.db", "log.db-journal"] {
-        fs::rename(path(&format!("{name}.killed")), path(name)).unwrap();
+    journal.resize(SECTOR, 0);
+    for (page, no) in bytes.chunks_mut(size).zip(1..) {
+        let checked = (1..size).filter(|at| at % 200 == size % 200).map(|at| u32::from(page[at]));
+        let sum = checked.sum();
+        journal.extend([&number(no)[..], page, &number(sum)].concat());
+        if no > 1 {
+            page.fill(0xff);
+        }
     }
+    fs::write(dir.join("log.db-journal"), journal).unwrap();
+    fs::write(log, bytes).unwrap();
 }
 
 #[tokio::test]
