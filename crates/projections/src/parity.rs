@@ -257,6 +257,7 @@ fn random_histories_are_full_of_facts() {
     expect_test::expect![[r#"
         device.action_acknowledged
         device.action_cancelled
+        device.action_given_up
         device.action_parked
         device.action_requested
         device.action_sent

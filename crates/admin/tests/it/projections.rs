@@ -49,6 +49,10 @@ async fn a_rebuild_ends_what_was_found_to_differ() {
     let (world, token) = World::with_scim("store", json!({ "on_create": "nothing" })).await;
     let caller = world.caller("store", &token).await;
     world.provision(&caller, "ada@acme.example").await;
+    // Rows that come after they were spoilt are sound.
+    while world.items("/projections").await.iter().any(|it| it["lag"] != 0) {
+        actix_web::rt::task::yield_now().await;
+    }
     let whole = json!({ "projection": "directory" });
     let differs = "muster_projection_differs{projection=\"directory\"} 1\n";
     for wait in [true, false] {
