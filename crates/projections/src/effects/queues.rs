@@ -39,11 +39,11 @@ pub struct Owed {
 
 const NEXT_DUE: &str = "
     SELECT workspace, platform, due FROM actions INDEXED BY actions_due
-    WHERE turn = 1 AND due IS NOT NULL AND (workspace, platform) > (?1, ?2)
+    WHERE turn = 1 AND due IS NOT NULL AND (workspace, platform) >= (?1, ?2)
     ORDER BY workspace, platform, due LIMIT 1";
 const NEXT_TAKEN: &str = "
     SELECT workspace, platform, position FROM actions INDEXED BY actions_taken
-    WHERE turn = 1 AND state = 'acknowledged' AND (workspace, platform) > (?1, ?2)
+    WHERE turn = 1 AND state = 'acknowledged' AND (workspace, platform) >= (?1, ?2)
     ORDER BY workspace, platform LIMIT 1";
 const COUNTS: &str = "SELECT workspace, platform, state, actions FROM counts
     ORDER BY workspace, platform, state";
@@ -74,6 +74,9 @@ impl Effects<'_> {
     }
 
     /// Goes from queue to queue, whatever stands in them.
+    ///
+    /// The next queue is sought from the least platform that is greater than the last one, rather than
+    /// by `>`: SQLite seeks the first row of the last queue for that, and reads all of it.
     fn walk(self, next: &str) -> Result<Vec<(Queue, i64)>, Failure> {
         let reader = self.reader()?;
         let mut statement = reader.prepare_cached(next)?;
@@ -85,7 +88,7 @@ impl Effects<'_> {
             })
             .optional()?
         {
-            after = (queue.workspace.to_string(), queue.platform.clone());
+            after = (queue.workspace.to_string(), format!("{}\0", queue.platform));
             found.push((queue, first));
         }
         Ok(found)
