@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::{Failure, OpenError, journal, nodes};
@@ -218,8 +219,7 @@ impl Format {
 
     /// Sets the connection up and returns the version that the file had or has now.
     fn prepare(&self, conn: &Connection) -> rusqlite::Result<i64> {
-        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        conn.busy_timeout(BUSY_WAIT)?;
+        set_up(conn)?;
         conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         conn.execute_batch(&format!(
             "PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;
@@ -275,10 +275,22 @@ pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
 pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    conn.busy_timeout(BUSY_WAIT)?;
+    set_up(&conn)?;
     conn.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -2048;")?;
     Ok(conn)
+}
+
+/// What all connections have in common.
+///
+/// Plans are made once, without regard to the values bound: by default a statement with `LIMIT ?` is
+/// parsed and planned again whenever it is bound, which costs as much as a short read of events.
+///
+/// # Source
+/// <https://www.sqlite.org/queryplanner-ng.html#qpsg>, read on 2026-11-26.
+fn set_up(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    conn.busy_timeout(BUSY_WAIT)
 }
 
 #[cfg(test)]
