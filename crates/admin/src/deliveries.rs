@@ -34,15 +34,16 @@ struct Deliveries {
     state: &'static str,
     /// Since when nothing is sent; null while deliveries go on.
     since: Option<String>,
-    /// Why: `restored` from a backup, or `by_hand`; null while deliveries go on.
+    /// Why: `restored` from a backup, `imported` from another installation, or `by_hand`; null while
+    /// deliveries go on.
     because: Option<&'static str>,
-    /// When the backup was made that was restored.
+    /// When the backup was made that was restored, or the export that was imported.
     #[serde(skip_serializing_if = "Option::is_none")]
     backup_at: Option<String>,
-    /// How many events of the workspace the backup has.
+    /// How many events of the workspace the backup, or the export, has.
     #[serde(skip_serializing_if = "Option::is_none")]
     backup_size: Option<u64>,
-    /// How many of them were restored. Checkpoints of more events do not fit this record.
+    /// How many of them were restored or imported. Checkpoints of more events do not fit this record.
     #[serde(skip_serializing_if = "Option::is_none")]
     restored_size: Option<u64>,
 }
@@ -70,6 +71,12 @@ impl From<Option<Suspension>> for Deliveries {
                 backup_at: Some(moment::show(backup)),
                 backup_size: Some(known),
                 restored_size: Some(kept),
+                ..suspended
+            },
+            Suspended::Imported { exported, size } => Self {
+                backup_at: Some(moment::show(exported)),
+                backup_size: Some(size),
+                restored_size: Some(size),
                 ..suspended
             },
         }

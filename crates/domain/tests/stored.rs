@@ -30,8 +30,8 @@ use domain::{
     stored::{Fact, decode, encode},
     user::{AccountState, Namesake, RecordedAgain, Remains, Source, UserEvent, event::RoleReason},
     workspace::{
-        Extension, Idp, MdmService, MdmSetting, Paused, People, Plan, Saml, SeenAttribute, Skip,
-        Suspended, WorkspaceEvent,
+        Extension, Idp, MdmService, MdmSetting, Origin, PastKey, Paused, People, Plan, Saml,
+        SeenAttribute, Skip, Suspended, WorkspaceEvent,
     },
 };
 use serde_json::{Value, from_value, json};
@@ -155,14 +155,39 @@ fn a_workspaces_events_are_stored_as_they_always_were() {
     );
 }
 
-/// What a restore says, and who ends it.
+/// What a restore and an import say, and who ends it.
 fn deliveries_events() -> Vec<WorkspaceEvent> {
     let because =
         Suspended::Restored { backup: 1_700_000_000_000_000, known: 12_000, kept: 11_990 };
+    let origin = Origin {
+        from: "muster-0a0b0c0d".into(),
+        exported: 1_700_000_000_000_000,
+        size: 12_000,
+        checkpoint: "muster-0a0b0c0d/acme\n12000\nroot\n\n— muster-0a0b0c0d/acme signature\n"
+            .into(),
+        keys: vec![
+            PastKey {
+                key: "muster-0a0b0c0d/acme+01020304+first".into(),
+                made: "2026-01-01T00:00:00.000000Z".into(),
+                retired: Some("2026-06-01T00:00:00.000000Z".into()),
+                last: Some("a checkpoint of both keys".into()),
+            },
+            PastKey {
+                key: "muster-0a0b0c0d/acme+05060708+second".into(),
+                made: "2026-06-01T00:00:00.000000Z".into(),
+                retired: None,
+                last: None,
+            },
+        ],
+    };
     vec![
         WorkspaceEvent::DeliveriesSuspended { because },
         WorkspaceEvent::DeliveriesSuspended { because: Suspended::ByHand {} },
+        WorkspaceEvent::DeliveriesSuspended {
+            because: Suspended::Imported { exported: 1_700_000_000_000_000, size: 12_000 },
+        },
         WorkspaceEvent::DeliveriesResumed {},
+        WorkspaceEvent::Imported { origin },
     ]
 }
 

@@ -3,8 +3,8 @@
 use smol_str::SmolStr;
 
 use super::{
-    ApiAccess, ConnectorState, Extension, Idp, MdmSetting, People, Plan, Saml, SeenAttribute, Skip,
-    Suspended, WorkspaceEvent,
+    ApiAccess, ConnectorState, Extension, Idp, MdmSetting, Origin, People, Plan, Saml,
+    SeenAttribute, Skip, Suspended, WorkspaceEvent,
 };
 
 use crate::{
@@ -174,6 +174,11 @@ pub enum WorkspaceCommand {
     },
     /// Send what is owed again.
     ResumeDeliveries,
+    /// Say that it came from another installation.
+    Import {
+        /// From which, and what proves what came.
+        origin: Origin,
+    },
     /// Let a read model pass over an event that it cannot apply.
     SkipEvent {
         /// Which event, and by which read model.

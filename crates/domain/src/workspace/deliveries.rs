@@ -24,6 +24,13 @@ pub enum Suspended {
         /// of more events do not fit any more.
         kept: u64,
     },
+    /// The workspace came from another installation, which may send what is owed as well.
+    Imported {
+        /// When it was exported there.
+        exported: Micros,
+        /// How many events it had then.
+        size: u64,
+    },
     /// A person wants it so.
     ByHand {},
 }
@@ -42,17 +49,19 @@ impl Suspended {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Restored { .. } => "restored",
+            Self::Imported { .. } => "imported",
             Self::ByHand {} => "by_hand",
         }
     }
 }
 
 impl Workspace {
-    /// Recorded at every restore, also where deliveries are suspended already: each is one of its own.
+    /// Recorded at every restore and import, also where deliveries are suspended already: each is one of
+    /// its own.
     pub(super) fn suspend_deliveries(&self, because: Suspended) -> Vec<WorkspaceEvent> {
         match (because, self.suspended) {
             (Suspended::ByHand {}, Some(_)) => vec![],
-            (Suspended::ByHand {} | Suspended::Restored { .. }, _) => {
+            (Suspended::ByHand {} | Suspended::Restored { .. } | Suspended::Imported { .. }, _) => {
                 vec![WorkspaceEvent::DeliveriesSuspended { because }]
             }
         }

@@ -4,7 +4,9 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::{Extension, Idp, MdmSetting, Paused, People, Plan, SeenAttribute, Skip, Suspended};
+use super::{
+    Extension, Idp, MdmSetting, Origin, Paused, People, Plan, SeenAttribute, Skip, Suspended,
+};
 use crate::{
     Micros,
     admin_role::AdminRole,
@@ -253,6 +255,13 @@ pub enum WorkspaceEvent {
         /// Which platform; `None` is for all others.
         platform: Option<SmolStr>,
     },
+    /// It came from another installation, with everything that stands before this.
+    #[serde(rename = "workspace.imported")]
+    Imported {
+        /// From which, and what proves what came.
+        #[serde(flatten)]
+        origin: Origin,
+    },
     /// Nothing is sent to devices from now on.
     #[serde(rename = "workspace.deliveries_suspended")]
     DeliveriesSuspended {
@@ -297,6 +306,7 @@ impl WorkspaceEvent {
             | Self::ApiAccessRevoked { .. }
             | Self::ProvisioningLogKept { .. }
             | Self::EventSkipped { .. }
+            | Self::Imported { .. }
             | Self::DeliveriesSuspended { .. }
             | Self::DeliveriesResumed {} => None,
         }

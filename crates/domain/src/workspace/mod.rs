@@ -10,6 +10,7 @@ mod deliveries;
 mod event;
 mod extensions;
 mod mdm_service;
+mod moved;
 mod provisioning_log;
 mod removal;
 mod seen;
@@ -32,6 +33,7 @@ pub use deliveries::{Suspended, Suspension};
 pub use event::{Saml, WorkspaceEvent};
 pub use extensions::{Extension, Extensions};
 pub use mdm_service::{MdmService, MdmSetting, OTHER_PLATFORMS};
+pub use moved::{Origin, PastKey};
 pub use provisioning_log::{BODIES_HOURS_MAX, LOG_DAYS, LOG_DAYS_MAX};
 pub use removal::{People, Removed};
 pub use seen::{SEEN_MAX, SeenAttribute, SeenAttributes};
@@ -96,6 +98,8 @@ pub struct Workspace {
     pub provisioning_log_days: Option<u32>,
     /// Who reaches this workspace, and no other, through `/api/v1`; those that were revoked are gone.
     pub api_accesses: BTreeMap<AccessId, ApiAccess>,
+    /// The installations that it came from, the first one first.
+    pub origins: Vec<Origin>,
     /// Since when nothing is sent to devices, and why; `None` while deliveries go on.
     pub suspended: Option<Suspension>,
     /// The events that read models pass over.
@@ -180,6 +184,7 @@ impl Decider for Workspace {
             WorkspaceEvent::ApiAccessRevoked { access } => {
                 self.api_accesses.remove(access);
             }
+            WorkspaceEvent::Imported { origin } => self.origins.push(origin.clone()),
             WorkspaceEvent::DeliveriesSuspended { because } => {
                 self.suspended = Some(Suspension { since: stamp.at, because: *because });
             }
@@ -215,6 +220,7 @@ impl Decider for Workspace {
             + self.mdm_services.len() * 1024
             + self.api_accesses.len() * 64
             + self.skipped.len() * 96
+            + self.origins.len() * 1024
             + access
             + seen * 96
     }
@@ -309,6 +315,7 @@ impl Workspace {
                 Ok(self.suspend_deliveries(*because))
             }
             WorkspaceCommand::ResumeDeliveries => self.resume_deliveries(),
+            WorkspaceCommand::Import { origin } => Ok(self.import(origin)),
             WorkspaceCommand::SkipEvent { skip, reason } => Ok(self.skip(skip, reason)),
             WorkspaceCommand::KeepProvisioningLog { days } => self.keep_provisioning_log(*days),
             WorkspaceCommand::KeepBodies { connector, until, now } => {
