@@ -48,7 +48,7 @@ pub struct Examination {
     filtered: bool,
     head: TreeHead,
     /// What the tree has to be at some sizes, smallest first.
-    marks: Vec<TreeHead>,
+    marks: Vec<Mark>,
     trusted: u64,
     edge: Edge,
     /// Up to where a checkpoint has fitted.
@@ -58,6 +58,14 @@ pub struct Examination {
     events: u64,
     unproved_data: u64,
     ended: bool,
+}
+
+/// What the tree has to be.
+#[derive(Debug)]
+struct Mark {
+    head: TreeHead,
+    /// Whose it is, where another installation has signed it: the workspace may have moved.
+    elsewhere: Option<String>,
 }
 
 impl Examination {
@@ -82,7 +90,8 @@ impl Examination {
             )));
         }
         for kept in kept {
-            if kept.origin != *origin {
+            // Of another installation too: whether the workspace has come from there, its events say.
+            if kept.workspace() != checkpoint.workspace() {
                 return Err(bad(format!(
                     "the checkpoint is of {}, the export of {origin}",
                     kept.origin
@@ -94,11 +103,15 @@ impl Examination {
             let what = "of an export that leaves events out, the checkpoint itself has to be known: say the public key";
             return Err(bad(what.to_owned()));
         }
-        let mut marks: Vec<_> = kept.iter().map(|kept| kept.head).chain([*head]).collect();
-        marks.sort_by_key(|mark| mark.size);
+        let mark = |kept: &Checkpoint| {
+            let elsewhere = (kept.origin != *origin).then(|| kept.origin.clone());
+            Mark { head: kept.head, elsewhere }
+        };
+        let mut marks: Vec<_> = kept.iter().chain([&checkpoint]).map(mark).collect();
+        marks.sort_by_key(|mark| mark.head.size);
         let kept = kept.iter().map(|kept| kept.head.size);
         let trusted = kept.chain(believed.then_some(head.size)).max().unwrap_or(0);
-        if header.filtered && marks.iter().any(|mark| mark != head) {
+        if header.filtered && marks.iter().any(|mark| mark.head != *head) {
             let what = "an export that leaves events out cannot be compared with another checkpoint than its own: make a whole one, or ask the server for the proof of consistency";
             return Err(bad(what.to_owned()));
         }
@@ -189,17 +202,18 @@ impl Examination {
     /// Compares the tree with the checkpoints of its size.
     fn compare(&mut self) -> Result<(), Bad> {
         let now = self.edge.head();
-        for mark in self.marks.iter().filter(|mark| mark.size == now.size) {
-            if *mark != now {
+        for Mark { head, elsewhere } in self.marks.iter().filter(|it| it.head.size == now.size) {
+            if *head != now {
                 let (first, last) = (self.fitted + 1, now.size);
-                let root = BASE64.encode(&mark.root);
+                let root = BASE64.encode(&head.root);
+                let whose = elsewhere.as_ref().map(|it| format!(" of {it}")).unwrap_or_default();
                 let what = format!(
-                    "the checkpoint of {last} events has the root {root}, and these events make another"
+                    "the checkpoint{whose} of {last} events has the root {root}, and these events make another"
                 );
                 return Err(Bad { first: Some(first), last: Some(last), what });
             }
         }
-        if self.marks.iter().any(|mark| mark.size == now.size) {
+        if self.marks.iter().any(|mark| mark.head.size == now.size) {
             self.fitted = now.size;
         }
         Ok(())
@@ -222,7 +236,7 @@ impl Examination {
     /// # Errors
     /// [`Bad`] when something is missing.
     pub fn finish(self) -> Result<Findings, Bad> {
-        let largest = self.marks.last().map_or(0, |mark| mark.size);
+        let largest = self.marks.last().map_or(0, |mark| mark.head.size);
         if !self.filtered && self.position < largest {
             let what = format!("the event is missing: a checkpoint covers {largest} events");
             return Err(at(self.position + 1, what));

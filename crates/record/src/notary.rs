@@ -137,12 +137,39 @@ impl Notary {
 
     /// Signs what a workspace's tree is.
     pub fn sign(&self, workspace: &WorkspaceId, head: TreeHead) -> Note {
+        self.sign_leaving(workspace, head, None)
+    }
+
+    /// The name of the installation, with which the origin of every checkpoint begins.
+    pub fn installation(&self) -> String {
+        self.state().file.installation.clone()
+    }
+
+    /// The last checkpoint of a workspace that leaves the installation. Where the key is known that signs for it
+    /// from then on, of any workspace of the installation that it goes to, this one names it: whoever trusts
+    /// this installation's key learns which one to trust.
+    pub fn sign_leaving(
+        &self,
+        workspace: &WorkspaceId,
+        head: TreeHead,
+        next_key: Option<&Verifier>,
+    ) -> Note {
         let state = self.state();
         let origin = state.file.origin(workspace);
-        let checkpoint = Checkpoint { origin: origin.clone(), head, next_key: None };
+        let next_key = next_key.map(|key| {
+            let there = key.name().rsplit_once('/').map_or(key.name(), |(there, _)| there);
+            key.named(&format!("{there}/{workspace}"))
+        });
+        let checkpoint = Checkpoint { origin: origin.clone(), head, next_key };
         let mut note = Note::unsigned(checkpoint.to_text());
         note.sign(&origin, &state.signing);
         note
+    }
+
+    /// Signs as well what another installation has signed.
+    pub fn sign_too(&self, workspace: &WorkspaceId, note: &mut Note) {
+        let state = self.state();
+        note.sign(&state.file.origin(workspace), &state.signing);
     }
 
     /// Every key that has signed for a workspace, oldest first. The last one does now.
@@ -280,6 +307,20 @@ mod tests {
         let next = Checkpoint::parse(text).unwrap().next_key.unwrap();
         let note = notary.sign(&acme(), head(6));
         assert!(note.verify(&[old]).is_err() && note.verify(&[next]).is_ok());
+    }
+
+    #[test]
+    fn a_workspace_that_leaves_names_the_key_that_signs_where_it_goes() {
+        let (here, there) = (Notary::temporary().unwrap(), Notary::temporary().unwrap());
+        let other = WorkspaceId::parse("other").unwrap();
+        let theirs = there.keys(&other).unwrap().remove(0).verifier;
+        let mut note = here.sign_leaving(&acme(), head(5), Some(&theirs));
+        let text = note.verify(&verifiers(&here)).unwrap();
+        let next = Checkpoint::parse(text).unwrap().next_key.unwrap();
+        assert_eq!(vec![next.clone()], verifiers(&there), "under the name of the workspace");
+        assert!(note.verify(std::slice::from_ref(&next)).is_err());
+        there.sign_too(&acme(), &mut note);
+        assert!(note.verify(&verifiers(&here)).is_ok() && note.verify(&[next]).is_ok());
     }
 
     #[test]
