@@ -440,18 +440,21 @@ fn stored_secret(conn: &Connection, name: &str) -> rusqlite::Result<Option<(bool
 }
 
 /// The file's own number of a workspace.
-fn workspace_number(conn: &Connection, workspace: &WorkspaceId) -> rusqlite::Result<i64> {
+pub(crate) fn workspace_number(
+    conn: &Connection,
+    workspace: &WorkspaceId,
+) -> rusqlite::Result<i64> {
     conn.prepare_cached("INSERT INTO workspaces (id) VALUES (?1) ON CONFLICT DO NOTHING")?
         .execute([workspace.as_str()])?;
     conn.prepare_cached("SELECT no FROM workspaces WHERE id = ?1")?
         .query_row([workspace.as_str()], |row| row.get(0))
 }
 
-fn key_name(workspace: &str, number: u64) -> String {
+pub(crate) fn key_name(workspace: &str, number: u64) -> String {
     format!("key|{workspace}|{number}")
 }
 
-fn secret_name(name: &str) -> String {
+pub(crate) fn secret_name(name: &str) -> String {
     format!("secret|{name}")
 }
 

@@ -35,6 +35,8 @@ use crate::{Failure, Hash, Keyring, Micros, OpenError, WorkspaceId, keyfile, sch
 /// The kind of the streams of persons.
 const KIND: &str = "user";
 
+const ADDING: &str = "adding to the ledger of erasures";
+
 /// The name of the file in a data directory.
 pub const FILE: &str = "erasures.ledger";
 
@@ -148,6 +150,14 @@ impl Ledger {
         Ok(())
     }
 
+    /// Adds what another file of this installation says; one that is missing says nothing.
+    pub(crate) fn take_over(&self, path: &Path) -> Result<(), OpenError> {
+        for erasure in parse(path, whole_lines(&read(path)?), &self.installation)? {
+            self.add(&erasure)?;
+        }
+        Ok(())
+    }
+
     /// Everything that is in it, oldest first.
     pub fn erasures(&self) -> Vec<Erasure> {
         lock(&self.written).erasures.clone()
@@ -194,23 +204,12 @@ impl Ledger {
         if has_line && erasure.keys.iter().all(|key| known.contains(key)) {
             return Ok(());
         }
-        let line = Line {
-            installation: self.installation.clone(),
-            id: erasure.id,
-            workspace: erasure.workspace.to_string(),
-            user: erasure.user,
-            entries: erasure.entries.clone(),
-            keys: erasure.keys.clone(),
-            at: erasure.at,
-        };
-        let doing = "adding to the ledger of erasures";
-        let mut bytes = serde_json::to_vec(&line).map_err(Failure::storage(doing))?;
-        bytes.push(b'\n');
+        let bytes = line(erasure, &self.installation)?;
         let added = written.file.write_all(&bytes).and_then(|()| written.file.sync_all());
         if let Err(error) = added {
             // Half a line would make the next one unreadable; where this fails too, opening sees to it.
             let _ = written.file.set_len(written.length);
-            return Err(Failure::storage(doing)(error));
+            return Err(Failure::storage(ADDING)(error));
         }
         written.length += bytes.len() as u64;
         self.is_there(&written)?;
@@ -244,14 +243,68 @@ pub fn check(ledger: &Path, dir: &Path) -> Result<(), OpenError> {
 
 /// What a ledger says, which has to be of a log's installation.
 fn of_log(ledger: &Path, log: &Connection) -> Result<Vec<Erasure>, OpenError> {
-    let bytes = match fs::read(ledger) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(Failure::storage("reading the ledger of erasures"))?,
+    let bytes = read(ledger)?;
+    parse(ledger, whole_lines(&bytes), &hex(&installation(log)?))
+}
+
+/// The bytes of a file; none when it is missing.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(Failure::storage("reading the ledger of erasures")),
+    }
+}
+
+/// Whose log it is.
+fn installation(log: &Connection) -> Result<Hash, Failure> {
+    log.query_row("SELECT claims FROM installation", [], |row| row.get(0))
+        .map_err(Failure::storage("finding out whose log it is"))
+}
+
+/// What a ledger says of one workspace. It has to be of the installation whose log is in a directory.
+///
+/// # Errors
+/// [`OpenError::OtherLedger`] when it is not, and what the files say.
+pub fn of_workspace(
+    ledger: &Path,
+    dir: &Path,
+    workspace: &WorkspaceId,
+) -> Result<Vec<Erasure>, OpenError> {
+    let log = schema::open_reader(&dir.join("log.db"));
+    let log = log.map_err(Failure::storage("finding out whose log it is"))?;
+    let all = of_log(ledger, &log)?;
+    Ok(all.into_iter().filter(|it| it.workspace == *workspace).collect())
+}
+
+/// The lines of erasures in a ledger of the installation whose log is in a directory.
+///
+/// # Errors
+/// What the file says.
+pub fn lines(erasures: &[Erasure], dir: &Path) -> Result<Vec<u8>, OpenError> {
+    let log = schema::open_reader(&dir.join("log.db"));
+    let log = log.map_err(Failure::storage("finding out whose log it is"))?;
+    let installation = hex(&installation(&log)?);
+    let mut text = Vec::new();
+    for erasure in erasures {
+        text.extend(line(erasure, &installation)?);
+    }
+    Ok(text)
+}
+
+/// An erasure as a line, with its line break.
+fn line(erasure: &Erasure, installation: &str) -> Result<Vec<u8>, Failure> {
+    let line = Line {
+        installation: installation.to_owned(),
+        id: erasure.id,
+        workspace: erasure.workspace.to_string(),
+        user: erasure.user,
+        entries: erasure.entries.clone(),
+        keys: erasure.keys.clone(),
+        at: erasure.at,
     };
-    let installation: Hash = log
-        .query_row("SELECT claims FROM installation", [], |row| row.get(0))
-        .map_err(Failure::storage("finding out whose log it is"))?;
-    parse(ledger, whole_lines(&bytes), &hex(&installation))
+    let mut bytes = serde_json::to_vec(&line).map_err(Failure::storage(ADDING))?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 /// Destroys in the `keys.db` of a data directory what a ledger names, as a restore does. Nobody may have the

@@ -31,6 +31,7 @@ mod leaf;
 pub mod ledger;
 mod log;
 mod master;
+pub mod moving;
 mod nodes;
 mod proof;
 mod queue;

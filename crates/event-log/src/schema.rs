@@ -202,6 +202,11 @@ pub(crate) const KEYS: Format = Format {
 };
 
 impl Format {
+    /// The version that this program writes.
+    pub(crate) fn version(&self) -> i64 {
+        self.version
+    }
+
     /// Opens a file for writing, and makes it when it is missing.
     pub(crate) fn open(&self, path: &Path) -> Result<Connection, OpenError> {
         if rusqlite::version_number() < SQLITE_MIN {

@@ -17,6 +17,7 @@ use crate::claims::ClaimHasher;
 use crate::job::{Answer, Job, SealedAppend, Sealer};
 use crate::keys::Keyring;
 use crate::ledger::{self, Ledger};
+use crate::moving;
 use crate::queue::{Queue, Refused};
 use crate::reading::Reading;
 use crate::schema;
@@ -127,6 +128,7 @@ impl SqliteLog {
         }
         let path = data_dir.join("log.db");
         let conn = schema::LOG.open(&path)?;
+        let came = moving::settle(&data_dir, &conn)?;
         let shared = Arc::new(Shared::new(Queue::new(queue_appends_max, queue_bytes_max)));
         let wal = Wal::new(&path, Arc::clone(&shared.counters))?;
         let writer = Writer::new(conn, Arc::clone(&shared), Arc::clone(&clock), wal)
@@ -140,6 +142,9 @@ impl SqliteLog {
         }
         let ledger = erasure_ledger.unwrap_or_else(|| data_dir.join(ledger::FILE));
         let ledger = Ledger::open(&ledger, &claims.fingerprint())?;
+        if came {
+            moving::complete(&data_dir, &ledger)?;
+        }
         ledger.destroy_again(&path, &keyring)?;
         let sealer = Arc::new(Sealer { keyring, claims });
         let commands = Commands::open(&data_dir.join("commands.db"))?;
@@ -165,6 +170,11 @@ impl SqliteLog {
             _lock: lock,
             _temporary: temporary,
         }))
+    }
+
+    /// What tells this installation from others.
+    pub(crate) fn fingerprint(&self) -> Hash {
+        self.sealer.claims.fingerprint()
     }
 
     /// The data keys and the small secrets of the installation.

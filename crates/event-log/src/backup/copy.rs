@@ -95,6 +95,15 @@ impl Copying {
     /// # Errors
     /// [`Uncopied::OtherInstallation`], and when a file does not open.
     pub fn open(from: &Path, into: &Path) -> Result<Self, Uncopied> {
+        Self::open_as(from, into, None)
+    }
+
+    /// The same, but the copy is of another installation, of which this is the fingerprint.
+    pub(crate) fn open_as(
+        from: &Path,
+        into: &Path,
+        installation: Option<Hash>,
+    ) -> Result<Self, Uncopied> {
         let into_path = into.join("log.db");
         let from = schema::open_reader(&from.join("log.db"))?;
         let into = schema::LOG.open(&into_path)?;
@@ -103,7 +112,11 @@ impl Copying {
         let claims = |conn: &Connection| -> rusqlite::Result<Option<Hash>> {
             conn.query_row("SELECT claims FROM installation", [], |row| row.get(0)).optional()
         };
-        match (claims(&from)?, claims(&into)?) {
+        let meant = match installation {
+            Some(other) => Some(other),
+            None => claims(&from)?,
+        };
+        match (meant, claims(&into)?) {
             (Some(known), None) => {
                 into.execute("INSERT INTO installation VALUES (?1)", [known])?;
             }

@@ -30,7 +30,8 @@ use crate::WorkspaceId;
 
 pub use claims::{Claims, ClaimsError, Held};
 pub use copy::{Copied, Copying, Uncopied, make_sound, tree_at};
-pub use small::{cut_journal, files, first_missing_key, keys, keys_belong};
+pub(crate) use small::sync;
+pub use small::{cut_journal, files, first_missing_key, keys, keys_belong, make_whole};
 
 /// Stands in a data directory while a restore is at work in it: nobody opens it until that is done.
 pub const UNFINISHED: &str = "restore.unfinished";

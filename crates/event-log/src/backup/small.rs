@@ -120,6 +120,21 @@ pub fn cut_journal(dir: &Path, workspace: &WorkspaceId, time: Micros) -> Result<
     Ok(())
 }
 
+/// Brings each database of a directory into one file, on disk. Nobody may have them open.
+///
+/// # Errors
+/// When that fails.
+pub fn make_whole(dir: &Path) -> Result<(), Failure> {
+    for name in ["log.db", "keys.db", "commands.db", "journal.db"] {
+        let path = dir.join(name);
+        Connection::open(&path)
+            .and_then(|conn| conn.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())))
+            .map_err(Failure::storage(DOING))?;
+        sync(&path).map_err(Failure::storage(DOING))?;
+    }
+    sync(dir).map_err(Failure::storage(DOING))
+}
+
 /// Copies a database to a file beside the one that it replaces, then renames it.
 fn replace(from: &Path, into: &Path, name: &str) -> Result<(), Failure> {
     let beside = into.join(format!("{name}.new"));
@@ -150,6 +165,6 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// SQLite leaves what it copies in the page cache.
-pub(super) fn sync(path: &Path) -> io::Result<()> {
+pub(crate) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

@@ -5,6 +5,7 @@
 
 mod backup;
 mod crash;
+mod moving;
 #[path = "../support/mod.rs"]
 mod support;
 mod tamper;
