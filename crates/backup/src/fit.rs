@@ -1,4 +1,4 @@
-//! Whether directories are fit for a backup or a restore, before anything is written to them.
+//! Whether directories are fit for a backup, a restore or an export, before anything is written to them.
 //!
 //! What is a backup already is added to, whatever else is in it; where one begins there is nothing yet.
 
@@ -44,6 +44,9 @@ pub enum Misplaced {
         .0.display(), .1
     )]
     Foreign(PathBuf, String),
+    /// Whoever has the one has the other.
+    #[error("{} lies in the export: a transfer key travels by another way", .0.display())]
+    KeyInExport(PathBuf),
     /// What is made of a backup does not belong in it.
     #[error("{} lies in the backup: a restore needs a directory elsewhere", .0.display())]
     InBackup(PathBuf),
@@ -75,6 +78,19 @@ pub(crate) fn check_backup(place: &Place, data_dir: &Path) -> Result<(), PlaceEr
                 return Err(Misplaced::Foreign(it.clone(), text.into_owned()).into());
             }
         }
+    }
+    Ok(())
+}
+
+/// Whether an export of a workspace may be made in a directory, with its transfer key in a file elsewhere. Nothing
+/// is written.
+pub(crate) fn check_export(into: &Path, key: &Path, data_dir: &Path) -> Result<(), PlaceError> {
+    let new = resolve(into)?;
+    if new.starts_with(resolve(data_dir)?) {
+        return Err(Misplaced::InDataDir(new).into());
+    }
+    if resolve(key)?.starts_with(new) {
+        return Err(Misplaced::KeyInExport(key.to_owned()).into());
     }
     Ok(())
 }

@@ -12,6 +12,7 @@
 //! - `ledgers`: who was erased, which no backup loses
 //! - `claims`: what streams hold, from their events
 //! - [`Manifest`]: what is in a backup
+//! - [`moving`]: one workspace goes to another installation, made of the same parts
 //!
 //! Invariant: a restored workspace sends nothing to devices before a person has resumed deliveries.
 //! Invariant: a directory in which a restore was cut off does not open as an installation.
@@ -21,6 +22,7 @@ mod claims;
 mod fit;
 mod ledgers;
 mod manifest;
+pub mod moving;
 mod place;
 mod restore;
 mod suspend;

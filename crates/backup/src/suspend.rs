@@ -9,7 +9,7 @@ use domain::{
 };
 use event_log::{
     AppendError, Clock, Commit, EventLog, Failure, ManualClock, Meta, Micros, NewEvent, OpenError,
-    Seal, SqliteLog, SqliteOptions, StreamAppend, StreamId, WorkspaceId,
+    Seal, SqliteLog, SqliteOptions, StoredEvent, StreamAppend, StreamId, WorkspaceId,
 };
 use projections::{ReadError, Recorded};
 use std::sync::Arc;
@@ -60,36 +60,48 @@ pub(crate) fn deliveries(
     for it in restored {
         let (backup, known, kept) = (manifest.at_micros, it.known, it.head.size);
         let because = Suspended::Restored { backup, known, kept };
-        runtime.block_on(suspend(&log, &it.workspace, because, now))?;
+        let command = WorkspaceCommand::SuspendDeliveries { because };
+        runtime.block_on(record(&log, &it.workspace, ACTOR, &command, now))?;
     }
     log.close();
     Ok(())
 }
 
-async fn suspend(
-    log: &SqliteLog,
-    workspace: &WorkspaceId,
-    because: Suspended,
-    now: Micros,
-) -> Result<(), SuspendError> {
-    let stream = StreamId::new(Workspace::KIND, Uuid::nil());
-    let (mut es, mut expected_version) = (Es::<Workspace>::default(), 0);
-    for event in log.read_stream(workspace, &stream, 0, usize::MAX).await? {
-        expected_version = event.version;
+/// A workspace, from the events of its stream.
+///
+/// # Errors
+/// When one does not read.
+pub(crate) fn fold(events: Vec<StoredEvent>) -> Result<Es<Workspace>, ReadError> {
+    let mut es = Es::<Workspace>::default();
+    for event in events {
         if let Some(Recorded { position, version, at, event: Event::Workspace(fact), .. }) =
             Recorded::read(event)?
         {
             es.replay(&fact, &Stamp { position, version, at });
         }
     }
+    Ok(es)
+}
+
+/// Records what follows from a command to a workspace.
+pub(crate) async fn record(
+    log: &SqliteLog,
+    workspace: &WorkspaceId,
+    actor: &'static str,
+    command: &WorkspaceCommand,
+    now: Micros,
+) -> Result<(), SuspendError> {
+    let stream = StreamId::new(Workspace::KIND, Uuid::nil());
+    let events = log.read_stream(workspace, &stream, 0, usize::MAX).await?;
+    let expected_version = events.last().map_or(0, |event| event.version);
+    let es = fold(events)?;
     // A closed workspace has no services that anything could be sent to.
-    let facts = es.state.decide(&WorkspaceCommand::SuspendDeliveries { because });
-    let facts = facts.unwrap_or_default();
+    let facts = es.state.decide(command).unwrap_or_default();
     if facts.is_empty() {
         return Ok(());
     }
-    let correlation = format!("{ACTOR}-{now}");
-    let meta = Meta { actor: ACTOR.into(), correlation, ..Meta::default() };
+    let correlation = format!("{actor}-{now}");
+    let meta = Meta { actor: actor.into(), correlation, ..Meta::default() };
     let events = facts.iter().map(new_event).collect();
     let (claims, checkpoint) = (Vec::new(), None);
     log.append(StreamAppend {
