@@ -113,7 +113,8 @@ struct Key {
     /// When another key took over; null for the one that signs.
     retired: Option<String>,
     /// Its last checkpoint, which names the next key and is signed by both; null where it signs
-    /// still, and for a workspace that was not there yet.
+    /// still, and for a workspace that was not there yet. Of a workspace that was imported it names the
+    /// next key where whoever exported it knew that key.
     last_checkpoint: Option<String>,
 }
 
@@ -163,7 +164,7 @@ async fn consistency(inside: Inside, params: Params) -> Answer<Consistency> {
 }
 
 async fn keys(inside: Inside) -> Answer<Keys> {
-    let keys = inside.app.signing_keys(&inside.workspace)?;
+    let keys = inside.app.signing_keys(&inside.workspace).await?;
     Ok(Json(Keys { items: keys.into_iter().map(Key::from).collect() }))
 }
 

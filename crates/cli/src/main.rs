@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod check;
 mod demo;
+mod moving;
 mod node;
 mod options;
 mod otlp;

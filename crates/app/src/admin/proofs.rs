@@ -1,10 +1,11 @@
 //! What proves the record: signed checkpoints, proofs about the tree, and exports (rule 31).
 
+use backup::moving::past_keys;
 use event_log::{Hash, Inclusion, TreeHead, WorkspaceId};
 use record::{Note, PublicKey, export::Line};
 
 use super::events::{EventQuery, Moment};
-use crate::{App, Notary, Refusal};
+use crate::{App, Notary, Refusal, WORKSPACE_STREAM};
 
 /// Proof that an event is in a workspace's tree.
 #[derive(Clone, Debug)]
@@ -54,12 +55,16 @@ impl App {
         Ok(self.notary.sign(workspace, head))
     }
 
-    /// Every key that has signed checkpoints of a workspace, oldest first.
+    /// Every key that has signed checkpoints of a workspace, oldest first: those of the installations that
+    /// it came from, then those of this one.
     ///
     /// # Errors
     /// When the file of the keys is damaged.
-    pub fn signing_keys(&self, workspace: &WorkspaceId) -> Result<Vec<PublicKey>, Refusal> {
-        Ok(self.notary.keys(workspace)?)
+    pub async fn signing_keys(&self, workspace: &WorkspaceId) -> Result<Vec<PublicKey>, Refusal> {
+        let known = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+        let mut keys = past_keys(&known.state.origins)?;
+        keys.extend(self.notary.keys(workspace)?);
+        Ok(keys)
     }
 
     /// Replaces the key that signs, for every workspace.

@@ -80,6 +80,10 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "lines")]
         none: bool,
     },
+    /// Put one into a directory, with its record and its keys, to move it to another installation.
+    Export(crate::moving::ExportOptions),
+    /// Bring one that was exported into the data directory of an installation whose server is stopped.
+    Import(crate::moving::ImportOptions),
     /// MDM services: what carries out what is owed to devices.
     #[command(subcommand)]
     Mdm(super::mdm::Command),
@@ -108,6 +112,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let said = format!("closed {}", of.workspace);
             of.done(Method::DELETE, "", &said).await
         }
+        Command::Export(options) => crate::moving::export(options).await,
+        Command::Import(options) => crate::moving::import(options).await,
         Command::Mdm(command) => super::mdm::run(command).await,
         Command::Saml { of, portal, metadata, jit } => {
             let xml = std::fs::read_to_string(&metadata)

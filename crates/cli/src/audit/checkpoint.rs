@@ -98,8 +98,10 @@ async fn show(options: ShowOptions) -> anyhow::Result<()> {
     let Of { remote, offline, workspace } = &options.of;
     let workspace = WorkspaceId::parse(workspace)?;
     let keys: Value = match offline.open()? {
-        Some(_log) => {
-            let keys = offline.notary()?.keys(&workspace)?.into_iter().map(|key| {
+        Some(log) => {
+            let mut keys = backup::moving::keys_before(&log, &workspace).await?;
+            keys.extend(offline.notary()?.keys(&workspace)?);
+            let keys = keys.into_iter().map(|key| {
                 let (retired, last) = match key.state {
                     KeyState::Signs => (None, None),
                     KeyState::Retired { at, last } => (Some(at), last),

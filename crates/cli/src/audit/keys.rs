@@ -8,7 +8,7 @@ use record::{Checkpoint, Note, Verifier, checkpoint};
 /// What is believed.
 #[derive(Default)]
 pub(crate) struct Trust {
-    pub(super) keys: Vec<Verifier>,
+    pub(crate) keys: Vec<Verifier>,
     pub(crate) kept: Vec<Checkpoint>,
     /// What was kept and is signed by nobody who is known yet, with the file that it is in.
     unheard: Vec<(PathBuf, Note)>,
@@ -83,7 +83,7 @@ impl Trust {
 }
 
 /// A verifier key, or a file with one a line.
-fn verifiers(key: &str) -> anyhow::Result<Vec<Verifier>> {
+pub(crate) fn verifiers(key: &str) -> anyhow::Result<Vec<Verifier>> {
     if let Ok(verifier) = Verifier::parse(key) {
         return Ok(vec![verifier]);
     }

@@ -17,7 +17,7 @@ use app::Notary;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub(crate) use keys::Trust;
+pub(crate) use keys::{Trust, verifiers};
 
 use crate::{api::provisioning_log, node, options};
 
@@ -78,7 +78,7 @@ impl Offline {
         node::open_notary(&data_dir, self.signing_keys.as_deref(), self.master_key()?)
     }
 
-    /// The data directory as the source of a backup, once the log is open.
+    /// The data directory as the source of a backup, once the log is open, or of an export.
     pub(crate) fn backup_source(&self) -> anyhow::Result<backup::Source> {
         let data_dir = self.data_dir.clone().unwrap_or_default();
         let notary = Arc::new(self.notary()?);
@@ -86,7 +86,18 @@ impl Offline {
         Ok(node::backup_source(&data_dir, signing_keys, ledger, self.master_key()?, notary))
     }
 
-    fn master_key(&self) -> anyhow::Result<Option<[u8; 32]>> {
+    /// The file of the signing keys.
+    pub(crate) fn signing_keys(&self) -> PathBuf {
+        let in_dir = || self.data_dir.clone().unwrap_or_default().join("signing.keys");
+        self.signing_keys.clone().unwrap_or_else(in_dir)
+    }
+
+    /// The file of the ledger of erasures, where it was named.
+    pub(crate) fn erasure_ledger(&self) -> Option<PathBuf> {
+        self.erasure_ledger.clone()
+    }
+
+    pub(crate) fn master_key(&self) -> anyhow::Result<Option<[u8; 32]>> {
         self.master_key.as_deref().map(options::key).transpose()
     }
 }

@@ -24,6 +24,7 @@ mod lifecycle;
 mod mdm_services;
 mod metrics;
 mod middle;
+mod moving;
 mod needle;
 mod operation;
 mod proofs;
