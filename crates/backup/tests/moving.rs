@@ -15,7 +15,7 @@ use domain::portal::Portal;
 use domain::stored::{Fact, encode};
 use domain::user::UserEvent;
 use domain::workspace::{Plan, Suspended, WorkspaceEvent};
-use event_log::ledger::Erasure;
+use event_log::ledger::{self, Erasure};
 use event_log::{
     Claim, ClaimChange, Commit, EventLog, ManualClock, Meta, NewEvent, OpenError, Payload, Seal,
     SqliteLog, SqliteOptions, StoredEvent, StreamAppend, StreamId, TreeHead, WorkspaceId,
@@ -270,6 +270,25 @@ async fn backup_keys(installation: &Installation) -> Vec<record::PublicKey> {
     keys.extend(installation.notary().keys(&acme).unwrap());
     drop(log);
     keys
+}
+
+#[tokio::test]
+async fn whoever_is_erased_while_the_workspace_is_exported_is_erased_where_it_goes() {
+    let old = Installation::new(None).with_workspace("acme").await;
+    let new = Installation::new(None);
+    let key = old.events("acme").await[2].key.unwrap();
+    let (id, acme) = (Uuid::from_u128(9), workspace("acme"));
+    let (user, entries, keys) = (user(2).id, Vec::new(), vec![key]);
+    let erasure = Erasure { id, workspace: acme.clone(), user, entries, keys, at: 5 };
+    // The line is on disk before the key goes: here it has not gone yet.
+    let data_dir = old.data_dir();
+    let line = ledger::lines(&[erasure], &data_dir).unwrap();
+    fs::write(data_dir.join(ledger::FILE), line).unwrap();
+    assert_eq!(old.export(|_| ()).unwrap().erasures, 1);
+    new.import(&old, |_| ()).unwrap();
+    assert_eq!(new.events("acme").await[2].payload, Payload::Erased);
+    let claim = Claim { scope: "person:store".into(), key: "user2@acme.example".to_owned() };
+    assert_eq!(new.open().claim_holder(&acme, &claim).await.unwrap(), None);
 }
 
 #[tokio::test]
