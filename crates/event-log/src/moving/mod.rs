@@ -120,7 +120,7 @@ pub fn copying(export: &Path, log: &SqliteLog) -> Result<Copying, Uncopied> {
     Copying::open_as(export, &log.data_dir().join(STAGE), Some(log.fingerprint()))
 }
 
-/// Removes the stage of an import that is given up before [`merge`]. There needs to be none.
+/// Removes the stage of an import that is given up before [`merge()`]. There needs to be none.
 ///
 /// # Errors
 /// When it cannot be removed.
