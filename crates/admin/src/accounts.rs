@@ -85,7 +85,8 @@ fn change_of(portal: Portal, endpoint: Endpoint) -> Endpoint {
     }
 }
 
-/// A person of a portal. Wherever their id is taken, the SCIM id of any of their entries is too.
+/// A person of a portal. Wherever their id is taken, the SCIM id of any of their entries is too, also of one
+/// that was removed.
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "the contract names them")]
 pub(crate) struct Account {

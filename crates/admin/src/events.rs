@@ -39,7 +39,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 /// Says which events an endpoint can be asked for.
 pub(crate) fn filters(endpoint: Endpoint) -> Endpoint {
     endpoint
-        .param("stream", "Only of this stream, such as `user/<id>`; a user's SCIM ids will do")
+        .param("stream", "Only of this stream, such as `user/<id>`; a user's SCIM ids will do, those of removed entries too")
         .param(
             "type",
             "Only of this type, such as `user.entry_added`, or of all that begin so: `user.*`",

@@ -340,6 +340,7 @@ fn a_users_events_are_stored_as_they_always_were() {
             erased(offboarding),
             erased_everywhere(),
             erased_again(),
+            erased_of_many_entries(),
         ],
         include_str!("../src/user/event.rs"),
     );
@@ -371,6 +372,7 @@ fn erased(offboarding: OffboardingId) -> UserEvent {
         remains: Box::new(Remains {
             portal: Portal::Mdm,
             entries: [(connector(), EntryId(id(1)))].into_iter().collect(),
+            aliases: Vec::new(),
             account: AccountState::Suspended,
             source: Source::Scim,
             role: Some(Role::Viewer),
@@ -387,8 +389,8 @@ fn erased(offboarding: OffboardingId) -> UserEvent {
 /// Found missing in a restored log.
 fn erased_again() -> UserEvent {
     let (portal, account, source) = (Portal::Mdm, AccountState::Removed, Source::Scim);
-    let (entries, role, offboarding) = (BTreeMap::new(), None, None);
-    let remains = Remains { portal, entries, account, source, role, offboarding };
+    let (entries, aliases, role, offboarding) = (BTreeMap::new(), Vec::new(), None, None);
+    let remains = Remains { portal, entries, aliases, account, source, role, offboarding };
     UserEvent::Erased {
         erasure: ErasureId(id(10)),
         remains: Box::new(remains),
@@ -403,8 +405,8 @@ fn erased_again() -> UserEvent {
 /// With the persons of the other portals, and nothing else.
 fn erased_everywhere() -> UserEvent {
     let (portal, account, source) = (Portal::Store, AccountState::Active, Source::Hand);
-    let (entries, role, offboarding) = (BTreeMap::new(), None, None);
-    let remains = Remains { portal, entries, account, source, role, offboarding };
+    let (entries, aliases, role, offboarding) = (BTreeMap::new(), Vec::new(), None, None);
+    let remains = Remains { portal, entries, aliases, account, source, role, offboarding };
     UserEvent::Erased {
         erasure: ErasureId(id(10)),
         remains: Box::new(remains),
@@ -412,6 +414,24 @@ fn erased_everywhere() -> UserEvent {
         devices: Vec::new(),
         others: vec![Namesake { portal: Portal::Mdm, user: UserId(id(12)) }],
         all_portals: true,
+        again: None,
+    }
+}
+
+/// Whom connectors had brought, and deleted, several times.
+fn erased_of_many_entries() -> UserEvent {
+    let (portal, account, source) = (Portal::Store, AccountState::Active, Source::Scim);
+    let entries = [(connector(), EntryId(id(14)))].into_iter().collect();
+    let aliases = vec![EntryId(id(13)), EntryId(id(14))];
+    let (role, offboarding) = (None, None);
+    let remains = Remains { portal, entries, aliases, account, source, role, offboarding };
+    UserEvent::Erased {
+        erasure: ErasureId(id(10)),
+        remains: Box::new(remains),
+        reason: None,
+        devices: Vec::new(),
+        others: Vec::new(),
+        all_portals: false,
         again: None,
     }
 }

@@ -322,15 +322,19 @@ pub fn apply(ledger: &Path, data_dir: &Path) -> Result<usize, OpenError> {
     keyfile::destroy(&data_dir.join("keys.db"), &keys_of(&erasures))
 }
 
-/// Gives back what the persons of erasures hold.
+/// The scope of claims by which a person is found by another id of theirs. An id is no name.
+pub const IDS: &str = "alias";
+
+/// Gives back what the persons of erasures hold, but for [`IDS`]: whoever has one finds out that the person
+/// was erased.
 pub(crate) fn release_claims(log: &Connection, erasures: &[Erasure]) -> Result<(), Failure> {
     let release = |erasure: &Erasure| {
         log.prepare_cached(
-            "DELETE FROM claims WHERE stream =
+            "DELETE FROM claims WHERE scope <> ?4 AND stream =
                  (SELECT s.no FROM streams s JOIN workspaces w ON w.no = s.workspace
                   WHERE w.id = ?1 AND s.kind = ?2 AND s.id = ?3)",
         )?
-        .execute(params![erasure.workspace.as_str(), KIND, erasure.user.as_bytes()])
+        .execute(params![erasure.workspace.as_str(), KIND, erasure.user.as_bytes(), IDS])
         .map(drop)
     };
     erasures.iter().try_for_each(release).map_err(Failure::storage("giving back names"))

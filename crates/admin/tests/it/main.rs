@@ -11,6 +11,7 @@ mod document;
 mod effects;
 mod events;
 mod follow;
+mod former_ids;
 mod groups;
 mod history;
 mod offboardings;

@@ -231,7 +231,8 @@ impl App {
         Ok(())
     }
 
-    /// A person by their id or by the SCIM id of one of their entries. Answered by the log alone.
+    /// A person by their id or by the SCIM id of one of their entries, of those that were removed too.
+    /// Answered by the log alone.
     pub(crate) async fn person_of(
         &self,
         workspace: &WorkspaceId,
@@ -244,7 +245,8 @@ impl App {
         let alias = to_log(&domain::Claim::alias(EntryId(id)));
         let Some(holder) = self.log.claim_holder(workspace, &alias).await? else { return Ok(None) };
         let es = self.users.load(workspace, holder.id).await?;
-        Ok(Some((UserId(holder.id), es)))
+        // Claims are those of today: of a past the person may be no part yet.
+        Ok((es.version > 0).then_some((UserId(holder.id), es)))
     }
 
     pub(super) async fn require_person(

@@ -28,7 +28,8 @@ pub enum Moment {
 /// Which events are asked for. What is `None` does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct EventQuery {
-    /// Of this stream only, such as `user/<id>`; for a user, the SCIM id of any entry will do.
+    /// Of this stream only, such as `user/<id>`; for a user, the SCIM id of any entry will do, also of a
+    /// removed one.
     pub stream: Option<String>,
     /// Of this type, or of all types that begin so: `user.account_granted`, `user.*`.
     pub name: Option<String>,

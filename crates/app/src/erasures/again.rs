@@ -81,6 +81,7 @@ impl App {
         let remains = Remains {
             portal: known.unwrap_or_default(),
             entries,
+            aliases: Vec::new(),
             account: outline.account,
             source: outline.source,
             role: None,

@@ -25,7 +25,7 @@ pub struct StateAsOf<S> {
 
 impl App {
     /// A person of any portal as they stood, with their account; by their id, or by the SCIM id of an
-    /// entry that they have today.
+    /// entry that they have or had.
     ///
     /// # Errors
     /// [`Refusal::NotFound`] when nobody had heard of them then.

@@ -22,9 +22,6 @@ use uuid::Uuid;
 use super::sentences::{Words, sentence};
 use crate::{App, Refusal};
 
-/// How many entries of one person are looked for; each connector brings somebody a few times at most.
-const ENTRIES_MAX: usize = 1_000;
-
 /// An event, told.
 #[derive(Clone, Debug)]
 pub struct Told {
@@ -53,7 +50,7 @@ pub(super) struct Names(HashMap<StreamId, String>);
 
 impl App {
     /// A part of a person's timeline: at most `limit` events after a position. By their id, or by the
-    /// SCIM id of an entry that they have.
+    /// SCIM id of an entry that they have or had.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], or when the log cannot be read.
@@ -68,7 +65,9 @@ impl App {
         let found = self.person_of(workspace, id).await?;
         let (user, es) = found.ok_or_else(|| Refusal::NotFound("person".to_owned()))?;
         let stream = StreamId::new(User::KIND, user.0);
-        let subjects = self.known_as(workspace, user).await?;
+        // Events of other streams name them by their own id, or by the SCIM id of an entry.
+        let aliases = es.state.aliases().map(|entry| entry.0);
+        let subjects: Vec<_> = [user.0].into_iter().chain(aliases).collect();
         let own = EventFilter { stream: Some(stream), ..EventFilter::default() };
         let own = self.log.find(workspace, &own, after, limit + 1).await?;
         let timelines = self.read_models.timelines();
@@ -87,28 +86,6 @@ impl App {
         }
         let next = items.last().filter(|_| more).map(|told| told.event.position);
         Ok(Timeline { user, portal: es.state.portal, items, next })
-    }
-
-    /// Every id by which events of other streams may name a person: their own, and the SCIM ids of all
-    /// entries that they ever had.
-    async fn known_as(&self, workspace: &WorkspaceId, user: UserId) -> Result<Vec<Uuid>, Refusal> {
-        let filter = EventFilter {
-            stream: Some(StreamId::new(User::KIND, user.0)),
-            name: Some("user.entry_added".into()),
-            ..EventFilter::default()
-        };
-        let added = self.log.find(workspace, &filter, 0, ENTRIES_MAX).await?;
-        let mut ids = vec![user.0];
-        for event in added {
-            if let Ok(Some(Recorded { event: Event::User(fact), .. })) = Recorded::read(event)
-                && let UserEvent::EntryAdded { entry, .. } = fact
-            {
-                ids.push(entry.0);
-            }
-        }
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
     }
 
     /// The event at a position.

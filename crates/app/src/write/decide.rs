@@ -63,3 +63,12 @@ pub(crate) fn claim_changes(
 pub(crate) fn to_log(claim: &domain::Claim) -> Claim {
     Claim { scope: claim.scope.clone(), key: claim.key.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_claims_of_ids_are_those_that_outlive_an_erasure() {
+        let alias = domain::Claim::alias(domain::ids::EntryId(uuid::Uuid::nil()));
+        assert_eq!(alias.scope, event_log::ledger::IDS);
+    }
+}

@@ -204,7 +204,10 @@ impl User {
                 self.touch(connector, stamp, |resource| set_active(resource, true));
             }
             UserEvent::EntryRemoved { connector, .. } => {
-                self.entries.remove(connector);
+                // An erased person's is removed once more, so that others hear of it.
+                if let Some(gone) = self.entries.remove(connector) {
+                    self.remember(gone.id);
+                }
             }
             UserEvent::MetadataChanged { .. }
             | UserEvent::AccountGranted { .. }

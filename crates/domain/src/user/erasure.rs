@@ -31,6 +31,10 @@ pub struct Remains {
     /// The SCIM ids that they had.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub entries: BTreeMap<ConnectorName, EntryId>,
+    /// Every SCIM id by which they were ever known and that is not their own id, so that it still leads to
+    /// them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<EntryId>,
     /// Whether there was an account.
     pub account: AccountState,
     /// Who made it.
@@ -140,7 +144,8 @@ impl User {
         let entries = self.entries.iter().map(|(name, entry)| (name.clone(), entry.id)).collect();
         let Account { state, source, role, .. } = self.account;
         let (portal, offboarding) = (self.portal, self.offboarding.clone());
-        Remains { portal, entries, account: state, source, role, offboarding }
+        let aliases = self.aliases().collect();
+        Remains { portal, entries, aliases, account: state, source, role, offboarding }
     }
 
     /// The account of an erased person never stays: an offboarding that removes it in the end suspends
@@ -175,7 +180,7 @@ impl User {
 
     /// Nothing of what was known stays but the remains.
     pub(super) fn begin_anew(&mut self, erasure: ErasureId, remains: &Remains) {
-        let Remains { portal, account, source, role, offboarding, .. } = remains;
+        let Remains { portal, aliases, account, source, role, offboarding, .. } = remains;
         *self = Self {
             portal: *portal,
             account: Account {
@@ -186,6 +191,7 @@ impl User {
             },
             offboarding: offboarding.clone(),
             erased: Some(erasure),
+            former: aliases.clone(),
             ..Self::default()
         };
     }

@@ -64,7 +64,15 @@ pub struct User {
     erased: Option<ErasureId>,
     /// The SCIM id of the entry that began this stream: the user's own id, which needs no alias.
     first: Option<EntryId>,
+    /// The SCIM ids of entries that are gone, the last one at the end, but for the user's own. Whoever
+    /// reads the identity provider's log knows the person by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<EntryId>,
 }
+
+/// How many SCIM ids of entries that are gone lead to a person; the oldest make room. Each connector brings
+/// somebody a few times at most.
+const FORMER_MAX: usize = 1_000;
 
 impl User {
     /// The entry of a connector, if its SCIM id is `entry`.
@@ -75,6 +83,23 @@ impl User {
     /// The offboarding that has not ended.
     pub fn open_offboarding(&self) -> Option<&Offboarding> {
         self.offboarding.as_ref().filter(|offboarding| !offboarding.completed)
+    }
+
+    /// Every SCIM id by which the person is or was known, but for their own: those of entries that are
+    /// gone come first.
+    pub fn aliases(&self) -> impl Iterator<Item = EntryId> {
+        let current = self.entries.values().map(|entry| entry.id);
+        let current = current.filter(|id| Some(*id) != self.first);
+        self.former.iter().copied().chain(current)
+    }
+
+    /// An entry is gone; its id still leads to the person.
+    fn remember(&mut self, gone: EntryId) {
+        if Some(gone) != self.first {
+            self.former.push(gone);
+            let over = self.former.len().saturating_sub(FORMER_MAX);
+            self.former.drain(..over);
+        }
     }
 
     /// Whether any connector says that the person is active.
@@ -144,10 +169,8 @@ impl Decider for User {
             let user_name = entry.user_name();
             held.insert(Claim::entry(connector, user_name));
             held.insert(Claim::person(self.portal, user_name));
-            if Some(entry.id) != self.first {
-                held.insert(Claim::alias(entry.id));
-            }
         }
+        held.extend(self.aliases().map(Claim::alias));
         // An account that is erased has no name.
         if self.account.stands() && self.erased.is_none() {
             held.insert(Claim::person(self.portal, &self.account.user_name));
@@ -157,6 +180,6 @@ impl Decider for User {
 
     fn weight(&self) -> usize {
         let entries = self.entries.values().map(Entry::weight).sum::<usize>();
-        512 + entries + self.metadata_weight()
+        512 + entries + self.metadata_weight() + self.former.len() * 16
     }
 }

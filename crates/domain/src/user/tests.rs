@@ -496,6 +496,30 @@ fn an_entry_that_did_not_begin_the_stream_can_be_found_by_its_id() {
 }
 
 #[test]
+fn whoever_is_gone_is_found_by_the_ids_that_they_had() {
+    let removed = |entry| UserEvent::EntryRemoved { connector: okta(), entry };
+    let again = |entry| UserEvent::EntryAdded {
+        portal: Portal::Store,
+        connector: okta(),
+        entry,
+        resource: ada(),
+    };
+    let name = Claim::person(Portal::Store, "ada@acme.example");
+    let once =
+        [added(Portal::Store), granted(), removed(ENTRY), again(OTHER), removed(OTHER)].to_vec();
+    // Their own id needs no alias.
+    assert_eq!(state(once.clone()).claims(), [Claim::alias(OTHER), name]);
+    // Of thousands the oldest are forgotten.
+    let ids = (1_000..2_001).map(|number| EntryId(Uuid::from_u128(number)));
+    let often = ids.flat_map(|entry| [again(entry), removed(entry)]);
+    let user = state(once.into_iter().chain(often));
+    assert_eq!(user.aliases().count(), 1_000);
+    assert!(!user.claims().contains(&Claim::alias(OTHER)));
+    let last = EntryId(Uuid::from_u128(2_000));
+    assert!(user.claims().contains(&Claim::alias(last)));
+}
+
+#[test]
 fn version_and_times_of_an_entry_count_its_own_changes_only() {
     let mut es = Es::<User>::default();
     let events =

@@ -55,7 +55,8 @@ fn changed(name: &str, padding: usize) -> UserEvent {
 fn erased(who: u128) -> UserEvent {
     let entries = [(connector("store"), EntryId(id(who)))].into_iter().collect();
     let (portal, account, source) = (Portal::Store, AccountState::None, Source::Scim);
-    let remains = Remains { portal, entries, account, source, role: None, offboarding: None };
+    let (aliases, role, offboarding) = (Vec::new(), None, None);
+    let remains = Remains { portal, entries, aliases, account, source, role, offboarding };
     UserEvent::Erased {
         erasure: ErasureId(id(who)),
         remains: Box::new(remains),

@@ -118,10 +118,11 @@ fn refused(given: Vec<UserEvent>, when: UserCommand) -> String {
 
 fn erased_event(account: AccountState, offboarding: Option<Offboarding>) -> UserEvent {
     let entries = [(connector("okta"), ENTRY)].into_iter().collect();
-    let (portal, source, role) = (Portal::Store, Source::Scim, None);
+    let (portal, source, role, aliases) = (Portal::Store, Source::Scim, None, Vec::new());
+    let remains = Remains { portal, entries, aliases, account, source, role, offboarding };
     UserEvent::Erased {
         erasure: ERASURE,
-        remains: Box::new(Remains { portal, entries, account, source, role, offboarding }),
+        remains: Box::new(remains),
         reason: None,
         devices: vec![DeviceId(Uuid::from_u128(4))],
         others: Vec::new(),
@@ -204,6 +205,20 @@ fn an_offboarding_in_the_middle_goes_on_from_what_is_left() {
         assert_eq!(after.account.state, AccountState::Suspended);
         assert_eq!(after, state(&[given, facts].concat()), "the key is there, or it is not");
     }
+}
+
+#[test]
+fn every_scim_id_leads_to_whom_is_erased() {
+    let [second, third] = [2, 3].map(|number| EntryId(Uuid::from_u128(number)));
+    let again = vec![gone("okta", ENTRY), added(Portal::Store, "okta", second)];
+    let elsewhere = vec![added(Portal::Store, "entra", third), gone("entra", third)];
+    let given = [ada(Portal::Store), again, elsewhere].concat();
+    let facts = erased(&given, &erase(OnDeactivate::Nothing));
+    let UserEvent::Erased { remains, .. } = &facts[0] else { panic!("{facts:?}") };
+    assert_eq!(remains.aliases, [third, second]);
+    let after = later(&given, &facts);
+    assert_eq!(after.claims(), [Claim::alias(second), Claim::alias(third)]);
+    assert_eq!(after, state(&[given, facts].concat()), "the key is there, or it is not");
 }
 
 #[test]
