@@ -10,7 +10,7 @@ use actix_web::{
 };
 use app::{App, admin::projections::Checked};
 use event_log::Stats;
-use projections::{BuildState, BuildView, directory};
+use projections::{BuildState, BuildView, Vacancy, directory};
 use reactor::{
     owed::{self, Owed},
     service::Services,
@@ -69,17 +69,24 @@ impl Probes {
     async fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let mut stale: BTreeMap<&'static str, u64> = BTreeMap::new();
-        let vacant: Vec<_> =
-            self.app.read_models().vacancies().into_iter().map(|it| it.0).collect();
+        let vacant = self.app.read_models().vacancies();
+        let is_vacant = |name| vacant.iter().any(|it| it.projection == name);
         let stopped = self.app.projections().into_iter().filter(|it| it.stale.is_some());
-        for status in stopped.filter(|it| !vacant.contains(&it.projection)) {
+        for status in stopped.filter(|it| !is_vacant(it.projection)) {
             *stale.entry(status.projection).or_default() += 1;
         }
         for (name, count) in stale {
             warnings.push(format!("the projection {name} has stopped in {count} workspace(s)"));
         }
-        for (name, (done, of)) in self.app.read_models().vacancies() {
-            warnings.push(format!("the projection {name} is being built: {done} of {of} events"));
+        for Vacancy { projection, is_damaged, done, of } in &vacant {
+            let why = if *is_damaged {
+                format!(
+                    "the file of the projection {projection} was damaged and is being built again"
+                )
+            } else {
+                format!("the projection {projection} is being built")
+            };
+            warnings.push(format!("{why}: {done} of {of} events"));
         }
         for (name, _) in self.app.checked().into_iter().filter(|(_, it)| !it.is_sound) {
             warnings.push(format!("the projection {name} does not show what the log says"));
@@ -194,6 +201,9 @@ impl Probes {
         text.family("projection_lag_events", says, "projection", &each(|it| it.0));
         let says = "Workspaces in which a projection has stopped.";
         text.family("projection_stale_workspaces", says, "projection", &each(|it| it.1));
+        let says =
+            "Files of a projection that were found damaged since the start, and built again.";
+        text.family("projection_damages", says, "projection", &self.app.read_models().damages());
         self.builds(&text);
         let held: Vec<_> = self.held_streams().into_iter().collect();
         let says = "Streams of which a projection holds an event back.";
@@ -272,7 +282,7 @@ async fn health() -> HttpResponse {
 async fn ready(probes: Data<Probes>) -> HttpResponse {
     let warnings = probes.warnings().await;
     // Without the directory, no SCIM request is served.
-    if probes.app.read_models().vacancies().iter().any(|(name, _)| *name == directory::NAME) {
+    if probes.app.read_models().vacancies().iter().any(|it| it.projection == directory::NAME) {
         let answer = json!({ "status": "building", "warnings": warnings });
         return HttpResponse::ServiceUnavailable().json(answer);
     }

@@ -62,7 +62,8 @@ pub(crate) struct Build {
     /// Its number, from 1 at each start of the server.
     #[schema(example = "3")]
     id: String,
-    /// `rebuild`, `upgrade` (no file of this version serves yet) or `verify`.
+    /// `rebuild`, `upgrade` (no file of this version serves yet), `repair` (the file that served was
+    /// damaged), `verify`, or `purge` (somebody was erased, and nothing is built).
     purpose: &'static str,
     /// The names of the projections.
     projections: Vec<&'static str>,
@@ -91,6 +92,7 @@ impl From<BuildView> for Build {
             purpose: match view.purpose {
                 Purpose::Rebuild => "rebuild",
                 Purpose::Upgrade => "upgrade",
+                Purpose::Repair => "repair",
                 Purpose::Verify => "verify",
                 Purpose::Purge => "purge",
             },

@@ -62,9 +62,17 @@ pub enum Refusal {
     /// A read model has stopped at an event; what it shows would be old.
     #[error("this view is being repaired: an operator has been told")]
     Stale(#[source] projections::Stale),
-    /// A read model of which no file serves yet: so many events are in the one that is being built.
-    #[error("this view is being built, {done} of {of} events: ask again")]
+    /// The file of a read model was found damaged just now; which one it is, and what is done about it.
+    #[error(
+        "the file of the view {0} is damaged: it is being built again from the record, of which nothing is \
+         lost; ask again, and see muster projections builds"
+    )]
+    Broken(&'static str),
+    /// A read model of which no file serves: so many events are in the one that is being built.
+    #[error("{why}, {done} of {of} events: ask again")]
     Filling {
+        /// Which, and why.
+        why: std::sync::Arc<str>,
         /// How many events are in it.
         done: u64,
         /// How many it is to have; 0 while that is not known.
@@ -132,6 +140,7 @@ impl Refusal {
             | Self::Overloaded
             | Self::Building { .. }
             | Self::Filling { .. }
+            | Self::Broken(_)
             | Self::Stopping
             | Self::ReadOnly
             | Self::Stale(_)
@@ -194,6 +203,7 @@ impl Refusal {
                 | Self::Overloaded
                 | Self::Building { .. }
                 | Self::Filling { .. }
+                | Self::Broken(_) // Said when it was found.
                 | Self::Stopping
         );
         if self.status() >= 500 && !expected {
@@ -228,7 +238,10 @@ impl From<Failure> for Refusal {
 
 impl From<projections::Failure> for Refusal {
     fn from(failure: projections::Failure) -> Self {
-        Self::Reading(failure)
+        match failure {
+            projections::Failure::Damaged { projection, .. } => Self::Broken(projection),
+            failure => Self::Reading(failure),
+        }
     }
 }
 
@@ -236,7 +249,7 @@ impl From<ListError> for Refusal {
     fn from(error: ListError) -> Self {
         match error {
             ListError::Refused(error) => Self::Scim(error),
-            ListError::Failed(failure) => Self::Reading(failure),
+            ListError::Failed(failure) => failure.into(),
         }
     }
 }
@@ -244,7 +257,7 @@ impl From<ListError> for Refusal {
 impl From<projections::Stale> for Refusal {
     fn from(stale: projections::Stale) -> Self {
         match stale.building {
-            Some((done, of)) => Self::Filling { done, of },
+            Some((done, of)) => Self::Filling { why: stale.reason, done, of },
             None => Self::Stale(stale),
         }
     }

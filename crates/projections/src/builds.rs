@@ -22,6 +22,8 @@ pub enum Purpose {
     Rebuild,
     /// There is no file of this version yet.
     Upgrade,
+    /// The file that served was damaged.
+    Repair,
     /// To be compared with what serves.
     Verify,
     /// None: files are made to hold nothing of somebody who was erased, and nothing is built meanwhile.

@@ -16,7 +16,12 @@ use event_log::WorkspaceId;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use crate::{Failure, Projection, held::HELD, sql::unreadable};
+use crate::{
+    Failure, Projection,
+    damage::{Damage, Reading},
+    held::HELD,
+    sql::unreadable,
+};
 
 /// How many connections wait for the next reader; more are closed when they are given back.
 const IDLE_MAX: usize = 16;
@@ -128,14 +133,16 @@ impl Generation {
         &self.path
     }
 
-    /// A connection for one reader.
-    pub(crate) fn reader(self: &Arc<Self>) -> Result<Reader, Failure> {
+    /// A connection for one reader. `damage` is told what it meets.
+    pub(crate) fn reader(self: &Arc<Self>, damage: &Arc<Damage>) -> Result<Reader, Failure> {
+        let reading = Reading::begin(damage, self.number);
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.open_to_read()?,
         };
-        Ok(Reader { connection: Some(connection), generation: Arc::clone(self) })
+        let generation = Arc::clone(self);
+        Ok(Reader { connection: Some(connection), generation, _reading: reading })
     }
 
     fn open_to_read(&self) -> Result<Connection, Failure> {
@@ -181,6 +188,7 @@ pub struct Reader {
     /// `None` only while it is dropped.
     connection: Option<Connection>,
     generation: Arc<Generation>,
+    _reading: Reading,
 }
 
 impl std::ops::Deref for Reader {

@@ -123,6 +123,7 @@ impl Workshop {
         let to = self.marks.applied(seat.index, workspace);
         let (items, skipped) = source.stream(&held, to)?;
         let tried = writer.try_again(&held, &items, &skipped, to);
+        let tried = tried.inspect_err(|error| seat.look(error));
         let tried = tried.map_err(|error| RebuildError::File(error.into()))?;
         self.marks.hold(seat.index, workspace, writer.held().list(workspace));
         drop(writer);

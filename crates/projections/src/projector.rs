@@ -68,7 +68,8 @@ impl Workshop {
         let batch = Batch::of(after, stored);
         let held_before = self.marks.held_in(workspace);
         let mut moved = false;
-        for seat in &self.seats {
+        // What no file serves of is brought to the log's head by whoever builds one.
+        for seat in self.seats.iter().filter(|seat| !self.marks.is_vacant(seat.index)) {
             moved |= seat.follow(&self.marks, workspace, (&batch, &skipped), after);
         }
         if batch.items.iter().any(is_skip) {

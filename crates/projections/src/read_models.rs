@@ -59,6 +59,19 @@ pub struct Status {
     pub held: usize,
 }
 
+/// A projection of which no file serves: there is none of this version yet, or it was damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vacancy {
+    /// Which projection.
+    pub projection: &'static str,
+    /// Whether its file was damaged.
+    pub is_damaged: bool,
+    /// How many events are in the file that is being built.
+    pub done: u64,
+    /// How many there are to be; 0 while that is not known.
+    pub of: u64,
+}
+
 impl ReadModels {
     /// Opens the files of every projection in a directory, makes those that are missing, and starts
     /// the projector.
@@ -104,14 +117,14 @@ impl ReadModels {
         let failed = |source: Failure| OpenError { dir: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(|error| failed(error.into()))?;
         let copier = Copier::start().map_err(|error| failed(error.into()))?;
-        let marks = Marks::new(projections.len());
+        let (marks, repair) = (Marks::new(projections.len()), Arc::default());
         // What is small is filled by the projector; what would keep everybody waiting is built.
         let events: u64 = log.heads().iter().map(|(_, head)| head).sum();
         let fills = is_past || events < FILLED_BELOW;
         let mut seats = Vec::with_capacity(projections.len());
         for (index, projection) in projections.iter().enumerate() {
             let sound = |workspace: &WorkspaceId, position| log.head(workspace) >= position;
-            let seat = Seat::open(dir, *projection, index, &copier, sound, fills);
+            let seat = Seat::open(dir, *projection, index, &copier, sound, (fills, &repair));
             let seat = seat.map_err(failed)?;
             if seat.serving().number == 0 {
                 marks.vacate(index);
@@ -136,6 +149,7 @@ impl ReadModels {
             builds: Arc::default(),
             stop: watch::Sender::new(false),
             mend: Notify::new(),
+            repair,
         });
         let mut threads = vec![start("projector", &shop, |shop, runtime, stop| {
             projector::run(shop, runtime, stop);
@@ -184,16 +198,37 @@ impl ReadModels {
 
     /// No file of a projection serves yet.
     fn vacant(&self, projection: &'static str, workspace: &WorkspaceId) -> Stale {
-        let (workspace, reason) = (workspace.clone(), "it is being built".into());
+        let is_damaged = self.seat(projection).is_damaged();
+        let reason = if is_damaged {
+            format!("the file of the view {projection} was damaged, and is being built again")
+        } else {
+            format!("the view {projection} is being built")
+        };
+        let (workspace, reason) = (workspace.clone(), reason.into());
         let building = Some(self.shop.builds.of(projection));
         Stale { projection, workspace, position: 0, reason, building }
     }
 
-    /// The projections of which no file serves yet, with how many events of how many are in the file that
-    /// is being built.
-    pub fn vacancies(&self) -> Vec<(&'static str, (u64, u64))> {
+    /// The projections of which no file serves.
+    pub fn vacancies(&self) -> Vec<Vacancy> {
         let vacant = self.shop.seats.iter().filter(|seat| self.shop.marks.is_vacant(seat.index));
-        vacant.map(|it| (it.projection.name(), self.shop.builds.of(it.projection.name()))).collect()
+        let each = vacant.map(|seat| {
+            let projection = seat.projection.name();
+            let (done, of) = self.shop.builds.of(projection);
+            Vacancy { projection, is_damaged: seat.is_damaged(), done, of }
+        });
+        each.collect()
+    }
+
+    /// How many files of each projection were found damaged since the start.
+    pub fn damages(&self) -> Vec<(&'static str, u64)> {
+        let seats = self.shop.seats.iter();
+        seats.map(|seat| (seat.projection.name(), seat.damage.times())).collect()
+    }
+
+    /// Whether any file that serves is damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.shop.seats.iter().any(Seat::is_damaged)
     }
 
     /// Whether any projection does not show the whole of what happened in a workspace, and which.
@@ -263,7 +298,8 @@ impl ReadModels {
             position: marks.applied(seat.index, workspace),
             head: *head,
             stale: if marks.is_vacant(seat.index) {
-                Some("it is being built".into())
+                let damaged = "its file was damaged, and is being built again";
+                Some(if seat.is_damaged() { damaged } else { "it is being built" }.into())
             } else {
                 marks.halted(seat.index, workspace)
             },

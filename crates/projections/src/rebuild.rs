@@ -249,15 +249,18 @@ impl Workshop {
     }
 }
 
-/// What has to be built and what a crash has left half built, at the start: a thread of its own.
+/// Builds what has to be built without anybody asking: what no file of this version serves of and what a
+/// crash has left half built, at the start, and from then on what is found damaged. A thread of its own.
 pub(crate) fn run(shop: &Arc<Workshop>, runtime: &Runtime, mut stop: watch::Receiver<bool>) {
+    // What is left half built from then on is being built.
+    let mut at_start = true;
     loop {
-        let due = shop.due();
-        if due.is_empty() {
-            return;
-        }
+        shop.vacate_damaged();
+        // Whoever builds a projection already may have mended it by then, or found another one damaged.
+        shop.builds.idle();
+        shop.vacate_damaged();
         let mut failed = false;
-        for (purpose, order) in due {
+        for (purpose, order) in shop.due(at_start) {
             match shop.begin(purpose, &order).and_then(|begun| begun.run(&mut |_| {})) {
                 Ok(()) => {}
                 Err(RebuildError::Closed) => return,
@@ -269,27 +272,43 @@ pub(crate) fn run(shop: &Arc<Workshop>, runtime: &Runtime, mut stop: watch::Rece
                 }
             }
         }
-        if !failed {
-            return;
-        }
+        at_start &= failed;
         let pause = std::time::Duration::from_secs(AGAIN_SECONDS);
-        let stopped = runtime.block_on(timeout(pause, stop.wait_for(|stop| *stop)));
-        if stopped.is_ok() {
+        let goes_on = runtime.block_on(async {
+            let woken = async {
+                let found = shop.repair.notified();
+                if failed { drop(timeout(pause, found).await) } else { found.await }
+            };
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => false,
+                () = woken => true,
+            }
+        });
+        if !goes_on {
             return;
         }
     }
 }
 
 impl Workshop {
-    /// What is to be built without anybody asking: projections of which no file of this version serves,
-    /// and what was not ended.
-    fn due(&self) -> Vec<(Purpose, Order)> {
+    /// Nobody reads a file any more that was found damaged: what it still shows may be wrong as well.
+    fn vacate_damaged(&self) {
+        for seat in self.seats.iter().filter(|seat| seat.is_damaged()) {
+            self.marks.vacate(seat.index);
+        }
+    }
+
+    /// What is to be built: projections of which no file of this version serves, and at the start what was
+    /// not ended.
+    fn due(&self, at_start: bool) -> Vec<(Purpose, Order)> {
         let mut due = Vec::new();
         for seat in &self.seats {
             let projection = Some(seat.projection.name().to_owned());
-            if self.marks.is_vacant(seat.index) || seat.serving().is_old {
+            if seat.is_damaged() {
+                due.push((Purpose::Repair, Order { projection, workspace: None }));
+            } else if self.marks.is_vacant(seat.index) || seat.serving().is_old {
                 due.push((Purpose::Upgrade, Order { projection, workspace: None }));
-            } else if let Some(order) = seat.unfinished(&self.dir) {
+            } else if at_start && let Some(order) = seat.unfinished(&self.dir) {
                 due.push((Purpose::Rebuild, order));
             }
         }

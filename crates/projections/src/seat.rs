@@ -4,10 +4,12 @@ use std::{path::Path, sync::Arc};
 
 use event_log::WorkspaceId;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 use crate::{
     Failure, HeldStream, Order, Projection,
     batch::Batch,
+    damage::Damage,
     generation::{self, Generation, Reader, remove},
     marks::Marks,
     skips::Skipped,
@@ -23,39 +25,48 @@ pub(crate) struct Seat {
     serving: RwLock<Arc<Generation>>,
     /// Whoever holds it decides how far the projection has come.
     pub(crate) writer: Mutex<Writer>,
+    /// What is known of damages to its files.
+    pub(crate) damage: Arc<Damage>,
 }
 
 impl Seat {
     /// Opens the file that serves. Where there is none, and `fills` says so, an empty one is filled by the
     /// projector; else it is vacant until one is built. `sound` says whether a file that stands at these
-    /// positions can belong to this log; if not, it is thrown away.
+    /// positions can belong to this log; if not, it is thrown away, and so is one that is damaged. `repair`
+    /// is woken when the file is found damaged later.
     pub(crate) fn open(
         dir: &Path,
         projection: &'static dyn Projection,
         index: usize,
         copier: &Copier,
         sound: impl Fn(&WorkspaceId, u64) -> bool,
-        fills: bool,
+        (fills, repair): (bool, &Arc<Notify>),
     ) -> Result<Self, Failure> {
         let is_sound = |writer: &Writer| writer.saved().iter().all(|(it, at)| sound(it, *at));
+        let damage = Arc::new(Damage::new(projection.name(), repair));
         let mut found = None;
         while let Some(generation) = Generation::serving(dir, projection)? {
-            let writer = open_writer(&generation, projection, copier)?;
-            if is_sound(&writer) {
-                found = Some((generation, writer));
-                break;
+            let name = projection.name();
+            match open_writer(&generation, projection, copier) {
+                Ok(writer) if is_sound(&writer) => {
+                    found = Some((generation, writer));
+                    break;
+                }
+                Ok(_) => tracing::warn!(projection = name, "it is ahead of the log: starting anew"),
+                Err(error) if error.is_damage() => {
+                    damage.count();
+                    tracing::error!(projection = name, %error, "its file is damaged: starting anew");
+                }
+                Err(error) => return Err(error),
             }
-            tracing::warn!(projection = projection.name(), "it is ahead of the log: starting anew");
-            drop(writer);
             remove(generation.path());
         }
         let next = found.as_ref().map_or(0, |(generation, _)| generation.number) + 1;
         let left = generation::path(dir, projection, next);
-        if let Some(left) = generation::unfinished(&left, projection) {
-            let writer = Writer::new(projection, left.connection, None)?;
-            if !is_sound(&writer) {
-                drop(writer);
-                remove(&generation::path(dir, projection, next));
+        if let Some(unfinished) = generation::unfinished(&left, projection) {
+            let writer = Writer::new(projection, unfinished.connection, None);
+            if !writer.is_ok_and(|writer| is_sound(&writer)) {
+                remove(&left);
             }
         }
         let (generation, writer) = if let Some(found) = found {
@@ -71,7 +82,7 @@ impl Seat {
             (generation, writer)
         };
         let serving = RwLock::new(Arc::new(generation));
-        Ok(Self { projection, index, serving, writer: Mutex::new(writer) })
+        Ok(Self { projection, index, serving, writer: Mutex::new(writer), damage })
     }
 
     /// What was to be built and was not ended.
@@ -88,7 +99,17 @@ impl Seat {
     }
 
     pub(crate) fn reader(&self) -> Result<Reader, Failure> {
-        self.serving().reader()
+        self.serving().reader(&self.damage)
+    }
+
+    /// Whether the file that serves was found damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damage.is_of(self.serving().number)
+    }
+
+    /// Whoever writes the file that serves has met an error.
+    pub(crate) fn look(&self, error: &rusqlite::Error) {
+        self.damage.look(self.serving().number, error);
     }
 
     /// Applies a batch of one workspace, read after `from`, if the projection still stands there.
@@ -115,6 +136,7 @@ impl Seat {
                 true
             }
             Err(error) => {
+                self.look(&error);
                 self.halt(marks, workspace, &format!("its file cannot be written: {error}"));
                 false
             }

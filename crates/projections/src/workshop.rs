@@ -21,4 +21,6 @@ pub(crate) struct Workshop {
     pub(crate) stop: watch::Sender<bool>,
     /// Wakes the mender.
     pub(crate) mend: Notify,
+    /// Wakes the builder: a file is damaged.
+    pub(crate) repair: Arc<Notify>,
 }

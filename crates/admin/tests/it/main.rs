@@ -6,6 +6,7 @@ mod access;
 mod accounts;
 mod api_access;
 mod attributes;
+mod damaged_files;
 mod devices;
 mod document;
 mod effects;

@@ -323,6 +323,19 @@ impl World {
         }
     }
 
+    /// Overwrites the file of a projection, and its log, with noise.
+    pub(crate) fn overwrite(&self, projection: &str) {
+        for file in std::fs::read_dir(self.read_models_dir.path()).unwrap() {
+            let file = file.unwrap();
+            let name = file.file_name().into_string().unwrap();
+            if name.starts_with(projection) && !name.ends_with("-shm") {
+                let noise = vec![0xA5; usize::try_from(file.metadata().unwrap().len()).unwrap()];
+                let file = std::fs::File::options().write(true).open(file.path()).unwrap();
+                std::io::Write::write_all(&mut &file, &noise).unwrap();
+            }
+        }
+    }
+
     pub(crate) fn days_pass(&self, days: u64) {
         self.clock.advance(Duration::from_secs(days * 24 * 3_600));
     }

@@ -7,8 +7,8 @@ use domain::{
     workspace::{Skip, WorkspaceCommand},
 };
 use projections::{
-    ALL, BuildView, Difference, HeldId, HeldStream, NoBuild, Order, ReadModels, RebuildError,
-    Status, Verified,
+    ALL, BuildView, Difference, Failure, HeldId, HeldStream, NoBuild, Order, ReadModels,
+    RebuildError, Status, Verified,
 };
 
 use super::typed;
@@ -245,8 +245,12 @@ fn named(name: Option<&str>) -> Result<Vec<&'static str>, Refusal> {
 
 /// What an operator is told: where a build stopped, and why.
 fn refusal(error: &RebuildError) -> Refusal {
-    if let RebuildError::Unknown(_) = error {
-        return Refusal::NotFound("hold".into());
+    match error {
+        RebuildError::Unknown(_) => return Refusal::NotFound("hold".into()),
+        RebuildError::File(Failure::Damaged { projection, .. }) => {
+            return Refusal::Broken(projection);
+        }
+        _ => {}
     }
     let mut detail = error.to_string();
     let mut source = error.source();

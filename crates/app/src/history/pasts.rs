@@ -60,6 +60,8 @@ impl App {
 
     fn past(&self, workspace: &WorkspaceId, position: u64) -> Result<Arc<Self>, Refusal> {
         let mut pasts = self.pasts.0.lock();
+        // Nobody mends the files of a past: it is built anew.
+        pasts.retain(|it| !it.app.read_models.is_damaged());
         let known =
             pasts.iter().position(|it| it.position == position && it.workspace == *workspace);
         let past = if let Some(index) = known {

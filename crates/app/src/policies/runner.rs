@@ -145,7 +145,11 @@ impl Runner<'_> {
                     // Never skipped: it is tried again after a pause.
                     if matches!(
                         error,
-                        Refusal::Unreadable | Refusal::Damaged(_) | Refusal::Stale(_)
+                        Refusal::Unreadable
+                            | Refusal::Damaged(_)
+                            | Refusal::Stale(_)
+                            | Refusal::Filling { .. }
+                            | Refusal::Broken(_)
                     ) {
                         self.app.progress.stall(workspace);
                     }

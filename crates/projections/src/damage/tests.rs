@@ -1,0 +1,131 @@
+//! Files that are really damaged, while they serve and before they are opened.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+    path::Path,
+    sync::Arc,
+};
+
+use domain::ids::EntryId;
+use event_log::SqliteLog;
+
+use crate::{
+    Failure, Order, Purpose, ReadModels, RebuildError,
+    directory::NAME,
+    read_models::tests::{added, runtime},
+    testing::{Story, append, connector, id, log, workspace},
+};
+
+/// Read models that show so many users, of which nobody has read anything.
+fn unread(dir: &Path, users: u128) -> (Arc<SqliteLog>, Arc<ReadModels>, Story) {
+    let log = log(dir);
+    let mut story = Story::new();
+    for number in 1..=users {
+        story.user(number, added(number));
+    }
+    let models = ReadModels::open(&dir.join("read"), log.clone()).unwrap();
+    runtime().block_on(async {
+        append(&*log, &story.events).await;
+        for projection in crate::ALL {
+            models.caught_up(projection.name(), &workspace()).await.unwrap();
+        }
+    });
+    (log, models, story)
+}
+
+/// Overwrites what stands in the files of a projection, from the beginning or behind it.
+fn overwrite(dir: &Path, projection: &str, from: u64) {
+    for entry in fs::read_dir(dir.join("read")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with(projection) && !name.ends_with("-shm") {
+            let length = entry.metadata().unwrap().len().saturating_sub(from);
+            let noise = vec![0xA5; usize::try_from(length).unwrap()];
+            let file = File::options().write(true).open(entry.path()).unwrap();
+            file.write_all_at(&noise, from).unwrap();
+        }
+    }
+}
+
+fn people(models: &ReadModels) -> u64 {
+    models.directory().people_of(&workspace(), &connector("okta")).unwrap()
+}
+
+/// Waits until another file has taken the place of the damaged one.
+fn mended(models: &ReadModels) {
+    while models.is_damaged() {
+        std::thread::yield_now();
+    }
+    models.wait_for_builds();
+    runtime().block_on(models.caught_up(NAME, &workspace())).unwrap();
+}
+
+#[test]
+fn a_file_that_is_damaged_while_it_serves_is_built_again_by_itself() {
+    for from in [0, 200] {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, models, mut story) = unread(dir.path(), 20);
+        overwrite(dir.path(), NAME, from);
+        let asked = models.directory().user(&workspace(), &connector("okta"), EntryId(id(1)));
+        let Err(Failure::Damaged { projection, .. }) = asked else { panic!("{asked:?}") };
+        assert_eq!(projection, NAME);
+        mended(&models);
+        assert_eq!(people(&models), 20);
+        assert_eq!(models.vacancies(), []);
+        assert_eq!(models.builds()[0].purpose, Purpose::Repair);
+        assert_eq!(models.damages()[0], (NAME, 1));
+        assert!(models.damages()[1..].iter().all(|(_, times)| *times == 0));
+        // It goes on from there.
+        story.user(99, added(99));
+        runtime().block_on(async {
+            append(&*log, &story.events[20..]).await;
+            models.caught_up(NAME, &workspace()).await.unwrap();
+        });
+        assert_eq!(people(&models), 21);
+        assert!(models.verify(&Order::default(), &mut |_| {}).unwrap().is_sound());
+    }
+}
+
+#[test]
+fn a_comparison_that_meets_the_damage_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, models, _) = unread(dir.path(), 20);
+    overwrite(dir.path(), NAME, 0);
+    let order = Order { projection: Some(NAME.to_owned()), workspace: None };
+    let compared = models.verify(&order, &mut |_| {});
+    let Err(RebuildError::File(Failure::Damaged { projection, .. })) = compared else {
+        panic!("{compared:?}")
+    };
+    assert_eq!(projection, NAME);
+    mended(&models);
+    assert!(models.verify(&order, &mut |_| {}).unwrap().is_sound());
+}
+
+#[test]
+fn a_file_that_was_damaged_before_is_filled_anew() {
+    for table in ["entries", "held", "checkpoints"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, models, _) = unread(dir.path(), 20);
+        drop(models);
+        let path = dir.path().join("read").join("directory.v3.g1.db");
+        let file = rusqlite::Connection::open(&path).unwrap();
+        let size: i64 = file.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+        let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+        let root: i64 = file.query_row(root, [table], |row| row.get(0)).unwrap();
+        drop(file);
+        let noise = vec![0xA5; usize::try_from(size).unwrap()];
+        let file = File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&noise, u64::try_from((root - 1) * size).unwrap()).unwrap();
+
+        let models = ReadModels::open(&dir.path().join("read"), log).unwrap();
+        runtime().block_on(models.caught_up(NAME, &workspace())).unwrap();
+        // Of what is not looked at when it is opened somebody finds out later.
+        drop(models.directory().people_of(&workspace(), &connector("okta")));
+        drop(models.directory().user(&workspace(), &connector("okta"), EntryId(id(1))));
+        mended(&models);
+        assert_eq!(people(&models), 20, "{table}");
+        let found = models.directory().user(&workspace(), &connector("okta"), EntryId(id(1)));
+        assert_eq!(found.unwrap().unwrap().id, EntryId(id(1)), "{table}");
+    }
+}
