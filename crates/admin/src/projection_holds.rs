@@ -26,6 +26,7 @@ const BUSY: &str = "It has to be built again, and another build is running";
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let all = "/projections/holds";
     let (retry, skip) = ("/projections/holds/{hold}/retry", "/projections/holds/{hold}/skip");
+    let unskip = "/projections/holds/{hold}/unskip";
     vec![
         Endpoint::new(Method::GET, all, "List what projections hold back", list)
             .lists::<ProjectionHold>(),
@@ -48,6 +49,16 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .shows::<Tried>()
         .refuses(404, "There is no such hold")
         .refuses(409, "The hold stands at another event"),
+        Endpoint::new(
+            Method::POST,
+            unskip,
+            "Take back that a projection passes over an event; answers when that is built again",
+            take_back,
+        )
+        .takes::<Skipped>()
+        .shows::<Tried>()
+        .refuses(404, "That event is not skipped")
+        .refuses(409, "Another build is running, or the disk is too full; nothing was taken back"),
     ]
 }
 
@@ -121,6 +132,15 @@ struct Skipping {
     reason: String,
 }
 
+/// Which event is passed over.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Skipped {
+    /// The position of the event.
+    #[schema(minimum = 1)]
+    position: u64,
+}
+
 /// The hold in a path, as it stands there: who asks with a bad body is told that first.
 struct OfHold(String);
 
@@ -156,4 +176,8 @@ async fn try_again(ask: Ask, hold: OfHold) -> Answer<Tried> {
 async fn pass_over(ask: Ask, hold: OfHold, body: Body<Skipping>) -> Answer<Tried> {
     let Skipping { position, reason } = body.0;
     Ok(Json(ask.app.skip_held(&ask.person, hold.id()?, position, &reason).await?.into()))
+}
+
+async fn take_back(ask: Ask, hold: OfHold, body: Body<Skipped>) -> Answer<Tried> {
+    Ok(Json(ask.app.unskip(&ask.person, hold.id()?, body.0.position).await?.into()))
 }

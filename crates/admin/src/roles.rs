@@ -140,6 +140,7 @@ const TABLE: &[(Needs, &[&str])] = &[
             "POST /projections/builds/{build}/resume",
             "POST /projections/holds/{hold}/retry",
             "POST /projections/holds/{hold}/skip",
+            "POST /projections/holds/{hold}/unskip",
             "POST /projections/verify",
             "POST /workspaces/{ws}/deliveries/resume",
             "POST /workspaces/{ws}/deliveries/suspend",

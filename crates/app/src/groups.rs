@@ -16,7 +16,7 @@ use scim::{
 
 use uuid::Uuid;
 
-use crate::{App, Caller, DispatchError, Done, Order, Refusal};
+use crate::{App, Caller, Done, Order, Refusal};
 
 /// How many members are read at a time.
 pub const MEMBERS_CHUNK: usize = 1_000;
@@ -320,10 +320,13 @@ impl App {
         caller: &Caller,
         id: GroupId,
         command: GroupCommand,
-    ) -> Result<Done<Group>, DispatchError<GroupRefusal>> {
+    ) -> Result<Done<Group>, Refusal> {
         let (workspace, meta) = (caller.workspace.clone(), caller.meta());
         let order = Order { workspace, id: id.0, command, meta };
-        let done = self.groups.dispatch(order).await?;
+        let done = match self.groups.dispatch(order).await {
+            Ok(done) => done,
+            Err(error) => return Err(self.taken(caller, error).await),
+        };
         caller.trace.recorded(done.receipt.as_ref());
         Ok(done)
     }

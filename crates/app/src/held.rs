@@ -9,10 +9,11 @@ use std::{collections::HashSet, sync::Arc};
 use domain::{
     Claim, Decider,
     group::Group,
-    ids::{EntryId, UserId},
+    ids::{EntryId, GroupId, UserId},
     user::User,
+    workspace::Skip,
 };
-use event_log::{EventLog, WorkspaceId};
+use event_log::{EventLog, StreamId, WorkspaceId};
 use projections::{
     HeldStream, Stale,
     directory::{Ask, Directory, Listed, NAME, Named, Row},
@@ -20,7 +21,7 @@ use projections::{
 use scim::schema::Kind;
 use uuid::Uuid;
 
-use crate::{App, Caller, Refusal, write::decide::to_log};
+use crate::{App, Caller, DispatchError, Refusal, WORKSPACE_STREAM, write::decide::to_log};
 
 /// The directory as a connector sees it, and what is held back of it.
 pub(crate) struct Shown<'a> {
@@ -106,6 +107,45 @@ impl Shown<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl App {
+    /// Why a name cannot be given that another stream holds: somebody has it, or has it and is shown by
+    /// nothing, since a person has let the directory pass over the event that brought them.
+    pub(crate) async fn taken<R: Into<Refusal>>(
+        &self,
+        caller: &Caller,
+        error: DispatchError<R>,
+    ) -> Refusal {
+        let DispatchError::ClaimTaken { claim, holder } = error else { return error.into() };
+        let skipped = self.skipped(caller, &holder).await;
+        let plainly = DispatchError::<R>::ClaimTaken { claim, holder: holder.clone() }.into();
+        match (plainly, skipped) {
+            (Refusal::Taken(detail), Ok(Some(position))) => Refusal::Taken(format!(
+                "{detail}; nothing shows it, since an operator has let the directory pass over the event at \
+                 position {position}: muster projections unskip {NAME}.{}.{}.{} --position {position} takes \
+                 that back",
+                caller.workspace, holder.kind, holder.id
+            )),
+            (refusal, _) => refusal,
+        }
+    }
+
+    /// At which position the directory passes over an event of a stream that it shows nothing of.
+    async fn skipped(&self, caller: &Caller, holder: &StreamId) -> Result<Option<u64>, Refusal> {
+        let Caller { workspace, connector, .. } = caller;
+        let setting = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+        let of = |skip: &&Skip| {
+            skip.projection == NAME && skip.kind == holder.kind && skip.stream == holder.id
+        };
+        let Some(skip) = setting.state.skipped.iter().find(of) else { return Ok(None) };
+        let directory = self.read_models.directory();
+        let is_shown = match holder.kind.as_str() {
+            User::KIND => directory.entry_of(workspace, connector, UserId(holder.id))?.is_some(),
+            _ => directory.exists(workspace, GroupId(holder.id).into())?,
+        };
+        Ok((!is_shown).then_some(skip.position))
     }
 }
 

@@ -95,7 +95,7 @@ impl App {
                             .to_owned(),
                     ));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(self.taken(caller, error).await),
             }
         }
         Err(Refusal::Overloaded)
@@ -185,7 +185,10 @@ impl App {
     ) -> Result<UserView, Refusal> {
         caller.trace.about(entry.0);
         let user = self.user_of(caller, entry).await?;
-        let done = self.on_user(caller, user, command).await?;
+        let done = match self.on_user(caller, user, command).await {
+            Ok(done) => done,
+            Err(error) => return Err(self.taken(caller, error).await),
+        };
         let known = done.es.state.entry(&caller.connector, entry).ok_or(UserRefusal::NoEntry)?;
         self.note_name(caller, known.resource.user_name());
         // What was done is answered, though groups that are held are shown as they were.

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Retry(holds::One),
     /// Let a projection pass over the event that it holds back: for good, and on the record.
     Skip(holds::Skip),
+    /// Take that back: the projection of that workspace is built again, and applies the event or holds it.
+    Unskip(holds::Unskip),
 }
 
 /// Which, and where.
@@ -73,6 +75,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Holds(options) => holds::list(&options).await,
         Command::Retry(one) => holds::retry(&one).await,
         Command::Skip(skip) => holds::skip(&skip).await,
+        Command::Unskip(unskip) => holds::unskip(&unskip).await,
     }
 }
 

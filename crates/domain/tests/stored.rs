@@ -264,6 +264,14 @@ fn attribute_events() -> Vec<WorkspaceEvent> {
             },
             reason: "written by a version that was withdrawn".to_owned(),
         },
+        WorkspaceEvent::EventUnskipped {
+            skip: Skip {
+                projection: "directory".into(),
+                kind: "user".into(),
+                stream: Uuid::from_u128(7),
+                position: 42,
+            },
+        },
         WorkspaceEvent::BodiesKept { connector: connector(), until: Some(1_700_000_000_000_000) },
         WorkspaceEvent::AttributeMappingSet {
             connector: connector(),

@@ -22,8 +22,11 @@ use crate::{
     recorded::Seen,
 };
 
-/// The stored name of the fact.
-const NAME: SmolStr = SmolStr::new_static("workspace.event_skipped");
+/// The stored names of the facts: that an event is skipped, and that this was taken back.
+const NAMES: [SmolStr; 2] = [
+    SmolStr::new_static("workspace.event_skipped"),
+    SmolStr::new_static("workspace.event_unskipped"),
+];
 /// How many facts are read at a time.
 const PAGE: usize = 500;
 
@@ -43,23 +46,34 @@ impl Skipped {
 
     /// Reads them from the log.
     pub(crate) async fn read(log: &dyn EventLog, workspace: &WorkspaceId) -> Result<Self, Failure> {
-        let stream = Some(StreamId::new(Workspace::KIND, Uuid::nil()));
-        let filter = EventFilter { stream, name: Some(NAME), ..EventFilter::default() };
-        let (mut skipped, mut after) = (Self::default(), 0);
-        loop {
-            let found = log.find(workspace, &filter, after, PAGE).await?;
-            let Some(last) = found.last() else { return Ok(skipped) };
-            after = last.position;
-            for item in items(found) {
-                skipped.note(&item);
+        let mut facts = Vec::new();
+        for name in NAMES {
+            let stream = Some(StreamId::new(Workspace::KIND, Uuid::nil()));
+            let filter = EventFilter { stream, name: Some(name), ..EventFilter::default() };
+            let mut after = 0;
+            loop {
+                let found = log.find(workspace, &filter, after, PAGE).await?;
+                let Some(last) = found.last() else { break };
+                after = last.position;
+                facts.extend(items(found));
             }
         }
+        facts.sort_by_key(Item::position);
+        let mut skipped = Self::default();
+        facts.iter().for_each(|item| skipped.note(item));
+        Ok(skipped)
     }
 
     /// One that does not read is as if it was never said: what it skipped is held.
     fn note(&mut self, item: &Item) {
-        if let Some(WorkspaceEvent::EventSkipped { skip, .. }) = setting(item) {
-            self.0.entry(skip.projection.clone()).or_default().insert(skip.position);
+        match setting(item) {
+            Some(WorkspaceEvent::EventSkipped { skip, .. }) => {
+                self.0.entry(skip.projection.clone()).or_default().insert(skip.position);
+            }
+            Some(WorkspaceEvent::EventUnskipped { skip }) => {
+                self.0.entry(skip.projection.clone()).or_default().remove(&skip.position);
+            }
+            _ => {}
         }
     }
 }
@@ -76,9 +90,12 @@ fn setting(item: &Item) -> Option<&WorkspaceEvent> {
     }
 }
 
-/// Whether an event lets somebody pass over another.
+/// Whether an event lets somebody pass over another, or takes that back.
 pub(crate) fn is_skip(item: &Item) -> bool {
-    matches!(setting(item), Some(WorkspaceEvent::EventSkipped { .. }))
+    matches!(
+        setting(item),
+        Some(WorkspaceEvent::EventSkipped { .. } | WorkspaceEvent::EventUnskipped { .. })
+    )
 }
 
 /// What is passed over, workspace by workspace, as far as it was asked for.

@@ -170,3 +170,43 @@ async fn who_cannot_be_read_is_no_failure_of_the_server() {
         assert!(detail.starts_with("an event of this cannot be read"), "{path}: {detail}");
     }
 }
+
+#[actix_web::test]
+async fn whose_arrival_is_skipped_can_neither_be_found_nor_made_and_everybody_is_told_the_way_out()
+{
+    let (world, token) = World::with_scim("store", json!({ "on_create": "nothing" })).await;
+    let caller = world.caller("store", &token).await;
+    world.spoil(
+        "directory",
+        "CREATE TRIGGER no_ada BEFORE INSERT ON entries WHEN NEW.user_name = 'ada@acme.example'
+         BEGIN SELECT RAISE(ABORT, 'a defect'); END;",
+    );
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let held = world.app.read_models().followed("directory", &caller.workspace).await.unwrap();
+    let (id, position) = (held[0].id().to_string(), held[0].position);
+    let path = |what| format!("/projections/holds/{id}/{what}");
+    let skip = json!({ "position": position, "reason": "it was a trial" });
+    assert_eq!(world.post(&path("skip"), skip).await.is(200)["released"], json!(true));
+
+    let by_name = "userName eq \"ada@acme.example\"";
+    assert_eq!(found(&world, &caller, by_name).await, Some(0));
+    let body = json!({ "userName": "ada@acme.example" });
+    let body =
+        scim::Resource::parse(Kind::User, body, scim::schema::Catalogue::standard()).unwrap();
+    let taken = world.app.create_user(&caller, EntryId(world.app.fresh_id()), body).await;
+    let taken = taken.unwrap_err();
+    assert_eq!(taken.status(), 409);
+    let way_out = format!("muster projections unskip {id} --position {position} takes that back");
+    assert!(taken.to_string().ends_with(&way_out), "{taken}");
+
+    let of = |position: u64| json!({ "position": position });
+    world.post(&path("unskip"), of(position + 1)).await.refused(404);
+    world.spoil("directory", "DROP TRIGGER no_ada"); // The defect is mended.
+    let back = world.post(&path("unskip"), of(position)).await.is(200);
+    assert_eq!(back, json!({ "released": true, "hold": null }));
+    assert_eq!(world.app.user(&caller, ada).await.unwrap().id, ada);
+    assert_eq!(found(&world, &caller, by_name).await, Some(1));
+    world.post(&path("unskip"), of(position)).await.refused(404);
+    let events = world.items("/workspaces/acme/events?type=workspace.event_unskipped").await;
+    assert_eq!((events.len(), &events[0]["actor"]), (1, &json!("person:owner")));
+}

@@ -213,6 +213,34 @@ impl App {
         }
     }
 
+    /// Takes back that a projection passes over an event: its workspace is built again, and the event is
+    /// applied where it stands, or held. Gives back what is held of the stream then.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] when that event is not skipped, and as for [`App::rebuild`]. Whoever is told that
+    /// the build came to nothing has taken it back all the same, and builds again.
+    pub async fn unskip(
+        &self,
+        person: &Person,
+        id: HeldId,
+        position: u64,
+    ) -> Result<Option<HeldStream>, Refusal> {
+        let HeldId { projection, workspace, kind, stream } = id.clone();
+        let order =
+            Order { projection: Some(projection.to_string()), workspace: Some(workspace.clone()) };
+        let skip = Skip { projection, kind, stream, position };
+        let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
+        if !known.state.skipped.contains(&skip) {
+            return Err(Refusal::NotFound("skipped event".into()));
+        }
+        // Nothing is recorded that cannot be built now.
+        let begun = self.read_models.begin(&order).map_err(|error| refusal(&error))?;
+        self.on_workspace(&workspace, WorkspaceCommand::UnskipEvent { skip }, person.meta())
+            .await?;
+        self.beside(move |_| begun.run(&mut |_| ())).await?;
+        Ok(self.held_under(&id))
+    }
+
     fn held_under(&self, id: &HeldId) -> Option<HeldStream> {
         self.read_models.held().into_iter().find(|held| held.id() == *id)
     }

@@ -1,4 +1,4 @@
-//! `muster projections holds`, `retry` and `skip`: events that a projection cannot apply, at a running
+//! `muster projections holds`, `retry`, `skip` and `unskip`: events that a projection cannot apply, at a running
 //! server.
 
 use std::process::ExitCode;
@@ -40,6 +40,16 @@ pub(crate) struct Skip {
     /// Why the event may be passed over, in words that name nobody: it goes on the record.
     #[arg(long)]
     reason: String,
+}
+
+/// Which event is passed over.
+#[derive(Args)]
+pub(crate) struct Unskip {
+    #[command(flatten)]
+    one: One,
+    /// The position of the event, as it was skipped.
+    #[arg(long)]
+    position: u64,
 }
 
 pub(crate) async fn list(options: &Options) -> anyhow::Result<ExitCode> {
@@ -93,6 +103,21 @@ pub(crate) async fn skip(skip: &Skip) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is held of the stream now: exit code 1 while there is anything.
+pub(crate) async fn unskip(unskip: &Unskip) -> anyhow::Result<ExitCode> {
+    let Unskip { one, position } = unskip;
+    let built = one.post("unskip", &json!({ "position": position })).await?;
+    let shown = built["released"] == json!(true);
+    if one.at.json {
+        say(&built.to_string());
+    } else if shown {
+        say(&format!("{}: the event at position {position} is shown", one.id));
+    } else {
+        line(&built["hold"]);
+    }
+    Ok(if shown { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl One {

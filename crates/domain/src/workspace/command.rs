@@ -186,6 +186,11 @@ pub enum WorkspaceCommand {
         /// Why.
         reason: String,
     },
+    /// Take back that a read model passes over an event.
+    UnskipEvent {
+        /// Which event, and by which read model.
+        skip: Skip,
+    },
     /// Say how long the provisioning log is kept.
     KeepProvisioningLog {
         /// How many days: 1 to [`super::LOG_DAYS_MAX`].

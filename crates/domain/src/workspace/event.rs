@@ -175,6 +175,13 @@ pub enum WorkspaceEvent {
         /// Why, in words that name nobody: this is not sealed.
         reason: String,
     },
+    /// A person has taken that back: the read model applies the event, or holds it, like any other.
+    #[serde(rename = "workspace.event_unskipped")]
+    EventUnskipped {
+        /// Which event, and by which read model.
+        #[serde(flatten)]
+        skip: Skip,
+    },
     /// A connector has one more token.
     #[serde(rename = "workspace.token_issued")]
     TokenIssued {
@@ -307,6 +314,7 @@ impl WorkspaceEvent {
             | Self::ProvisioningLogKept { .. }
             | Self::EventSkipped { .. }
             | Self::Imported { .. }
+            | Self::EventUnskipped { .. }
             | Self::DeliveriesSuspended { .. }
             | Self::DeliveriesResumed {} => None,
         }

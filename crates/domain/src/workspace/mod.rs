@@ -189,9 +189,8 @@ impl Decider for Workspace {
                 self.suspended = Some(Suspension { since: stamp.at, because: *because });
             }
             WorkspaceEvent::DeliveriesResumed {} => self.suspended = None,
-            WorkspaceEvent::EventSkipped { skip, .. } => {
-                self.skipped.insert(skip.clone());
-            }
+            WorkspaceEvent::EventSkipped { skip, .. } => self.skip_from_here(skip, true),
+            WorkspaceEvent::EventUnskipped { skip } => self.skip_from_here(skip, false),
             WorkspaceEvent::ConnectorAdded { .. }
             | WorkspaceEvent::ConnectorPaused { .. }
             | WorkspaceEvent::ConnectorResumed { .. }
@@ -317,6 +316,7 @@ impl Workspace {
             WorkspaceCommand::ResumeDeliveries => self.resume_deliveries(),
             WorkspaceCommand::Import { origin } => Ok(self.import(origin)),
             WorkspaceCommand::SkipEvent { skip, reason } => Ok(self.skip(skip, reason)),
+            WorkspaceCommand::UnskipEvent { skip } => Ok(self.unskip(skip)),
             WorkspaceCommand::KeepProvisioningLog { days } => self.keep_provisioning_log(*days),
             WorkspaceCommand::KeepBodies { connector, until, now } => {
                 self.keep_bodies(connector, *until, *now)

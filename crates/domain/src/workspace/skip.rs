@@ -21,11 +21,27 @@ pub struct Skip {
 }
 
 impl Workspace {
+    pub(super) fn skip_from_here(&mut self, skip: &Skip, is_skipped: bool) {
+        if is_skipped {
+            self.skipped.insert(skip.clone());
+        } else {
+            self.skipped.remove(skip);
+        }
+    }
+
     /// Skipping twice is skipping.
     pub(super) fn skip(&self, skip: &Skip, reason: &str) -> Vec<WorkspaceEvent> {
         if self.skipped.contains(skip) {
             return Vec::new();
         }
         vec![WorkspaceEvent::EventSkipped { skip: skip.clone(), reason: reason.to_owned() }]
+    }
+
+    /// Taking back twice is taking back.
+    pub(super) fn unskip(&self, skip: &Skip) -> Vec<WorkspaceEvent> {
+        if !self.skipped.contains(skip) {
+            return Vec::new();
+        }
+        vec![WorkspaceEvent::EventUnskipped { skip: skip.clone() }]
     }
 }

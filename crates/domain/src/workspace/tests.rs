@@ -307,8 +307,15 @@ fn an_event_is_skipped_once() {
     let reason = "it is damaged".to_owned();
     let skipped = WorkspaceEvent::EventSkipped { skip: skip.clone(), reason };
     assert_eq!(when(enabled(), command("it is damaged")), Ok(vec![skipped.clone()]));
-    let events = enabled().into_iter().chain([skipped]);
-    assert_eq!(when(events.collect::<Vec<_>>(), command("again")), Ok(vec![]));
+    let events: Vec<_> = enabled().into_iter().chain([skipped.clone()]).collect();
+    assert_eq!(when(events.clone(), command("again")), Ok(vec![]));
+    // Taken back once, it may be skipped anew.
+    let back = || WorkspaceCommand::UnskipEvent { skip: skip.clone() };
+    let unskipped = WorkspaceEvent::EventUnskipped { skip: skip.clone() };
+    assert_eq!(when(enabled(), back()), Ok(vec![]));
+    assert_eq!(when(events.clone(), back()), Ok(vec![unskipped.clone()]));
+    let events: Vec<_> = events.into_iter().chain([unskipped]).collect();
+    assert_eq!(when(events, command("it is damaged")), Ok(vec![skipped]));
 }
 
 #[test]

@@ -546,6 +546,14 @@ async fn projection_holds(world: &World) {
         world.post(&format!("{hold}/skip"), skip(position)).await.is(200);
         world.post(&format!("{hold}/skip"), skip(position + 1)).await.refused(404);
         world.call(Method::POST, &format!("{hold}/retry"), None).await.refused(404);
+        let unskip = |position| json!({ "position": position });
+        world.post(&format!("{hold}/unskip"), unskip(position + 1)).await.refused(404);
+        let order = projections::Order::default();
+        let other = world.app.read_models().begin(&order).unwrap();
+        world.post(&format!("{hold}/unskip"), unskip(position)).await.refused(409);
+        drop(other);
+        world.post(&format!("{hold}/unskip"), unskip(position)).await.is(200);
+        world.post(&format!("{hold}/skip"), skip(position)).await.is(200);
     }
 }
 
