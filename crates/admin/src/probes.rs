@@ -156,8 +156,9 @@ impl Probes {
     /// The build that is under way, and what comparisons have found.
     fn builds(&self, text: &Scrape) {
         let builds = self.app.builds().into_iter();
-        let running =
-            builds.filter(|it| matches!(it.state, BuildState::Running | BuildState::Paused));
+        let is_over =
+            |it| matches!(it, BuildState::Done | BuildState::Failed | BuildState::Cancelled);
+        let running = builds.filter(|it| !is_over(it.state));
         let running: Vec<_> = running.collect();
         let each = |pick: fn(&BuildView) -> u64| {
             let names = |it: &BuildView| it.projections.clone();

@@ -59,7 +59,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 /// A build of read models from the log.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Build {
-    /// Its number, from 1 at each start of the server.
+    /// Its number. None comes again, also after a start of the server, which forgets those before.
     #[schema(example = "3")]
     id: String,
     /// `rebuild`, `upgrade` (no file of this version serves yet), `repair` (the file that served was
@@ -69,7 +69,7 @@ pub(crate) struct Build {
     projections: Vec<&'static str>,
     /// The slug of the one workspace that is built; null for all.
     workspace: Option<String>,
-    /// `running`, `paused`, `done`, `failed` or `cancelled`.
+    /// `running`, `paused`, `cancelling` (it has not heard of it yet), `done`, `failed` or `cancelled`.
     state: &'static str,
     /// `preparing`, `applying` (what the log holds) or `finishing` (it takes its place, or is compared).
     phase: &'static str,
@@ -101,6 +101,7 @@ impl From<BuildView> for Build {
             state: match view.state {
                 BuildState::Running => "running",
                 BuildState::Paused => "paused",
+                BuildState::Cancelling => "cancelling",
                 BuildState::Done => "done",
                 BuildState::Failed => "failed",
                 BuildState::Cancelled => "cancelled",

@@ -12,12 +12,16 @@ use event_log::{SqliteLog, WorkspaceId};
 use projections::{ALL, Content, Difference, HeldStream, Order, Progress, ReadModels, Status};
 use serde_json::{Value, json};
 
+use self::builds::Watched;
 use crate::{
     audit::{Offline, bar},
     node,
     output::say,
     remote::Remote,
 };
+
+/// The exit code of whoever was interrupted, as shells have it: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// What to do with read models.
 #[derive(Subcommand)]
@@ -95,7 +99,15 @@ async fn status(options: &Options) -> anyhow::Result<ExitCode> {
 async fn rebuild(options: &Options) -> anyhow::Result<ExitCode> {
     let answer = match Local::open(&options.offline)? {
         Some(local) => local.rebuild(&options.order()?)?,
-        None => builds::run(&options.remote, options.body()).await?,
+        None => match builds::run(&options.remote, options.body()).await? {
+            Watched::Done(answer) => answer,
+            Watched::Left(answer) => {
+                if options.json {
+                    say(&answer.to_string());
+                }
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        },
     };
     let names = names(&answer["rebuilt"])?;
     say(&if options.json { answer.to_string() } else { format!("rebuilt {names}") });

@@ -3,6 +3,8 @@
 
 use std::{
     collections::VecDeque,
+    fs,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -37,6 +39,8 @@ pub enum BuildState {
     Running,
     /// It waits until somebody resumes it.
     Paused,
+    /// Somebody took it back, and it has not heard of that yet.
+    Cancelling,
     /// It is done.
     Done,
     /// It could not be done.
@@ -59,7 +63,7 @@ pub enum Phase {
 /// A build, as it is shown.
 #[derive(Clone, Debug)]
 pub struct BuildView {
-    /// Its number, from 1 at each start.
+    /// Its number, which no other build of this directory had.
     pub id: u64,
     /// What it is for.
     pub purpose: Purpose,
@@ -112,11 +116,16 @@ struct Known {
 }
 
 /// All builds of a node.
-#[derive(Default)]
 pub(crate) struct Builds {
     known: Mutex<Known>,
     turned: Condvar,
+    /// Where the last number is written down, so that whoever has one from before a start does not take
+    /// back another build by it.
+    last: PathBuf,
 }
+
+/// The name of that file, beside those of the projections.
+const LAST: &str = "builds.last";
 
 impl Record {
     fn is_over(&self) -> bool {
@@ -134,6 +143,9 @@ impl Record {
         let millis = u64::try_from(worked.as_millis()).unwrap_or(u64::MAX);
         view.per_second = applied.saturating_mul(1_000).checked_div(millis).unwrap_or(0);
         if !self.is_over() {
+            if self.is_cancelled {
+                view.state = BuildState::Cancelling;
+            }
             let left = view.total.saturating_sub(view.done);
             view.seconds_left = left.checked_div(view.per_second);
         }
@@ -153,6 +165,14 @@ impl Known {
 }
 
 impl Builds {
+    /// The builds of a directory: none is known, and numbers go on.
+    pub(crate) fn of_dir(dir: &Path) -> Arc<Self> {
+        let last = dir.join(LAST);
+        let made = fs::read_to_string(&last).ok().and_then(|text| text.trim().parse().ok());
+        let known = Known { made: made.unwrap_or(0), ..Known::default() };
+        Arc::new(Self { known: Mutex::new(known), turned: Condvar::new(), last })
+    }
+
     /// Begins a build, if none is under way.
     pub(crate) fn begin(
         self: &Arc<Self>,
@@ -165,6 +185,9 @@ impl Builds {
             return Err(RebuildError::Busy);
         }
         known.made += 1;
+        if let Err(error) = fs::write(&self.last, known.made.to_string()) {
+            tracing::warn!(file = %self.last.display(), %error, "numbers of builds may come again");
+        }
         let view = BuildView {
             id: known.made,
             purpose,

@@ -12,7 +12,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    ALL, Failure, HeldStream, OpenError, Projection, Stale, accounts::Accounts,
+    ALL, Failure, HeldStream, OpenError, Projection, Stale, accounts::Accounts, builds::Builds,
     directory::Directory, effects::Effects, generation::Reader, marks::Marks, mdm::Devices, mender,
     projector, rebuild, seat::Seat, skips::Skips, store::Publications, timeline::Timelines,
     wal::Copier, workshop::Workshop,
@@ -146,7 +146,7 @@ impl ReadModels {
             skips: Skips::default(),
             dir: dir.to_owned(),
             copier,
-            builds: Arc::default(),
+            builds: Builds::of_dir(dir),
             stop: watch::Sender::new(false),
             mend: Notify::new(),
             repair,

@@ -28,8 +28,16 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Object(members) if members.values().all(Value::is_number) => counts(members),
         other => other.to_string(),
     }
+}
+
+/// Numbers by name, without those that are zero.
+fn counts(members: &serde_json::Map<String, Value>) -> String {
+    let some = members.iter().filter(|(_, number)| number.as_f64() != Some(0.0));
+    let some: Vec<_> = some.map(|(name, number)| format!("{number} {name}")).collect();
+    if some.is_empty() { "-".to_owned() } else { some.join(", ") }
 }
 
 #[cfg(test)]
@@ -43,6 +51,8 @@ mod tests {
         let items = [json!({"id": "acme", "n": 7}), json!({"id": "a"})];
         assert_eq!(list(&items, &["id", "n"]), ["ID    N", "acme  7", "a     -"]);
         assert_eq!(list(&[], &["id"]), ["ID"]);
+        let people = json!({"people": {"cancelled": 0, "completed": 1, "held": 2}});
+        assert_eq!(list(&[people], &["people"]), ["PEOPLE", "1 completed, 2 held"]);
         assert_eq!(object(&json!({"a": "x", "long": [1]})), ["a     x", "long  [1]"]);
     }
 }

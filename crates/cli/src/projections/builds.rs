@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -57,32 +57,45 @@ pub(crate) async fn steer(one: &One, wish: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What became of a build that was watched.
+pub(crate) enum Watched {
+    /// It was done: the answer.
+    Done(Value),
+    /// Somebody has interrupted the watching: the build goes on, and is as it was then.
+    Left(Value),
+}
+
 /// Begins a build and shows how far it is until it has ended. Interrupted, it leaves it running.
-pub(crate) async fn run(remote: &Remote, mut body: Value) -> anyhow::Result<Value> {
+pub(crate) async fn run(remote: &Remote, mut body: Value) -> anyhow::Result<Watched> {
     body["wait"] = json!(false);
     let mut client = remote.client()?;
     let begun = client.post("/projections/rebuild", &body).await?;
     let mut build = begun["build"].clone();
     let id = build["id"].as_str().context("the server did not say which build it has begun")?;
-    let path = format!("/projections/builds/{}", escape(id));
+    let (id, path) = (id.to_owned(), format!("/projections/builds/{}", escape(id)));
     let bar = bar("rebuild");
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
-    while matches!(build["state"].as_str(), Some("running" | "paused")) {
+    while matches!(build["state"].as_str(), Some("running" | "paused" | "cancelling")) {
         bar.set_length(build["total"].as_u64().unwrap_or(0));
         bar.set_position(build["done"].as_u64().unwrap_or(0));
         if tokio::time::timeout(LOOK_EVERY, &mut interrupt).await.is_ok() {
             bar.finish_and_clear();
             complain(&format!(
-                "the build goes on: `muster projections builds` shows it, `cancel {}` takes it back",
-                path.rsplit('/').next().unwrap_or_default()
+                "nobody waits any more, and the build goes on at the server: `muster projections builds` \
+                 shows it, `muster projections cancel {id}` takes it back"
             ));
-            return Ok(json!({ "rebuilt": build["projections"], "build": build }));
+            return Ok(Watched::Left(json!({ "rebuilt": [], "build": build })));
         }
         build = client.get(&path).await?;
     }
     bar.finish_and_clear();
-    let error = build["error"].as_str().map_or_else(String::new, |error| format!(": {error}"));
-    let state = build["state"].as_str().unwrap_or_default();
-    ensure!(state == "done", "the build was not done, it {state}{error}");
-    Ok(json!({ "rebuilt": build["projections"], "build": build }))
+    match build["state"].as_str().unwrap_or_default() {
+        "done" => Ok(Watched::Done(json!({ "rebuilt": build["projections"], "build": build }))),
+        "cancelled" => bail!("build {id} was cancelled: what served before serves on"),
+        "failed" => bail!(
+            "build {id} failed, and what served before serves on: {}",
+            build["error"].as_str().unwrap_or("see the server's log")
+        ),
+        state => bail!("build {id} is {state:?}, which this version does not know"),
+    }
 }

@@ -284,7 +284,7 @@ fn a_build_is_paused_resumed_and_cancelled() {
     assert_eq!(models.cancel_build(99).unwrap_err(), NoBuild::Unknown);
 
     let begun = models.begin(&Order::default()).unwrap();
-    models.cancel_build(begun.id()).unwrap();
+    assert_eq!(models.cancel_build(begun.id()).unwrap().state, BuildState::Cancelling);
     assert!(matches!(begun.run(&mut |_| {}), Err(RebuildError::Cancelled)));
     assert_eq!(models.builds()[0].state, BuildState::Cancelled);
     assert_eq!(files(dir.path()).len(), ALL.len());
