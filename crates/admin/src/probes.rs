@@ -108,7 +108,7 @@ impl Probes {
                 "deliveries to devices are suspended in {suspended} workspace(s) until a person resumes them"
             ));
         }
-        let held = self.held();
+        let held = self.held().await;
         if held > 0 {
             warnings.push(format!("{held} offboarding(s) are held for a person to decide"));
         }
@@ -146,8 +146,8 @@ impl Probes {
     }
 
     /// How many offboardings wait for a decision.
-    fn held(&self) -> u64 {
-        self.app.read_models().effects().waiting().unwrap_or_else(|error| {
+    async fn held(&self) -> u64 {
+        self.app.offboardings_held().await.unwrap_or_else(|error| {
             tracing::error!(%error, "what is held cannot be counted");
             0
         })
@@ -211,7 +211,11 @@ impl Probes {
         text.family("projection_held_streams", says, "projection", &held);
         let says = "Live tokens that end within 30 days, at the last look; once an hour.";
         text.gauge("tokens_ending", says, self.app.tokens_ending());
-        text.gauge("offboardings_held", "Offboardings that wait for a decision.", self.held());
+        text.gauge(
+            "offboardings_held",
+            "Offboardings that wait for a decision.",
+            self.held().await,
+        );
         let says = "Workspaces in which nothing is sent to devices until a person resumes it.";
         text.gauge("deliveries_suspended_workspaces", says, self.suspended());
         text.family("effects", "Device actions, by how far they are.", "state", &self.effects());

@@ -30,7 +30,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(Method::PATCH, one, "Rename a workspace or give it another plan", change)
             .takes::<ChangeWorkspace>()
             .shows::<Workspace>(),
-        Endpoint::new(Method::DELETE, one, "Close a workspace for ever; its record stays", close),
+        Endpoint::new(Method::DELETE, one, "Close a workspace for ever; its record stays", close)
+            .param(
+                "give_up",
+                "Why nobody waits for what is owed to devices, where anything is: it is never sent. \
+                 500 characters at most, which name nobody",
+            )
+            .refuses(409, "Something is owed to a device"),
     ]
 }
 
@@ -110,7 +116,8 @@ async fn change(inside: Inside, body: Body<ChangeWorkspace>) -> Answer<Workspace
     Ok(Json(Workspace::show(&workspace, &es.state)))
 }
 
-async fn close(inside: Inside) -> Result<Done, Refused> {
-    inside.app.close_workspace(&inside.person, &inside.workspace).await?;
+async fn close(inside: Inside, params: Params) -> Result<Done, Refused> {
+    let Inside { app, person, workspace } = inside;
+    app.close_workspace(&person, &workspace, params.get("give_up")).await?;
     Ok(Done)
 }

@@ -21,7 +21,7 @@ const SOURCES: [(&str, &dyn Projection); 6] = [
 ];
 
 /// Beginnings of statements that may go through something or sort it.
-const SMALL: [&str; 8] = [
+const SMALL: [&str; 9] = [
     // A row for each workspace whose deliveries a restore or a person has suspended.
     "SELECT count(*) FROM suspended",
     // That row itself.
@@ -29,12 +29,13 @@ const SMALL: [&str; 8] = [
     // As many people as a brake lets pass, and one more.
     "SELECT count(*) FROM (\n         SELECT DISTINCT user FROM offboardings INDEXED BY offboardings_of_connector",
     // Holds that wait for a person.
-    "SELECT coalesce(sum(held), 0) FROM holds INDEXED BY holds_open",
+    "SELECT workspace, sum(held) FROM holds INDEXED BY holds_open",
     // A row for each state of an offboarding, of one hold.
     "SELECT state, count(*) FROM offboardings INDEXED BY offboardings_of_hold",
     // A row for each platform of a workspace and state of an action.
     "SELECT state, sum(actions) FROM counts GROUP BY state",
     "SELECT workspace, platform, state, actions FROM counts",
+    "SELECT coalesce(sum(actions), 0) FROM counts",
     // What waits for one person.
     "SELECT g.id, p.at FROM groups g JOIN",
 ];

@@ -1,5 +1,6 @@
 //! What a deactivation opens, as administrators see it (rules 24 and 25).
 
+use actix_web::test::TestRequest;
 use serde_json::json;
 
 use crate::world::World;
@@ -42,4 +43,53 @@ async fn a_deactivation_is_seen_as_an_offboarding() {
     for bad in ["offboardings?state=odd", "offboardings?user=ada", "effects?state=odd"] {
         world.get(&format!("/workspaces/acme/{bad}")).await.refused(400);
     }
+}
+
+#[actix_web::test]
+async fn closing_a_workspace_loses_no_wipe_unless_somebody_gives_it_up() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user_and_devices", "brake": "off" });
+    let (world, token) = World::with_planner(rule).await;
+    let caller = world.caller("mdm", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let device = json!({ "serial": "1", "platform": "ios", "user": ada });
+    world.post("/workspaces/acme/mdm/devices", device).await.is(201);
+    world.set_active(&caller, ada, false).await;
+
+    let close = |query: &str| format!("/workspaces/acme{query}");
+    for query in ["", "?give_up="] {
+        let detail = world.delete(&close(query)).await.refused(409);
+        let owed = "device actions that have not ended: 1; offboardings of MDM users that are under way: 1,";
+        assert!(detail.starts_with(owed), "{detail}");
+    }
+    world.delete(&close("?give_up=%20")).await.refused(400);
+    world.get("/workspaces/acme").await.is(200);
+    world.delete(&close("?give_up=they+are+lost")).await.is(204);
+    world.get("/workspaces/acme").await.refused(404);
+    let log = world.app.log();
+    let last = log.read(&caller.workspace, log.head(&caller.workspace) - 1, 1).await.unwrap();
+    let event_log::Payload::Plain(said) = &last[0].payload else { panic!("{last:?}") };
+    assert_eq!(
+        (&*last[0].name, &**said),
+        ("workspace.closed", &b"{\"gave_up\":\"they are lost\"}"[..])
+    );
+}
+
+#[actix_web::test]
+async fn nobody_is_asked_to_decide_about_a_workspace_that_is_closed() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user" });
+    let (world, token) = World::with_scim("dashboard", rule).await;
+    let owner = json!({ "user_name": "ada@acme.example", "role": "owner" });
+    world.post("/workspaces/acme/collaborators", owner).await.is(201);
+    let caller = world.caller("dashboard", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    world.set_active(&caller, ada, false).await;
+    let held = async |count| {
+        let metrics = world.send(TestRequest::get().uri("/metrics")).await.text;
+        assert!(metrics.contains(&format!("\nmuster_offboardings_held {count}\n")), "{metrics}");
+    };
+    assert_eq!(world.items("/workspaces/acme/holds?state=open").await.len(), 1);
+    held(1).await;
+    world.delete("/workspaces/acme").await.is(204);
+    held(0).await;
+    assert_eq!(world.send(TestRequest::get().uri("/readyz")).await.is(200)["warnings"], json!([]));
 }

@@ -47,6 +47,22 @@ pub enum Decision {
 }
 
 impl App {
+    /// How many offboardings wait for a person's decision, in all workspaces that are open: in one that was
+    /// closed nobody can decide any more.
+    ///
+    /// # Errors
+    /// When the read model or a workspace cannot be read.
+    pub async fn offboardings_held(&self) -> Result<u64, Refusal> {
+        let mut held = 0;
+        for (workspace, count) in self.read_models.effects().waiting()? {
+            match self.workspace(&workspace).await {
+                Err(Refusal::NotFound(_)) => {}
+                known => held += known.map(|_| count)?,
+            }
+        }
+        Ok(held)
+    }
+
     /// The holds of a workspace, the last one first: those that wait, those that are decided, or all.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use domain::{
     workspace::{Login, Plan, Saml, Workspace, WorkspaceCommand, WorkspaceRefusal},
 };
 use event_log::WorkspaceId;
+use projections::effects::{self, OwedIn};
 
 use super::{
     page::{Listed, Listing},
@@ -17,6 +18,8 @@ use crate::{App, Person, Refusal, WORKSPACE_STREAM};
 
 /// The length of a workspace's name, at most, in characters.
 const NAME_CHARACTERS_MAX: usize = 200;
+/// The length of a reason for giving up what is owed, at most, in characters.
+const REASON_CHARACTERS_MAX: usize = 500;
 
 /// A workspace with the slug that names it.
 pub type Named = (WorkspaceId, Arc<Es<Workspace>>);
@@ -94,15 +97,44 @@ impl App {
         Ok(self.on_workspace(id, command, person.meta()).await?.es)
     }
 
-    /// Closes a workspace for ever. Its record stays; the credentials of its services do not.
+    /// Closes a workspace for ever. Its record stays; the credentials of its services do not, and what is
+    /// owed to devices is never sent. So nobody closes one where something is without a reason for giving it
+    /// up, which is recorded.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`].
-    pub async fn close_workspace(&self, person: &Person, id: &WorkspaceId) -> Result<(), Refusal> {
+    /// [`Refusal::NotFound`]; [`Refusal::State`] while something is owed to a device and `give_up` is `None`;
+    /// [`Refusal::Malformed`] for a reason that is none.
+    pub async fn close_workspace(
+        &self,
+        person: &Person,
+        id: &WorkspaceId,
+        give_up: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let gave_up =
+            give_up.map(|text| typed("give_up", text, REASON_CHARACTERS_MAX)).transpose()?;
         let _one_at_a_time = self.mdm_settings.lock().await;
-        self.on_workspace(id, WorkspaceCommand::Close, person.meta()).await?;
+        if gave_up.is_none() {
+            self.nothing_is_owed(id).await?;
+        }
+        self.on_workspace(id, WorkspaceCommand::Close { gave_up }, person.meta()).await?;
         self.endings.look_again();
         self.forget_unused(id).await
+    }
+
+    /// Refuses to lose what is owed to devices. Whoever is deactivated at this very moment may not be seen.
+    async fn nothing_is_owed(&self, id: &WorkspaceId) -> Result<(), Refusal> {
+        self.settle(id).await?;
+        self.read_models.caught_up(effects::NAME, id).await?;
+        let owed = self.read_models.effects().owed_in(id)?;
+        if !owed.is_anything() {
+            return Ok(());
+        }
+        let OwedIn { actions, started, held } = owed;
+        Err(Refusal::State(format!(
+            "device actions that have not ended: {actions}; offboardings of MDM users that are under way: \
+             {started}, and held for a decision: {held}. A workspace that is closed sends nothing any more, \
+             wipes included: wait for them, decide about them, or give them up with a reason (give_up)"
+        )))
     }
 
     /// How a portal's people sign in.

@@ -53,6 +53,10 @@ pub(crate) enum Command {
         /// Yes, close it.
         #[arg(long)]
         yes: bool,
+        /// Why nobody waits for what is owed to devices, in words that name nobody: it is never sent, wipes
+        /// included, and the reason goes on the record.
+        #[arg(long, value_name = "REASON")]
+        give_up: Option<String>,
     },
     /// Say how a portal's people sign in. SCIM needs that first.
     Saml {
@@ -107,10 +111,11 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let body = fields([("name", text(name.as_ref())), ("plan", text(plan.as_ref()))]);
             of.show(Method::PATCH, "", Some(&body)).await
         }
-        Command::Close { of, yes } => {
+        Command::Close { of, yes, give_up } => {
             confirmed(yes, "this closes the workspace for ever")?;
             let said = format!("closed {}", of.workspace);
-            of.done(Method::DELETE, "", &said).await
+            let query = give_up.map(|it| format!("?give_up={}", escape(&it))).unwrap_or_default();
+            of.done(Method::DELETE, &query, &said).await
         }
         Command::Export(options) => crate::moving::export(options).await,
         Command::Import(options) => crate::moving::import(options).await,

@@ -228,7 +228,11 @@ async fn what_waits_for_a_person_is_warned_of_and_measured_until_the_workspace_i
     }
     // A workspace that is closed owes nothing any more, and hides nothing of the others.
     let path = format!("/workspaces/{WORKSPACE}");
-    scene.api.delete(&path).await.unwrap().expect(204).unwrap();
+    let owed = scene.api.delete(&path).await.unwrap().expect(409).unwrap();
+    let detail = owed["detail"].as_str().unwrap();
+    assert!(detail.starts_with("device actions that have not ended: 3;"), "{detail}");
+    let given_up = format!("{path}?give_up=they+took+them+along");
+    scene.api.delete(&given_up).await.unwrap().expect(204).unwrap();
     let ready = root.get("/readyz").await.unwrap().expect(200).unwrap();
     assert_eq!(ready["warnings"], json!([]));
     let metrics = self::metrics(&scene.server).await;

@@ -59,7 +59,10 @@ pub enum WorkspaceCommand {
         plan: Option<Plan>,
     },
     /// Close it for ever. Its record stays.
-    Close,
+    Close {
+        /// Why nobody waits for what is owed to devices, if anything is.
+        gave_up: Option<String>,
+    },
     /// Say how a portal's people sign in.
     ConfigureSaml {
         /// Which portal.

@@ -56,7 +56,12 @@ pub enum WorkspaceEvent {
     },
     /// It was closed.
     #[serde(rename = "workspace.closed")]
-    Closed {},
+    Closed {
+        /// Why nobody waits for what was owed to devices then, in a person's words, which name nobody: this
+        /// is not sealed. `None` where nothing was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gave_up: Option<String>,
+    },
     /// A portal's people sign in like this.
     #[serde(rename = "workspace.saml_configured")]
     SamlConfigured {
@@ -299,7 +304,7 @@ impl WorkspaceEvent {
             Self::Created { .. }
             | Self::Renamed { .. }
             | Self::PlanChanged { .. }
-            | Self::Closed {}
+            | Self::Closed { .. }
             | Self::SamlConfigured { .. }
             | Self::SamlRemoved { .. }
             | Self::JitSwitchedOff { .. }

@@ -142,7 +142,7 @@ impl Decider for Workspace {
             }
             WorkspaceEvent::Renamed { name } => self.name.clone_from(name),
             WorkspaceEvent::PlanChanged { plan } => self.plan = *plan,
-            WorkspaceEvent::Closed {} => *self = Self::default(),
+            WorkspaceEvent::Closed { .. } => *self = Self::default(),
             WorkspaceEvent::SamlConfigured { portal, saml, jit } => {
                 self.logins.insert(*portal, Login { saml: saml.clone(), jit: *jit });
             }
@@ -270,7 +270,9 @@ impl Workspace {
         match command {
             WorkspaceCommand::Create { .. } => Err(WorkspaceRefusal::Exists),
             WorkspaceCommand::Change { name, plan } => Ok(self.renamed(name.as_deref(), *plan)),
-            WorkspaceCommand::Close => Ok(vec![WorkspaceEvent::Closed {}]),
+            WorkspaceCommand::Close { gave_up } => {
+                Ok(vec![WorkspaceEvent::Closed { gave_up: gave_up.clone() }])
+            }
             WorkspaceCommand::ConfigureSaml { portal, saml, jit } => {
                 self.configure_saml(*portal, saml, *jit)
             }

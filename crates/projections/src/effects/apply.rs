@@ -344,7 +344,7 @@ pub(super) fn setting(
         WorkspaceEvent::DeliveriesSuspended { .. } => tx
             .prepare_cached("INSERT OR REPLACE INTO suspended VALUES (?1, ?2)")?
             .execute(params![workspace, event.at]),
-        WorkspaceEvent::DeliveriesResumed {} | WorkspaceEvent::Closed {} => {
+        WorkspaceEvent::DeliveriesResumed {} | WorkspaceEvent::Closed { .. } => {
             tx.prepare_cached("DELETE FROM suspended WHERE workspace = ?1")?.execute([workspace])
         }
         _ => Ok(0),

@@ -71,8 +71,8 @@ const OPEN: &str = select!(
 );
 const DECIDED: &str = "SELECT state, count(*) FROM offboardings INDEXED BY offboardings_of_hold
      WHERE workspace = ?1 AND hold = ?2 GROUP BY state ORDER BY state";
-const WAITING: &str =
-    "SELECT coalesce(sum(held), 0) FROM holds INDEXED BY holds_open WHERE held > 0";
+const WAITING: &str = "SELECT workspace, sum(held) FROM holds INDEXED BY holds_open WHERE held > 0
+     GROUP BY workspace";
 
 /// The people of a connector whose offboarding started in a time and up to a position: whatever became
 /// of it, but for one reason of a cancellation, or only those who have not come back.
@@ -172,8 +172,12 @@ impl Effects<'_> {
         Ok(reader.prepare_cached(OFFBOARDED)?.query_row(of, |row| natural(row, 0))?)
     }
 
-    /// How many offboardings wait for a person's decision, in all workspaces.
-    pub fn waiting(self) -> Result<u64, Failure> {
-        Ok(self.reader()?.prepare_cached(WAITING)?.query_row([], |row| natural(row, 0))?)
+    /// How many offboardings wait for a person's decision, by workspace; also in those that are closed.
+    pub fn waiting(self) -> Result<Vec<(WorkspaceId, u64)>, Failure> {
+        let reader = self.reader()?;
+        Ok(reader
+            .prepare_cached(WAITING)?
+            .query_map([], |row| Ok((word(row, 0, WorkspaceId::parse)?, natural(row, 1)?)))?
+            .collect::<rusqlite::Result<_>>()?)
     }
 }

@@ -24,7 +24,7 @@ use rusqlite::Transaction;
 pub use actions::ActionRow;
 pub use holds::{Decided, HoldRow, Offboarded};
 pub use offboardings::{OffboardingRow, OffboardingState};
-pub use queues::{Owed, Queue};
+pub use queues::{Owed, OwedIn, Queue};
 
 use crate::{Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
 

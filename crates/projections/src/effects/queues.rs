@@ -9,7 +9,7 @@ use event_log::WorkspaceId;
 use rusqlite::{OptionalExtension, params};
 
 use super::{
-    Effects,
+    Effects, OffboardingState,
     actions::{ActionRow, DUE, TAKEN, action_row},
 };
 use crate::{
@@ -52,12 +52,49 @@ const OLDEST: &str = "
     WHERE workspace = ?1 AND platform = ?2 AND open = 1 AND state <> 'parked'
     ORDER BY position LIMIT 1";
 
+const OWED_IN: &str = "SELECT coalesce(sum(actions), 0) FROM counts
+    WHERE workspace = ?1 AND state NOT IN ('confirmed', 'cancelled', 'given_up')";
+const UNDER_WAY_IN: &str = "SELECT count(*) FROM offboardings INDEXED BY offboardings_by_state
+    WHERE workspace = ?1 AND state = ?2 AND portal = 'mdm'";
+
+/// What is owed to the devices of one workspace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwedIn {
+    /// Actions that have not ended, also those that wait for a person.
+    pub actions: u64,
+    /// Offboardings of MDM users that are under way: what they call for may not be planned yet.
+    pub started: u64,
+    /// Those that are held for a person to decide.
+    pub held: u64,
+}
+
+impl OwedIn {
+    /// Whether anything is.
+    pub fn is_anything(self) -> bool {
+        self != Self::default()
+    }
+}
+
 impl Effects<'_> {
-    /// The queues in which something is to be sent, each with the time at which the first of it is
-    /// due.
+    /// What is owed to the devices of a workspace.
     ///
     /// # Errors
     /// Like every query here, when the read model cannot be read.
+    pub fn owed_in(self, workspace: &WorkspaceId) -> Result<OwedIn, Failure> {
+        let reader = self.reader()?;
+        let tx = reader.snapshot()?;
+        let actions =
+            tx.prepare_cached(OWED_IN)?.query_row([workspace.as_str()], |row| natural(row, 0))?;
+        let mut under_way = tx.prepare_cached(UNDER_WAY_IN)?;
+        let mut count = |state: OffboardingState| {
+            under_way.query_row([workspace.as_str(), state.as_str()], |row| natural(row, 0))
+        };
+        let (started, held) = (count(OffboardingState::Started)?, count(OffboardingState::Held)?);
+        Ok(OwedIn { actions, started, held })
+    }
+
+    /// The queues in which something is to be sent, each with the time at which the first of it is
+    /// due.
     pub fn queues(self) -> Result<Vec<(Queue, Micros)>, Failure> {
         self.walk(NEXT_DUE)
     }

@@ -75,7 +75,7 @@ pub(super) fn setting(
                 .execute(params![workspace, policy.0.as_bytes()])?;
         }
         // Both begin with nothing.
-        WorkspaceEvent::Created { .. } | WorkspaceEvent::Closed {} => {
+        WorkspaceEvent::Created { .. } | WorkspaceEvent::Closed { .. } => {
             tx.prepare_cached("DELETE FROM policies WHERE workspace = ?1")?.execute([workspace])?;
         }
         _ => {}

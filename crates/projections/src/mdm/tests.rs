@@ -95,7 +95,7 @@ fn policies_are_those_of_the_workspace() {
         00000000-0000-0000-0000-000000000033	Open
     "#]],
     );
-    story.setting(WorkspaceEvent::Closed {});
+    story.setting(WorkspaceEvent::Closed { gave_up: None });
     check(
         &story,
         &expect![[r#"

@@ -7,7 +7,11 @@ use actix_web::{
     test::TestRequest,
 };
 use app::{Answered, Order};
-use domain::{device::DeviceCommand, ids::ActionId};
+use domain::{
+    device::DeviceCommand,
+    ids::{ActionId, OffboardingId, UserId},
+    offboarding::ActionKind,
+};
 use event_log::{
     Meta, WorkspaceId,
     journal::{Action, Resource},
@@ -558,6 +562,18 @@ async fn projection_holds(world: &World) {
 }
 
 pub(super) async fn removals(world: &World) {
+    let user = world.post(&format!("{WS}/mdm/users"), json!({ "user_name": "owed@x" })).await;
+    let user = user.field(201, "id");
+    let device = json!({ "serial": "owed", "platform": "ios", "user": user });
+    let device = world.post(&format!("{WS}/mdm/devices"), device).await.field(201, "id");
+    let (action, user) = (ActionId(world.app.fresh_id()), UserId(user.parse().unwrap()));
+    let (offboarding, kind) = (OffboardingId::default(), ActionKind::Remove);
+    let command = DeviceCommand::Request { action, offboarding, user, kind };
+    let (workspace, meta) = (WorkspaceId::parse("acme").unwrap(), Meta::default());
+    let id = device.parse().unwrap();
+    world.app.devices().dispatch(Order { workspace, id, command, meta }).await.unwrap();
+    world.delete(WS).await.refused(409);
+    world.call(Method::POST, &format!("{WS}/effects/{action}/cancel"), None).await.is(200);
     for connector in ["okta", "dashboard", "store", "mdm"] {
         let path = format!("{WS}/connectors/{connector}?people=keep");
         world.delete(&path).await.is(204);
