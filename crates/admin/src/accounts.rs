@@ -71,7 +71,7 @@ fn endpoints_of(base: &str, portal: Portal) -> Vec<Endpoint> {
             .goes_back(),
         change_of(portal, Endpoint::new(Method::PATCH, &*one, changes, change)),
         Endpoint::new(Method::DELETE, &*one, "Remove an account", remove)
-            .refuses(409, "The person has no account"),
+            .refuses(409, "The person has no account, or is the last Owner of the Dashboard"),
     ]
 }
 
@@ -79,7 +79,10 @@ fn change_of(portal: Portal, endpoint: Endpoint) -> Endpoint {
     let endpoint = endpoint.takes::<ChangeAccount>().shows::<Account>();
     match portal {
         Portal::Dashboard => {
-            endpoint.refuses(409, "The person has no account, or their role follows their groups")
+            endpoint.refuses(
+                409,
+                "The person has no account, their role follows their groups, or they are the last Owner",
+            )
         }
         Portal::Store | Portal::Mdm => endpoint,
     }

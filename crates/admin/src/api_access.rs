@@ -2,8 +2,11 @@
 
 use actix_web::http::Method;
 use app::{
-    App, Refusal,
-    admin::api_access::{Access, FreshAccess, NewAccess},
+    Refusal,
+    admin::{
+        api_access::{Access, FreshAccess, NewAccess},
+        page::Listed,
+    },
 };
 use domain::{Micros, admin_role::AdminRole, ids::AccessId};
 use serde::{Deserialize, Serialize};
@@ -57,7 +60,7 @@ struct ShownAccess {
     revoked_at: Option<String>,
     /// Who revoked it.
     revoked_by: Option<String>,
-    /// Whether it opens anything now.
+    /// Whether it opens anything now: one to a workspace that was closed does not.
     live: bool,
     /// When a request last came with it, to within five minutes.
     last_used: Option<String>,
@@ -67,8 +70,7 @@ struct ShownAccess {
 }
 
 impl ShownAccess {
-    fn show(app: &App, id: AccessId, access: Access, last_used: Option<Micros>) -> Self {
-        let live = access.check(app.now()).is_ok();
+    fn show(id: AccessId, access: Access, live: bool, last_used: Option<Micros>) -> Self {
         let (revoked_at, revoked_by) = access.revoked.map(|it| (it.at, it.by)).unzip();
         Self {
             id: id.to_string(),
@@ -103,9 +105,14 @@ struct NewApiAccess {
 
 async fn list(ask: Ask, params: Params) -> Part<ShownAccess> {
     let Ask { app, person } = ask;
-    let listed = app.list_accesses(&person, &params.listing()?)?;
+    let Listed { items, next } = app.list_accesses(&person, &params.listing()?)?;
     let uses = app.access_uses()?;
-    Ok(page(listed, |(id, access)| ShownAccess::show(&app, id, access, uses.get(&id.0).copied())))
+    let mut shown = Vec::with_capacity(items.len());
+    for (id, access) in items {
+        let live = app.opens(&access).await?;
+        shown.push(ShownAccess::show(id, access, live, uses.get(&id.0).copied()));
+    }
+    Ok(page(Listed { items: shown, next }, |it| it))
 }
 
 async fn grant(ask: Ask, body: Body<NewApiAccess>) -> Result<Created<ShownAccess>, Refused> {
@@ -115,7 +122,7 @@ async fn grant(ask: Ask, body: Body<NewApiAccess>) -> Result<Created<ShownAccess
     let expires = expires_at.map(|text| moment::time(&text).ok_or_else(bad)).transpose()?;
     let asked = NewAccess { name, role, workspace, expires };
     let FreshAccess { id, access, token } = app.grant_access(&person, asked).await?;
-    let shown = ShownAccess::show(&app, id, access, None);
+    let shown = ShownAccess::show(id, access, true, None);
     Ok(Created(ShownAccess { token: Some(token.to_string()), ..shown }))
 }
 

@@ -51,7 +51,7 @@ struct Remapping {
 }
 
 impl From<Job<Remapped>> for Remapping {
-    fn from(Job { state, total, done, found }: Job<Remapped>) -> Self {
+    fn from(Job { state, total, done, found, .. }: Job<Remapped>) -> Self {
         Self { state: state.as_str(), total, done, changed: found.changed }
     }
 }

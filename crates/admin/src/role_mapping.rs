@@ -131,7 +131,7 @@ async fn put(inside: Inside, body: Body<RoleMapping>) -> Answer<RoleMapping> {
 async fn get_progress(inside: Inside) -> Answer<RoleProgress> {
     let Inside { app, workspace, .. } = inside;
     Ok(Json(match app.roles_followed(&workspace).await? {
-        Some(Job { state, total, done, found }) => {
+        Some(Job { state, total, done, found, .. }) => {
             RoleProgress { state: state.as_str(), total, done, changed: found.changed }
         }
         None => RoleProgress { state: "none", total: 0, done: 0, changed: 0 },

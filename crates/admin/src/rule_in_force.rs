@@ -76,6 +76,10 @@ struct RuleReached {
     /// asked for since the server started.
     #[schema(schema_with = words::job_state)]
     state: &'static str,
+    /// Why it failed, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    why: Option<&'static str>,
     /// The position of the rule in the record.
     rule: u64,
     /// How many people there were when it began.
@@ -120,10 +124,11 @@ impl RuleReached {
     /// What was done.
     fn applied(job: Option<Job<Reached>>) -> Self {
         let state = job.map_or("none", |job| job.state.as_str());
+        let why = job.and_then(|job| job.why);
         let (total, done) = job.map_or((0, 0), |job| (job.total, job.done));
         let Reached { rule, granted, offboarded, held, .. } =
             job.map(|job| job.found).unwrap_or_default();
-        Self { state, rule, total, done, granted, offboarded, held, devices: None }
+        Self { state, why, rule, total, done, granted, offboarded, held, devices: None }
     }
 
     /// What would be done.

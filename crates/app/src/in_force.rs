@@ -105,7 +105,7 @@ impl App {
         let app = Arc::clone(self);
         self.spawn_job(async move {
             let counted = app.count_outcomes(&subject, &rule, &running).await;
-            ended(&subject, &counted, "what the rule would do could not be counted");
+            ended(&subject, &running, &counted, "what the rule would do could not be counted");
         });
         Ok(begun)
     }
@@ -181,7 +181,7 @@ impl App {
         let meta = Meta { rule: serde_json::to_string(&*rule).ok(), ..meta };
         self.spawn_job(async move {
             let applied = app.apply_to_all(&subject, &rule, &meta, &running).await;
-            ended(&subject, &applied, "the rule did not reach everybody");
+            ended(&subject, &running, &applied, "the rule did not reach everybody");
         });
         Ok(begun)
     }
@@ -319,9 +319,20 @@ fn other_rule(rule: &Rule) -> Refusal {
     ))
 }
 
-fn ended(subject: &Subject, result: &Result<(), Refusal>, says: &str) {
+fn ended(subject: &Subject, running: &Running<Reached>, result: &Result<(), Refusal>, says: &str) {
     let Subject { workspace, connector } = subject;
-    if let Err(error) = result {
-        tracing::error!(%workspace, %connector, %error, "{says}");
+    match result {
+        Ok(()) => {}
+        // A person has decided; it is no failure of the server.
+        Err(Refusal::State(_)) => {
+            running.fail("the rule was changed on the way: look at what the new one would do");
+        }
+        Err(Refusal::NotFound(_)) => {
+            running.fail("the connector, or its workspace, is not there any more");
+        }
+        Err(error) => {
+            running.fail("the server failed: its log says why; ask for it again");
+            tracing::error!(%workspace, %connector, %error, "{says}");
+        }
     }
 }

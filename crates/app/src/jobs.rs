@@ -28,11 +28,16 @@ const REST_MICROS_MAX: Micros = 500_000;
 /// How many of them are worked on at a time. SCIM requests go on beside them.
 pub(crate) const AT_ONCE: usize = 4;
 
+/// What is said of a job that ended without saying why.
+const CUT_OFF: &str = "it was cut off: ask for it again";
+
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job<T> {
     /// Whether it has ended, and how.
     pub state: JobState,
+    /// Why it stopped on the way, if it has.
+    pub why: Option<&'static str>,
     /// How many people there were when it began.
     pub total: u64,
     /// How many have been looked at.
@@ -48,7 +53,7 @@ pub enum JobState {
     Running,
     /// Everybody has been looked at.
     Completed,
-    /// It stopped on the way; the server's log says why.
+    /// It stopped on the way.
     Failed,
 }
 
@@ -66,7 +71,7 @@ impl JobState {
 impl<T> Job<T> {
     /// One that is about to look at so many people.
     pub(crate) fn begun(total: u64, found: T) -> Self {
-        Self { state: JobState::Running, total, done: 0, found }
+        Self { state: JobState::Running, why: None, total, done: 0, found }
     }
 }
 
@@ -132,6 +137,12 @@ impl<T> Running<T> {
         self.0.lock().0.state = JobState::Completed;
     }
 
+    /// It cannot go on.
+    pub(crate) fn fail(&self, why: &'static str) {
+        let mut job = self.0.lock();
+        (job.0.state, job.0.why) = (JobState::Failed, Some(why));
+    }
+
     /// Ends the job, unless it has to begin anew: because it must, or was asked for again meanwhile.
     pub(crate) fn is_over(&self, begin_again: bool) -> bool {
         let mut job = self.0.lock();
@@ -152,7 +163,7 @@ impl<T> Drop for Running<T> {
     fn drop(&mut self) {
         let mut job = self.0.lock();
         if job.0.state == JobState::Running {
-            job.0.state = JobState::Failed;
+            (job.0.state, job.0.why) = (JobState::Failed, Some(CUT_OFF));
         }
     }
 }

@@ -116,3 +116,26 @@ async fn rule_8_whoever_is_invited_again_is_the_same_person_while_an_entry_is_th
     }
     assert_eq!(world.items(&format!("{COLLABORATORS}?account=any")).await.len(), 2);
 }
+
+#[actix_web::test]
+async fn the_last_owner_stays_until_there_is_another() {
+    let (world, _) = World::with_scim("dashboard", json!({})).await;
+    let made = async |name: &str, role: &str| {
+        let person = json!({ "user_name": name, "role": role });
+        let id = world.post(COLLABORATORS, person).await.field(201, "id");
+        format!("{COLLABORATORS}/{id}")
+    };
+    let (ada, bob) = (made("ada@x", "owner").await, made("bob@x", "admin").await);
+    let viewer = json!({ "role": "viewer" });
+    for detail in [
+        world.patch(&ada, viewer.clone()).await.refused(409),
+        world.delete(&ada).await.refused(409),
+    ] {
+        assert!(detail.contains("make somebody else an Owner first"), "{detail}");
+    }
+    world.patch(&ada, json!({ "role": "owner" })).await.is(200);
+    world.patch(&bob, json!({ "role": "owner" })).await.is(200);
+    world.patch(&ada, viewer).await.is(200);
+    world.delete(&bob).await.refused(409);
+    world.delete(&ada).await.is(204);
+}

@@ -41,6 +41,17 @@ async fn a_token_is_shown_once_and_revoked_at_once() {
     let gone = &world.items("/access").await[0];
     assert_eq!((&gone["live"], &gone["revoked_by"]), (&json!(false), &json!("person:owner")));
 
+    // One to a workspace that is closed opens nothing, and nobody is told that it does.
+    world.post("/workspaces", json!({ "slug": "beta", "name": "Beta" })).await.is(201);
+    let (beta, _) = grant(&world, "auditor", Some("beta")).await;
+    let live = async || {
+        let all = world.items("/access").await;
+        all.iter().find(|it| it["id"] == json!(beta)).unwrap()["live"].clone()
+    };
+    assert_eq!(live().await, json!(true));
+    world.delete("/workspaces/beta").await.is(204);
+    assert_eq!(live().await, json!(false));
+
     // The same after a restart, and for a token that is nearly right.
     let (_, other) = grant(&world, "auditor", None).await;
     let world = world.again();

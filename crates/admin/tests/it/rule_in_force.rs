@@ -212,6 +212,10 @@ async fn rule_11_a_rule_that_is_changed_on_the_way_reaches_nobody_more() {
     set_rule(&world, "store", json!({})).await;
     let ended = ended(&world, &apply).await;
     assert_eq!((&ended["state"], &ended["rule"]), (&json!("failed"), &json!(position)));
+    assert!(
+        ended["why"].as_str().unwrap().starts_with("the rule was changed on the way"),
+        "{ended}"
+    );
     assert!(accounts(&world, "employees").await["none"] >= PEOPLE_MANY - 500);
 }
 

@@ -119,6 +119,8 @@ async fn rule_15_no_request_of_scim_no_group_and_no_role_changes_a_permission() 
 
     // Roles by hand, and none.
     world.put("/workspaces/acme/role-mapping", json!({})).await.is(200);
+    let other = json!({ "user_name": "owner@x", "role": "owner" });
+    world.post(PEOPLE, other).await.is(201);
     for role in ["owner", "unassigned", "developer"] {
         world.patch(&format!("{PEOPLE}/{ada}"), json!({ "role": role })).await.is(200);
         same(role).await;

@@ -14,13 +14,16 @@ use projections::{
     Cursor,
     accounts::{AccountRow, EntryRef},
 };
+use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
 use super::{
     page::{Listed, Listing},
     people_of, typed,
 };
-use crate::{App, DispatchError, Done, Order, Person, Refusal, write::decide::to_log};
+use crate::{
+    App, DispatchError, Done, Order, Person, Refusal, erasures::is_owner, write::decide::to_log,
+};
 
 /// The length of a userName or an address, at most, in characters.
 const NAME_CHARACTERS_MAX: usize = 500;
@@ -183,7 +186,7 @@ impl App {
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Malformed`] where there are no roles, [`Refusal::State`]
-    /// where there is no account.
+    /// where there is no account, or where the last Owner would cease to be one.
     pub async fn set_role(
         &self,
         person: &Person,
@@ -201,6 +204,10 @@ impl App {
                     .to_owned(),
             ));
         }
+        let _alone = match role {
+            Role::Owner => None,
+            _ => self.unless_last_owner(workspace, user).await?,
+        };
         let done = self.on_account(person, workspace, user, UserCommand::SetRole { role }).await?;
         Ok(AccountView::of(user, &done.es.state))
     }
@@ -209,8 +216,8 @@ impl App {
     /// does. What connectors know of the person stays.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], or [`Refusal::State`] where there is no account, or where a device of
-    /// the person is being removed.
+    /// [`Refusal::NotFound`], or [`Refusal::State`] where there is no account, where a device of
+    /// the person is being removed, or where it is the last Owner's.
     pub async fn remove_account(
         &self,
         person: &Person,
@@ -219,6 +226,7 @@ impl App {
         id: Uuid,
     ) -> Result<(), Refusal> {
         let (user, es) = self.require_person(workspace, portal, id).await?;
+        let _alone = self.unless_last_owner(workspace, user).await?;
         if portal == Portal::Mdm && es.state.account.stands() {
             self.current(projections::mdm::NAME, workspace).await?;
             for device in self.read_models.devices().of_user(workspace, user)? {
@@ -229,6 +237,22 @@ impl App {
         }
         self.on_account(person, workspace, user, UserCommand::RemoveAccount).await?;
         Ok(())
+    }
+
+    /// Refuses what would leave a Dashboard without an Owner. As long as what is given back is held, nobody
+    /// else ceases to be one.
+    async fn unless_last_owner(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+    ) -> Result<Option<MutexGuard<'_, ()>>, Refusal> {
+        if !is_owner(&self.users.load(workspace, user.0).await?.state) {
+            return Ok(None);
+        }
+        let alone = self.erasures.alone().await;
+        let es = self.users.load(workspace, user.0).await?;
+        self.another_owner(workspace, user, &es.state).await?;
+        Ok(Some(alone))
     }
 
     /// A person by their id or by the SCIM id of one of their entries, of those that were removed too.

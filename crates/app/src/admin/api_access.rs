@@ -210,6 +210,23 @@ impl App {
         listing.of(all, wanted)
     }
 
+    /// Whether an access opens anything now. One to a workspace that was closed does not.
+    ///
+    /// # Errors
+    /// When the workspace cannot be read.
+    pub async fn opens(&self, access: &Access) -> Result<bool, Refusal> {
+        if access.check(self.now()).is_err() {
+            return Ok(false);
+        }
+        let Some(slug) = &access.workspace else { return Ok(true) };
+        let workspace = WorkspaceId::parse(slug).map_err(|_| Refusal::Unreadable)?;
+        match self.workspace(&workspace).await {
+            Ok(_) => Ok(true),
+            Err(Refusal::NotFound(_)) => Ok(false),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// When each access was last used, to within a few minutes; those that never were are missing.
     ///
     /// # Errors

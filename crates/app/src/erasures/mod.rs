@@ -23,4 +23,5 @@ mod traces;
 
 pub use certificate::{Certificate, PLACES};
 pub(crate) use owed::{Erasures, Hearing, run};
+pub(crate) use request::is_owner;
 pub use request::{Asked, Prospect};

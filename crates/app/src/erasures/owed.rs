@@ -49,11 +49,16 @@ pub(crate) struct Erasures {
     owed: tokio::sync::Mutex<HashMap<WorkspaceId, BTreeMap<UserId, u64>>>,
     /// Those that could not be carried out when it was last tried.
     failing: parking_lot::Mutex<BTreeSet<(WorkspaceId, UserId)>>,
-    /// Held while it is decided whether somebody may be erased.
-    pub(super) one_at_a_time: tokio::sync::Mutex<()>,
+    /// Held while it is decided whether somebody may be erased, or cease to be an Owner.
+    one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 impl Erasures {
+    /// Nobody else decides whether somebody may be erased, or cease to be an Owner.
+    pub(crate) async fn alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.one_at_a_time.lock().await
+    }
+
     /// An erasure is to be carried out. Returns once that is on disk.
     pub(crate) async fn owe(
         &self,

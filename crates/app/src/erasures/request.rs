@@ -148,7 +148,7 @@ impl App {
         also: &[Namesake],
     ) -> Result<ErasureId, Refusal> {
         // Two Owners who are erased at once must not each count on the other.
-        let _alone = self.erasures.one_at_a_time.lock().await;
+        let _alone = self.erasures.alone().await;
         for _ in 0..TRIES {
             let es = self.users.load(workspace, user.0).await?;
             if let Some(erasure) = es.state.erased() {
@@ -203,8 +203,9 @@ impl App {
         Ok((UserCommand::Erase(Box::new(erase)), rule))
     }
 
-    /// Refuses what would leave a Dashboard without an Owner.
-    async fn another_owner(
+    /// Refuses what would leave a Dashboard without an Owner. Whoever asks holds [`super::Erasures::alone`]
+    /// until it is done.
+    pub(crate) async fn another_owner(
         &self,
         workspace: &WorkspaceId,
         user: UserId,
@@ -290,7 +291,8 @@ fn rule_of<'u>(setting: &Workspace, user: &'u User) -> Option<(&'u ConnectorName
     Some((connector, rule))
 }
 
-fn is_owner(user: &User) -> bool {
+/// Whether somebody is an Owner of the Dashboard now.
+pub(crate) fn is_owner(user: &User) -> bool {
     user.account.role == Some(Role::Owner)
         && user.account.state == AccountState::Active
         && user.erased().is_none()

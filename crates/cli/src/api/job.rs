@@ -24,7 +24,8 @@ pub(super) async fn run(
     let begun = of.api.client()?.ask(&Method::POST, &of.path(rest), body).await?;
     let job = follow(of, rest, begun).await?;
     of.api.print(&job);
-    anyhow::ensure!(job["state"] == "completed", "not everybody was reached: see the server's log");
+    let why = job["why"].as_str().unwrap_or("see the server's log");
+    anyhow::ensure!(job["state"] == "completed", "not everybody was reached: {why}");
     Ok(job)
 }
 
