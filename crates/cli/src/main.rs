@@ -7,6 +7,7 @@ mod api;
 mod audit;
 mod backup;
 mod check;
+mod connections;
 mod demo;
 mod moving;
 mod node;

@@ -22,6 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    connections,
     node::Node,
     options::{ServerOptions, Settings},
     output::say,
@@ -56,6 +57,7 @@ impl Server {
         log_lines(settings.log_json);
         let listener = TcpListener::bind(settings.listen)
             .with_context(|| format!("listening on {}", settings.listen))?;
+        connections::set_up(&listener).context("setting up the socket that listens")?;
         let url = format!("http://{}", listener.local_addr()?);
         let public_url = settings.public_url.clone().unwrap_or_else(|| url.clone());
         let node = Node::start(&settings, public_url)?;
@@ -80,13 +82,13 @@ impl Server {
             let around = move |request, service: &_| answer(request, service, Arc::clone(&last));
             HttpApp::new().wrap_fn(around).configure(routes(&app, &probes))
         };
-        let mut http = HttpServer::new(service)
+        let workers = self.settings.workers.unwrap_or_else(connections::workers);
+        let http = HttpServer::new(service)
+            .workers(workers)
+            .max_connections(connections::of_each(workers))
             .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
             .client_request_timeout(Duration::from_secs(HEAD_SECONDS))
             .shutdown_timeout(SHUTDOWN_SECONDS);
-        if let Some(workers) = self.settings.workers {
-            http = http.workers(workers);
-        }
         // Before anybody is told that the server is there: from then on it ends as it should.
         let mut signals = Signals::new().context("listening to signals")?;
         let http = http.disable_signals().listen(self.listener).context("starting the server")?;
