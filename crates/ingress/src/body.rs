@@ -57,6 +57,7 @@ impl<T: Message> FromRequest for ScimJson<T> {
             let body =
                 timeout(Duration::from_secs(BODY_SECONDS_MAX), collect::<T>(payload, length));
             let body = body.await.map_err(|_elapsed| too_slow())??;
+            caller.enter().await?;
             if caller.keeps_bodies {
                 caller.trace.keep_body(&body);
             }

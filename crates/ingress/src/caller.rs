@@ -1,6 +1,7 @@
 //! Who asks: from the bearer token to the [`Caller`], before a byte of the body is read.
 
 use std::{
+    cell::RefCell,
     future::{Ready, ready},
     ops::Deref,
     rc::Rc,
@@ -12,21 +13,48 @@ use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest, ResponseError,
     body::BoxBody,
     dev::{Payload, ServiceRequest, ServiceResponse},
-    http::header,
+    http::{Method, header},
     middleware::Next,
 };
-use app::{App, RequestIds};
+use app::{App, Refusal, RequestIds};
 
 use crate::{
     error::Refused,
+    fairness::{Fairness, Kind, Place, Source},
     record::{self, Record},
 };
 
 /// The connector that has proven itself. Handlers that take one are reached with a live token only.
 #[derive(Clone)]
-pub(crate) struct Caller(Rc<app::Caller>);
+pub(crate) struct Caller(Rc<Request>);
+
+/// A request of a connector.
+struct Request {
+    caller: app::Caller,
+    kind: Kind,
+    fairness: Rc<Fairness>,
+    /// While it is under way.
+    place: RefCell<Option<Place>>,
+}
 
 impl Caller {
+    /// Waits until it is the turn of this connector, before anything is done for the request.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] when too many of its requests wait already.
+    pub(crate) async fn enter(&self) -> Result<(), Refusal> {
+        let Request { caller, kind, fairness, place } = &*self.0;
+        let (workspace, connector) = (caller.workspace.clone(), caller.connector.clone());
+        let taken = fairness.enter(Source { workspace, connector }, *kind).await?;
+        place.replace(Some(taken));
+        Ok(())
+    }
+
+    /// Nothing more is done for the request.
+    fn leave(&self) {
+        self.0.place.take();
+    }
+
     /// The caller of a request, once it is known.
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, Refused> {
         request.extensions().get::<Self>().cloned().ok_or_else(|| {
@@ -40,7 +68,7 @@ impl Deref for Caller {
     type Target = app::Caller;
 
     fn deref(&self) -> &app::Caller {
-        &self.0
+        &self.0.caller
     }
 }
 
@@ -56,7 +84,7 @@ impl FromRequest for Caller {
 /// Lets a request pass whose token is one of the connector's that its path names, and enters into the
 /// provisioning log what came of it.
 pub(crate) async fn authenticate(
-    app: Arc<App>,
+    (app, fairness): (Arc<App>, Rc<Fairness>),
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -66,20 +94,38 @@ pub(crate) async fn authenticate(
     let (workspace, connector) = (path.query("workspace"), path.query("connector"));
     match app.authenticate(workspace, connector, authorization(&request), ids).await {
         Ok(caller) => {
-            let caller = Caller(Rc::new(caller));
+            let kind = kind(request.method(), request.path());
+            let caller =
+                Caller(Rc::new(Request { caller, kind, fairness, place: RefCell::default() }));
             request.extensions_mut().insert(caller.clone());
             let record = Record::begin(Arc::clone(&app), caller.clone(), &request, begun);
-            let answer = match app.admit(&caller) {
+            let answer = match admit(&app, &caller, request.method()).await {
                 Ok(()) => next.call(request).await,
                 Err(refusal) => Ok(record::refuse(request, refusal)),
             };
             // Of a request that was refused, too.
             app.keep_sightings(&caller).await;
+            caller.leave();
             record.end(&answer);
             answer
         }
         Err(refusal) => Ok(request.into_response(Refused::from(refusal).error_response())),
     }
+}
+
+/// What a request takes of the server.
+fn kind(method: &Method, path: &str) -> Kind {
+    if method.is_safe() || path.ends_with("/.search") { Kind::Read } else { Kind::Change }
+}
+
+/// Whether a request may go on, and when. One with a body enters when that has come (`body`): a client
+/// that sends slowly keeps no place from others of its connector.
+async fn admit(app: &App, caller: &Caller, method: &Method) -> Result<(), Refusal> {
+    app.admit(caller)?;
+    if [Method::POST, Method::PUT, Method::PATCH].contains(method) {
+        return Ok(());
+    }
+    caller.enter().await
 }
 
 /// The header as text; what is no text is no token either, but it is not absent.

@@ -1,8 +1,8 @@
 //! SCIM over HTTP: who asks, what they send, the endpoints, and the dialects of IdPs.
 //!
 //! A request passes the `envelope` (ids, one line in the log, SCIM JSON whatever happens), is
-//! authenticated by `caller` before a byte of its body is read, and reaches a handler of a few
-//! lines: one file for each verb below `users` and `groups`. What an IdP sends that the RFC does not
+//! authenticated by `caller` before a byte of its body is read, waits for its connector's turn (`fairness`),
+//! and reaches a handler of a few lines: one file for each verb below `users` and `groups`. What an IdP sends that the RFC does not
 //! allow is undone in `quirks` before anything else sees it.
 //!
 //! ```no_run
@@ -26,6 +26,7 @@ mod document;
 mod endpoint;
 mod envelope;
 mod error;
+mod fairness;
 mod fallback;
 mod groups;
 mod id;
@@ -40,7 +41,7 @@ mod search;
 mod slashes;
 mod users;
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
     http::Method,
@@ -82,9 +83,12 @@ fn endpoints() -> Vec<Endpoint> {
 pub fn configure(app: Arc<App>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let (outer, inner, below) = (Arc::clone(&app), Arc::clone(&app), Arc::clone(&app));
+        // One for each worker, as this is called by each of them.
+        let fairness = Rc::<fairness::Fairness>::default();
         let authenticated = web::scope("")
             .wrap(from_fn(move |request, next| {
-                caller::authenticate(Arc::clone(&inner), request, next)
+                let worker = (Arc::clone(&inner), Rc::clone(&fairness));
+                caller::authenticate(worker, request, next)
             }))
             .configure(mount(endpoints()))
             .default_service(web::to(fallback::unknown_endpoint));

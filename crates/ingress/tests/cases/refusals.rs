@@ -212,3 +212,18 @@ async fn case_59_more_requests_than_allowed_are_429() {
     assert!((1..=2).contains(&seconds), "{seconds}");
     assert_eq!(other.get("/Users").await.status, 200, "nobody else is slowed down");
 }
+
+#[actix_web::test]
+async fn more_requests_than_can_wait_are_503_and_keep_nobody_else_waiting() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let other = server.client_of("other", Idp::Generic).await;
+    let crowd = futures_util::future::join_all((0..4_400).map(|_| generic.get("/Users?count=1")));
+    let (replies, quiet) = futures_util::future::join(crowd, other.get("/Users")).await;
+    assert_eq!(quiet.status, 200);
+    let of = |status| replies.iter().filter(move |reply| reply.status == status);
+    assert!(of(200).count() >= 4_096 && of(503).count() > 0, "{} refused", of(503).count());
+    assert_eq!(of(200).count() + of(503).count(), replies.len());
+    assert!(of(503).all(|reply| reply.header("retry-after") == Some("30")));
+    assert_eq!(generic.get("/Users").await.status, 200, "nothing is left behind");
+}
