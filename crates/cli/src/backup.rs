@@ -8,12 +8,7 @@ use clap::Args;
 use event_log::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::{
-    audit::{Offline, bar},
-    options::Misused,
-    output::say,
-    remote::Remote,
-};
+use crate::{audit::Offline, options::Misused, output::say, progress::bar, remote::Remote};
 
 /// How often is looked how far a server's backup is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

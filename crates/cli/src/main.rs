@@ -14,6 +14,7 @@ mod node;
 mod options;
 mod otlp;
 mod output;
+mod progress;
 mod projections;
 mod remote;
 mod restore;

@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 
 use self::builds::Watched;
 use crate::{
-    audit::{Offline, bar},
+    audit::Offline,
     node,
     output::say,
+    progress::bar,
     remote::Remote,
 };
 

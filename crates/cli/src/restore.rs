@@ -10,9 +10,10 @@ use event_log::{Clock, SystemClock, WorkspaceId};
 use serde_json::json;
 
 use crate::{
-    audit::{Trust, bar},
+    audit::Trust,
     options::{Misused, key},
     output::say,
+    progress::bar,
 };
 
 /// What to restore, and where.

@@ -26,6 +26,17 @@ pub struct Bad {
     pub what: String,
 }
 
+/// Why a check did not begin.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotBegun {
+    /// Something is wrong already.
+    #[error(transparent)]
+    Bad(#[from] Bad),
+    /// What was given says nothing about the export, for better or worse: it takes something else.
+    #[error("{0}")]
+    Incomparable(String),
+}
+
 /// What a whole check found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Findings {
@@ -73,8 +84,8 @@ impl Examination {
     /// it; those that were kept are believed as they are.
     ///
     /// # Errors
-    /// [`Bad`].
-    pub fn begin(line: &str, keys: &[Verifier], kept: &[Checkpoint]) -> Result<Self, Bad> {
+    /// [`NotBegun`].
+    pub fn begin(line: &str, keys: &[Verifier], kept: &[Checkpoint]) -> Result<Self, NotBegun> {
         let header = Header::parse(line).map_err(|error| bad(error.to_string()))?;
         let own = |error: &dyn std::fmt::Display| bad(format!("the export's checkpoint: {error}"));
         let note = Note::parse(&header.checkpoint).map_err(|error| own(&error))?;
@@ -85,23 +96,24 @@ impl Examination {
         let workspace =
             WorkspaceId::parse(&header.workspace).map_err(|error| bad(error.to_string()))?;
         if checkpoint.workspace() != header.workspace {
-            return Err(bad(format!(
-                "the export says that it is of {workspace}, its checkpoint is of {origin}"
-            )));
+            let what =
+                format!("the export says that it is of {workspace}, its checkpoint is of {origin}");
+            return Err(bad(what).into());
         }
         for kept in kept {
             // Of another installation too: whether the workspace has come from there, its events say.
             if kept.workspace() != checkpoint.workspace() {
-                return Err(bad(format!(
-                    "the checkpoint is of {}, the export of {origin}",
-                    kept.origin
-                )));
+                let what = format!("the checkpoint is of {}, the export of {origin}", kept.origin);
+                return Err(bad(what).into());
+            }
+            if header.filtered {
+                comparable(kept, head)?;
             }
         }
         let believed = !keys.is_empty() || kept.iter().any(|kept| kept.head == *head);
         if header.filtered && !believed {
             let what = "of an export that leaves events out, the checkpoint itself has to be known: say the public key";
-            return Err(bad(what.to_owned()));
+            return Err(NotBegun::Incomparable(what.to_owned()));
         }
         let mark = |kept: &Checkpoint| {
             let elsewhere = (kept.origin != *origin).then(|| kept.origin.clone());
@@ -111,10 +123,6 @@ impl Examination {
         marks.sort_by_key(|mark| mark.head.size);
         let kept = kept.iter().map(|kept| kept.head.size);
         let trusted = kept.chain(believed.then_some(head.size)).max().unwrap_or(0);
-        if header.filtered && marks.iter().any(|mark| mark.head != *head) {
-            let what = "an export that leaves events out cannot be compared with another checkpoint than its own: make a whole one, or ask the server for the proof of consistency";
-            return Err(bad(what.to_owned()));
-        }
         Ok(Self {
             workspace,
             filtered: header.filtered,
@@ -247,6 +255,27 @@ impl Examination {
         let Self { head, events, filtered, trusted, unproved_data, .. } = self;
         Ok(Findings { head, events, whole: !filtered, trusted, unproved_data })
     }
+}
+
+/// Whether a checkpoint that was kept says something about an export that leaves events out: only one of as
+/// many events as the export's own does.
+fn comparable(kept: &Checkpoint, own: &TreeHead) -> Result<(), NotBegun> {
+    let (size, covers) = (kept.head.size, own.size);
+    if size != covers {
+        return Err(NotBegun::Incomparable(format!(
+            "this checkpoint cannot be compared with an export that leaves events out: it is of {size} events, \
+             and the export's own is of {covers}. That says nothing against either. Check a whole export \
+             with it, or the record itself"
+        )));
+    }
+    if kept.head != *own {
+        let (one, other) = (BASE64.encode(&kept.head.root), BASE64.encode(&own.root));
+        let what = format!(
+            "the checkpoint of {size} events has the root {one}, and that of the export {other}"
+        );
+        return Err(Bad { first: Some(1), last: Some(size), what }.into());
+    }
+    Ok(())
 }
 
 /// Whether what an open event says is what is kept of it.

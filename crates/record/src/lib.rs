@@ -18,7 +18,7 @@ mod notary;
 pub mod note;
 
 pub use checkpoint::Checkpoint;
-pub use examination::{Bad, Examination, Findings};
+pub use examination::{Bad, Examination, Findings, NotBegun};
 pub use notary::{KeyState, Notary, NotaryError, PublicKey, Rotated};
 pub use note::{Note, Verifier};
 

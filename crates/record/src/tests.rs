@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::export::{Header, Line, Trailer};
-use crate::{Bad, Checkpoint, Examination, Findings, KeyState, Notary, Note, Verifier};
+use crate::{Bad, Checkpoint, Examination, Findings, KeyState, NotBegun, Notary, Note, Verifier};
 
 const EVENTS: u64 = 12;
 
@@ -92,7 +92,11 @@ fn text(line: &impl serde::Serialize) -> String {
 }
 
 fn examine(lines: &[String], keys: &[Verifier], kept: &[Checkpoint]) -> Result<Findings, Bad> {
-    let mut examination = Examination::begin(&lines[0], keys, kept)?;
+    let mut examination = match Examination::begin(&lines[0], keys, kept) {
+        Ok(examination) => examination,
+        Err(NotBegun::Bad(bad)) => return Err(bad),
+        Err(NotBegun::Incomparable(what)) => panic!("{what}"),
+    };
     lines[1..].iter().try_for_each(|line| examination.line(line))?;
     examination.finish()
 }
@@ -124,9 +128,22 @@ async fn of_an_export_with_gaps_each_event_proves_itself() {
     let findings = examine(&lines, &world.keys(), &[]).unwrap();
     assert_eq!((findings.events, findings.whole, findings.trusted), (3, false, 12));
     assert_eq!(examine(&lines, &[], &[world.kept(12).await]).unwrap().events, 3);
-    // Nothing to believe it by, and nothing to compare with.
-    assert!(examine(&lines, &[], &[]).is_err());
-    assert!(examine(&lines, &world.keys(), &[world.kept(3).await]).is_err());
+    // Nothing to believe it by, and nothing to compare with: nothing is wrong with it for that.
+    let incomparable =
+        |keys: &[Verifier], kept: &[Checkpoint]| match Examination::begin(&lines[0], keys, kept) {
+            Err(NotBegun::Incomparable(what)) => what,
+            other => panic!("{other:?}"),
+        };
+    assert!(incomparable(&[], &[]).contains("public key"));
+    let earlier = [world.kept(12).await, world.kept(3).await];
+    for (keys, kept) in [(world.keys(), &earlier[..]), (vec![], &earlier[1..])] {
+        let what = incomparable(&keys, kept);
+        assert!(what.contains("cannot be compared") && what.contains("of 3 events"), "{what}");
+    }
+    // One of as many events, and of others than these, is another matter.
+    let mut rewritten = world.kept(12).await;
+    rewritten.head.root[0] ^= 1;
+    assert_eq!(place(examine(&lines, &world.keys(), &[rewritten])), (Some(1), Some(12)));
     // An event that fits its leaf, with the proof of another.
     let mut line: Value = serde_json::from_str(&lines[1]).unwrap();
     line["actor"] = json!("person:nobody");

@@ -6,7 +6,7 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::InWorkspace;
-use crate::audit::bar;
+use crate::progress::bar;
 
 /// How often is looked how far a job is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

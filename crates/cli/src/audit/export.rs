@@ -16,10 +16,10 @@ use record::{
 };
 
 use super::{
-    Offline, bar, csv,
+    Offline, csv,
     source::{Source, Wanted},
 };
-use crate::{output::complain, remote::Remote};
+use crate::{output::complain, progress::bar, remote::Remote};
 
 /// Which events, and where they go.
 #[derive(Args)]

@@ -15,7 +15,6 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use app::Notary;
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 
 pub(crate) use keys::{Trust, verifiers};
 
@@ -113,15 +112,5 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(options) => export::export(options).await,
         Command::Checkpoint(options) => checkpoint::checkpoint(options).await,
         Command::Key(command) => checkpoint::key(command).await,
-    }
-}
-
-/// A bar on standard error, with rate and time left; nothing where that is no terminal.
-pub(crate) fn bar(what: &str) -> ProgressBar {
-    let template = "{prefix:16} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}";
-    let bar = ProgressBar::no_length().with_prefix(what.to_owned());
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
     }
 }

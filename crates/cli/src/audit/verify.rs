@@ -16,15 +16,15 @@ use clap::Args;
 use data_encoding::BASE64;
 use event_log::{EventLog, SqliteLog, Verdict, WorkspaceId};
 use indicatif::ProgressBar;
-use record::{Bad, Checkpoint, Examination, Findings, Note, export::Trailer};
+use record::{Bad, Checkpoint, Examination, Findings, NotBegun, Note, export::Trailer};
 use serde_json::{Value, json};
 
 use super::{
-    Offline, bar,
+    Offline,
     keys::Trust,
     source::{Source, Wanted},
 };
-use crate::{options::Misused, output::say, remote::Remote};
+use crate::{options::Misused, output::say, progress::bar, remote::Remote};
 
 /// Of what, and whom to believe.
 #[derive(Args)]
@@ -82,7 +82,8 @@ fn of_file(options: &VerifyOptions, trust: &Trust) -> anyhow::Result<bool> {
     let name = path.display().to_string();
     let mut examination = match Examination::begin(&first, &trust.keys, &trust.kept) {
         Ok(examination) => examination,
-        Err(bad) => return Ok(tell(&name, Err(&bad), options.json)),
+        Err(NotBegun::Bad(bad)) => return Ok(tell(&name, Err(&bad), options.json)),
+        Err(incomparable) => return Err(Misused(anyhow!("{name}: {incomparable}")).into()),
     };
     let bar = progress(&name, options.json);
     for line in lines {
@@ -115,7 +116,8 @@ async fn of_server(options: &VerifyOptions, mut trust: Trust) -> anyhow::Result<
     let begun = Examination::begin(&source.header, &trust.keys, &trust.kept_of(workspace));
     let mut examination = match begun {
         Ok(examination) => examination,
-        Err(bad) => return Ok(tell(workspace, Err(&bad), options.json)),
+        Err(NotBegun::Bad(bad)) => return Ok(tell(workspace, Err(&bad), options.json)),
+        Err(incomparable) => return Err(Misused(anyhow!("{workspace}: {incomparable}")).into()),
     };
     let bar = progress(workspace, options.json);
     bar.set_length(source.size);

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::{items, line};
 use crate::{
     api::escape,
-    audit::bar,
     output::{complain, say},
+    progress::bar,
     remote::Remote,
 };
 
