@@ -109,8 +109,9 @@ pub(crate) struct LogEntry {
     scim_type: Option<String>,
     /// The error's text, without what the client wrote.
     detail: Option<String>,
-    /// How long it took until the answer began, in microseconds.
-    duration_us: u64,
+    /// How long it took until the answer began, in microseconds; null of an entry that a kill had cost and
+    /// that was made again from the record.
+    duration_us: Option<u64>,
     /// The request's own id.
     request: String,
     /// The id that the client gave, else the same: also that of the events.

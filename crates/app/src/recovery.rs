@@ -122,7 +122,7 @@ fn entry_of(event: &StoredEvent) -> Option<Entry> {
         status: None,
         scim_type: None,
         detail: None,
-        duration_micros: 0,
+        duration_micros: None,
         request: event.meta.request.clone()?,
         correlation: event.meta.correlation.clone(),
         operation: None,

@@ -150,7 +150,7 @@ impl App {
                 .and_then(|it| it.scim_type)
                 .map(|it| SmolStr::new_static(it.as_str())),
             detail: error.map(|it| redact(&it.detail, &caller.catalogue)),
-            duration_micros: u64::try_from(answered.duration.as_micros()).unwrap_or(u64::MAX),
+            duration_micros: Some(u64::try_from(answered.duration.as_micros()).unwrap_or(u64::MAX)),
             request: caller.ids.request.clone(),
             correlation: caller.ids.correlation.clone(),
             operation: answered.operation,

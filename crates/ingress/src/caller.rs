@@ -128,6 +128,29 @@ async fn admit(app: &App, caller: &Caller, method: &Method) -> Result<(), Refusa
     caller.enter().await
 }
 
+/// Lets every request pass, since what is asked for says nothing of anybody. One whose token is one of the
+/// connector's gets its entry in the provisioning log, as every authenticated request does, and is answered
+/// like any other: a connector that is paused has its configuration too.
+pub(crate) async fn recognize(
+    app: Arc<App>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let begun = Instant::now();
+    if authorization(&request).is_none() {
+        return next.call(request).await;
+    }
+    let ids = request.extensions().get::<RequestIds>().cloned().unwrap_or_default();
+    let path = request.match_info();
+    let (workspace, connector) = (path.query("workspace"), path.query("connector"));
+    let caller = app.authenticate(workspace, connector, authorization(&request), ids).await;
+    let Ok(caller) = caller else { return next.call(request).await };
+    let record = Record::begin(app, Caller(Rc::new(caller)), &request, begun);
+    let answer = next.call(request).await;
+    record.end(&answer);
+    answer
+}
+
 /// The header as text; what is no text is no token either, but it is not absent.
 fn authorization(request: &ServiceRequest) -> Option<&str> {
     let header = request.headers().get(header::AUTHORIZATION)?;

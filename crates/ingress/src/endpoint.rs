@@ -64,10 +64,15 @@ impl Endpoint {
         self
     }
 
-    /// Adds it to a server. Methods that it has no route for are answered 405.
+    /// Adds it to a server.
     pub(crate) fn mount(self, config: &mut ServiceConfig) {
+        config.service(self.into_resource());
+    }
+
+    /// Its routes. Methods that it has none for are answered 405.
+    pub(crate) fn into_resource(self) -> Resource {
         let methods: Vec<_> = self.methods.iter().map(Method::as_str).collect();
-        config.service(self.resource.default_service(fallback::others(methods.join(", "))));
+        self.resource.default_service(fallback::others(methods.join(", ")))
     }
 }
 

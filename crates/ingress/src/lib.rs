@@ -85,6 +85,15 @@ pub fn configure(app: Arc<App>) -> impl FnOnce(&mut ServiceConfig) {
         let (outer, inner, below) = (Arc::clone(&app), Arc::clone(&app), Arc::clone(&app));
         // One for each worker, as this is called by each of them.
         let fairness = Rc::<fairness::Fairness>::default();
+        let open = Arc::clone(&app);
+        let public = move |config: &mut ServiceConfig| {
+            for endpoint in discovery::public_endpoints() {
+                let app = Arc::clone(&open);
+                let recognize =
+                    move |request, next| caller::recognize(Arc::clone(&app), request, next);
+                config.service(endpoint.into_resource().wrap(from_fn(recognize)));
+            }
+        };
         let authenticated = web::scope("")
             .wrap(from_fn(move |request, next| {
                 let worker = (Arc::clone(&inner), Rc::clone(&fairness));
@@ -97,7 +106,7 @@ pub fn configure(app: Arc<App>) -> impl FnOnce(&mut ServiceConfig) {
             .wrap(from_fn(move |request, next| {
                 envelope::envelope(Arc::clone(&outer), request, next)
             }))
-            .configure(mount(discovery::public_endpoints()))
+            .configure(public)
             .service(authenticated);
         let elsewhere = web::scope("/scim")
             .wrap(from_fn(move |request, next| {

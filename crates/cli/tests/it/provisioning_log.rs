@@ -57,6 +57,8 @@ async fn rule_33_a_kill_loses_no_change_that_was_answered() {
             let outcome = changed["outcome"].as_str().unwrap();
             assert!(["changed", "recovered"].contains(&outcome), "{changed}");
             assert!(changed["positions"]["first"].is_u64(), "{changed}");
+            // What was not measured is not said to have taken no time.
+            assert_eq!(changed["duration_us"].is_null(), outcome == "recovered", "{changed}");
         }
         server.stop().await.unwrap();
     }

@@ -123,8 +123,9 @@ pub struct Entry {
     pub scim_type: Option<SmolStr>,
     /// The error's text, without what the client wrote.
     pub detail: Option<String>,
-    /// How long it took, in microseconds.
-    pub duration_micros: u64,
+    /// How long it took, in microseconds; `None` where that is not known, of what was
+    /// [recovered](Outcome::Recovered).
+    pub duration_micros: Option<u64>,
     /// The request's own id.
     pub request: String,
     /// The id that the client gave, else the same.

@@ -48,7 +48,7 @@ pub(crate) const SCHEMA: &str = "
         status      INTEGER,
         scim_type   TEXT,
         detail      TEXT,
-        duration    INTEGER NOT NULL,      -- In microseconds.
+        duration    INTEGER NOT NULL,      -- In microseconds; nothing is meant by that of what was recovered.
         request     ANY NOT NULL,          -- 16 bytes where it is a UUID, else text.
         correlation ANY NOT NULL,
         operation   INTEGER,
@@ -325,7 +325,7 @@ fn insert(tx: &Transaction<'_>, place: i64, entry: &Entry) -> rusqlite::Result<(
         entry.status,
         entry.scim_type.as_deref(),
         entry.detail,
-        entry.duration_micros.cast_signed(),
+        entry.duration_micros.unwrap_or_default().cast_signed(),
         RequestId::of(&entry.request),
         RequestId::of(&entry.correlation),
         entry.operation,

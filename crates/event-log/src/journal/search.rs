@@ -290,11 +290,13 @@ fn read_entry(row: &rusqlite::Row<'_>, connector: SmolStr) -> rusqlite::Result<E
     let number = |index| row.get::<_, Option<u8>>(index);
     let position = |index| row.get::<_, Option<i64>>(index).map(|it| it.map(i64::cast_unsigned));
     let first = position(14)?;
+    let outcome = number(2)?.and_then(Outcome::of_number).ok_or_else(|| bad(2))?;
+    let duration = row.get::<_, i64>(10)?.cast_unsigned();
     Ok(Entry {
         time: row.get(0)?,
         connector,
         action: number(1)?.and_then(Action::of_number).ok_or_else(|| bad(1))?,
-        outcome: number(2)?.and_then(Outcome::of_number).ok_or_else(|| bad(2))?,
+        outcome,
         resource: number(3)?.and_then(Resource::of_number),
         subject: row.get::<_, Option<[u8; 16]>>(4)?.map(Uuid::from_bytes),
         name: row.get(5)?,
@@ -302,7 +304,7 @@ fn read_entry(row: &rusqlite::Row<'_>, connector: SmolStr) -> rusqlite::Result<E
         status: row.get(7)?,
         scim_type: row.get::<_, Option<String>>(8)?.map(SmolStr::from),
         detail: row.get(9)?,
-        duration_micros: row.get::<_, i64>(10)?.cast_unsigned(),
+        duration_micros: (outcome != Outcome::Recovered).then_some(duration),
         request: RequestId::read(row, 11)?,
         correlation: RequestId::read(row, 12)?,
         operation: row.get(13)?,

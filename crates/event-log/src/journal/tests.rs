@@ -63,7 +63,7 @@ fn entry(connector: &str, time: Micros) -> NewEntry {
         status: Some(200),
         scim_type: None,
         detail: None,
-        duration_micros: 700,
+        duration_micros: Some(700),
         request: "0190f5e0-0000-7000-8000-00000000abcd".to_owned(),
         correlation: "theirs".to_owned(),
         operation: None,
@@ -341,6 +341,20 @@ fn what_waits_of_requests_is_bounded() {
         waiting.add(entry("store", 1));
     }
     assert_eq!(waiting.len(), WAITING_MAX);
+}
+
+#[test]
+fn of_what_was_recovered_nobody_knows_how_long_it_took() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    journal.answered(entry("store", 1));
+    let mut recovered = entry("store", 2);
+    recovered.entry.outcome = Outcome::Recovered;
+    recovered.entry.duration_micros = None;
+    journal.answered(recovered);
+    let found = journal.search(&acme(), &Search { limit: 9, ..Search::default() }).unwrap();
+    let took: Vec<_> = found.items.iter().map(|it| it.duration_micros).collect();
+    assert_eq!(took, [None, Some(700)]);
 }
 
 /// The stored format: this test is never to be changed.

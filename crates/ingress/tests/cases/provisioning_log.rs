@@ -123,6 +123,30 @@ async fn rule_33_every_authenticated_request_has_its_entry() {
 }
 
 #[actix_web::test]
+async fn rule_33_what_can_be_read_without_a_token_has_its_entry_when_there_is_one() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    let config = "/ServiceProviderConfig";
+    for token in [None, Some("nobodys".to_owned())] {
+        let other = Client { token, ..generic.clone() };
+        assert_eq!(other.get(config).await.status, 200);
+    }
+    assert!(lines(&server).await.is_empty());
+    assert_eq!(generic.get(config).await.status, 200);
+    assert_eq!(generic.find(config, "id pr").await.status, 403);
+    assert_eq!(generic.delete(config).await.status, 405);
+    pause(&server, ConnectorState::Paused).await;
+    assert_eq!(generic.get(config).await.status, 200);
+    let expected = [
+        "discover - read 200 -",
+        "discover - refused 403 -",
+        "other - refused 405 -",
+        "discover - read 200 -",
+    ];
+    assert_eq!(lines(&server).await, expected);
+}
+
+#[actix_web::test]
 async fn rule_33_operations_of_a_bulk_request_have_entries_of_their_own() {
     let server = Server::start().await;
     let generic = server.client(Idp::Generic).await;
