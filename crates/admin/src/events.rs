@@ -6,6 +6,7 @@ use actix_web::{
     web::{Bytes, Json},
 };
 use app::admin::events::{EventPart, EventQuery};
+use domain::ids::ConnectorName;
 use event_log::{Payload, StoredEvent};
 use futures_util::stream;
 use serde::Serialize;
@@ -44,7 +45,13 @@ pub(crate) fn filters(endpoint: Endpoint) -> Endpoint {
             "type",
             "Only of this type, such as `user.entry_added`, or of all that begin so: `user.*`",
         )
+        .param(
+            "person",
+            "Only about this person, by any of their ids: of their own stream, and what concerns them in \
+             those of groups and devices",
+        )
         .param("actor", "Only by this actor, such as `connector:okta/<token>`, or `connector:okta`")
+        .param("connector", "Only by this connector: as `actor=connector:<connector>`, and not with `actor`")
         .param("correlation", "Only with this correlation id")
         .param("from", "Not before this position or RFC 3339 time")
         .param("to", "Not after this position or RFC 3339 time")
@@ -121,13 +128,26 @@ pub(crate) fn query(params: &Params) -> Result<EventQuery, Refused> {
     Ok(EventQuery {
         stream: params.text("stream"),
         name: params.text("type"),
-        actor: params.text("actor"),
+        actor: actor(params)?,
+        person: params.parsed("person")?,
         correlation: params.text("correlation"),
         from: place("from")?,
         to: place("to")?,
         after: params.parsed("after")?.unwrap_or_default(),
         limit: params.limit()?,
     })
+}
+
+/// By whom; a connector is an actor.
+fn actor(params: &Params) -> Result<Option<String>, Refused> {
+    let Some(connector) = params.get("connector") else { return Ok(params.text("actor")) };
+    if params.get("actor").is_some() {
+        return Err(Refused::parameter("connector", "say either this or actor"));
+    }
+    let wrong =
+        |error: domain::ids::BadConnectorName| Refused::parameter("connector", &error.to_string());
+    let connector = ConnectorName::parse(connector).map_err(wrong)?;
+    Ok(Some(format!("connector:{connector}")))
 }
 
 async fn list(

@@ -40,6 +40,7 @@ mod reading;
 mod rows;
 mod schema;
 mod seal;
+mod seek;
 mod shared;
 mod sqlite;
 mod stats;

@@ -149,7 +149,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log.db");
         let conn = schema::LOG.open(&path).unwrap();
-        conn.execute_batch("DROP TABLE nodes; PRAGMA user_version = 1; BEGIN;").unwrap();
+        conn.execute_batch(
+            "DROP TABLE nodes; DROP INDEX events_by_name; DROP INDEX transactions_by_actor;
+             PRAGMA user_version = 1; BEGIN;",
+        )
+        .unwrap();
         conn.execute_batch(
             "INSERT INTO workspaces VALUES (1, 'acme', 0, 0, 0, x''), (2, 'b', 0, 0, 0, x'')",
         )

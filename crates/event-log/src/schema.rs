@@ -89,15 +89,22 @@ pub(crate) const COMMANDS: Format = Format {
         CREATE INDEX commands_by_action ON commands (workspace, action, number);"],
 };
 
+/// By what events are found that are of a type, or by somebody ([`crate::seek`]). Both grow at the ends of a
+/// few runs, so that an append touches few pages more.
+const INDEXES: &str = "
+        CREATE INDEX events_by_name ON events (workspace, name, position);
+        CREATE INDEX transactions_by_actor ON transactions (workspace, actor, last, first);";
+
 /// `log.db`. The writer decides when to checkpoint.
 pub(crate) const LOG: Format = Format {
     application_id: i32::from_be_bytes(*b"MsLg"),
-    version: 2,
-    upgrades: &[nodes::make],
+    version: 3,
+    upgrades: &[nodes::make, |conn| conn.execute_batch(INDEXES)],
     // More costs more than it saves: SQLite walks through all of it at the end of a transaction.
     cache_kib: 8 << 10,
     pragmas: "PRAGMA wal_autocheckpoint = 0;",
-    schema: &["
+    schema: &[
+        "
         CREATE TABLE installation (
             claims BLOB NOT NULL             -- What the key of the claims makes of nothing.
         ) STRICT;
@@ -175,7 +182,9 @@ pub(crate) const LOG: Format = Format {
         CREATE TRIGGER transactions_are_not_updated BEFORE UPDATE ON transactions
             BEGIN SELECT RAISE(ABORT, 'transactions are never changed'); END;
         CREATE TRIGGER transactions_are_not_deleted BEFORE DELETE ON transactions
-            BEGIN SELECT RAISE(ABORT, 'transactions are never changed'); END;"],
+            BEGIN SELECT RAISE(ABORT, 'transactions are never changed'); END;",
+        INDEXES,
+    ],
 };
 
 /// `keys.db`. What is deleted is overwritten.
@@ -356,10 +365,27 @@ mod tests {
     }
 
     #[test]
+    fn a_log_of_the_second_version_gets_its_indexes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        let second = Format { version: 2, upgrades: &[], schema: &LOG.schema[..1], ..LOG };
+        let conn = second.open(&path).unwrap();
+        conn.execute_batch(
+            "INSERT INTO transactions VALUES (1, 1, 1, 1, 0, 'a', NULL, 'c', NULL, NULL);",
+        )
+        .unwrap();
+        drop(conn);
+        let conn = LOG.open(&path).unwrap();
+        let indexed = "SELECT first FROM transactions INDEXED BY transactions_by_actor";
+        assert_eq!(conn.query_row(indexed, [], |row| row.get(0)), Ok(1));
+        assert!(conn.prepare("SELECT name FROM events INDEXED BY events_by_name").is_ok());
+    }
+
+    #[test]
     fn a_file_of_a_newer_version_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log.db");
-        LOG.open(&path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
-        assert!(matches!(LOG.open(&path), Err(OpenError::Newer { found: 3, known: 2, .. })));
+        LOG.open(&path).unwrap().execute_batch("PRAGMA user_version = 4").unwrap();
+        assert!(matches!(LOG.open(&path), Err(OpenError::Newer { found: 4, known: 3, .. })));
     }
 }

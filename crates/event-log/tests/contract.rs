@@ -347,6 +347,32 @@ async fn events_are_found_by_what_is_known_of_them(Fresh { log, clock }: Fresh) 
         (EventFilter { stream: Some(user(9)), ..all.clone() }, 0, 9, &[]),
         (EventFilter { name: Some("user.added".into()), ..all.clone() }, 0, 9, &[2, 4]),
         (EventFilter { actor: Some("ada".into()), ..all.clone() }, 0, 9, &[5, 6, 7, 8]),
+        (EventFilter { actor: Some("okta".into()), ..all.clone() }, 1, 2, &[2, 3]),
+        (EventFilter { actor: Some("okt".into()), ..all.clone() }, 0, 9, &[]),
+        (EventFilter { name: Some("user.*".into()), ..all.clone() }, 2, 9, &[3, 4, 5, 6, 7, 8]),
+        (EventFilter { name: Some("user.re*".into()), ..all.clone() }, 2, 9, &[6, 8]),
+        (EventFilter { name: Some("*".into()), ..all.clone() }, 2, 3, &[3, 4, 5]),
+        (EventFilter { name: Some("group.*".into()), ..all.clone() }, 0, 9, &[]),
+        (
+            EventFilter { name: Some("user.re*".into()), actor: Some("ada".into()), ..all.clone() },
+            0,
+            9,
+            &[6, 8],
+        ),
+        (
+            EventFilter { name: Some("user.a*".into()), stream: Some(user(2)), ..all.clone() },
+            0,
+            9,
+            &[4],
+        ),
+        (
+            EventFilter { actor: Some("ada".into()), stream: Some(user(2)), ..all.clone() },
+            0,
+            9,
+            &[7, 8],
+        ),
+        (EventFilter { until: Some(6), actor: Some("ada".into()), ..all.clone() }, 0, 9, &[5, 6]),
+        (EventFilter { until: Some(4), ..all.clone() }, 2, 9, &[3, 4]),
         (EventFilter { correlation: correlation.clone(), ..all.clone() }, 0, 9, &[1, 2, 5, 6]),
         (EventFilter { correlation: correlation.clone(), ..all.clone() }, 1, 2, &[2, 5]),
         (EventFilter { correlation, actor: Some("okta".into()), ..all.clone() }, 0, 9, &[1, 2]),
@@ -359,6 +385,10 @@ async fn events_are_found_by_what_is_known_of_them(Fresh { log, clock }: Fresh) 
         let found = log.find(&acme, &filter, after, limit).await.unwrap();
         let found: Vec<_> = found.iter().map(|event| event.position).collect();
         assert_eq!(found, expected, "{filter:?}");
+        // What is found is what is wanted of all that there is.
+        let everything = log.read(&acme, after, 99).await.unwrap();
+        let wanted = everything.iter().filter(|event| filter.wants(event)).take(limit);
+        assert_eq!(wanted.map(|event| event.position).collect::<Vec<_>>(), expected, "{filter:?}");
     }
     for (time, position) in [(START - 1, 0), (START, 2), (START + 9, 2), (START + 99, 8)] {
         assert_eq!(log.position_at(&acme, time).await.unwrap(), position);

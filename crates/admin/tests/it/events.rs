@@ -3,7 +3,10 @@
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
-use crate::world::{TOKEN, World};
+use crate::{
+    access::push,
+    world::{TOKEN, World},
+};
 
 const EVENTS: &str = "/workspaces/acme/events";
 
@@ -68,6 +71,11 @@ async fn events_are_found_by_what_is_known_of_them() {
     assert_eq!(types(&world, "type=user.*").await, of_ada);
     assert_eq!(types(&world, "actor=connector:store").await, of_ada);
     assert_eq!(types(&world, "actor=connector:sto").await.len(), 0);
+    assert_eq!(types(&world, "connector=store").await, of_ada);
+    assert_eq!(types(&world, "connector=okta").await.len(), 0);
+    assert_eq!(types(&world, "connector=store&type=user.account_*").await, of_ada[1..]);
+    assert_eq!(types(&world, "actor=person:owner&type=workspace.*").await.len(), 6);
+    assert_eq!(types(&world, "actor=person:owner&type=user.*").await.len(), 0);
     assert_eq!(types(&world, "correlation=c-1").await, of_ada);
     assert_eq!(types(&world, "actor=person:owner").await.len(), 6);
     assert_eq!(types(&world, "from=6&to=7").await, of_ada);
@@ -76,10 +84,56 @@ async fn events_are_found_by_what_is_known_of_them() {
     assert_eq!(types(&world, "to=2025-12-31T00:00:00Z").await.len(), 0);
     assert_eq!(types(&world, "to=99999").await.len(), 8);
     assert_eq!(types(&world, "after=99999").await.len(), 0);
-    for bad in ["stream=ada", "stream=car/1", "from=soon", "after=x", "limit=0"] {
+    for bad in [
+        "stream=ada",
+        "stream=car/1",
+        "from=soon",
+        "after=x",
+        "limit=0",
+        "person=ada",
+        "connector=Not A Slug",
+        "connector=store&actor=person:owner",
+    ] {
+        let bad = bad.replace(' ', "%20");
         let detail = world.get(&format!("{EVENTS}?{bad}")).await.refused(400);
         assert!(detail.starts_with(bad.split('=').next().unwrap()), "{detail}");
     }
+}
+
+#[actix_web::test]
+async fn what_is_about_a_person_is_found_wherever_it_stands() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let bob = world.provision(&caller, "bob@acme.example").await.id;
+    let sales = push(&world, &caller, "Sales", &[ada.to_string(), bob.to_string()]).await;
+    push(&world, &caller, "Board", &[bob.to_string()]).await;
+    world.app.delete_group(&caller, sales, None).await.unwrap();
+    let of_ada =
+        ["user.entry_added", "user.account_granted", "group.members_added", "group.deleted"];
+    assert_eq!(types(&world, &format!("person={ada}")).await, of_ada);
+    assert_eq!(types(&world, &format!("person={ada}&type=group.*")).await, of_ada[2..]);
+    assert_eq!(types(&world, &format!("person={ada}&stream=group/{sales}")).await, of_ada[2..]);
+    assert_eq!(types(&world, &format!("person={ada}&connector=okta")).await.len(), 0);
+    assert_eq!(types(&world, &format!("person={bob}&type=group.members_added")).await.len(), 2);
+    // In parts, of which one may be empty; and up to a position.
+    let (mut found, mut after) = (Vec::new(), json!(0));
+    while !after.is_null() {
+        let path = format!("{EVENTS}?person={ada}&type=group.*&limit=1&after={after}");
+        let part = world.get(&path).await.is(200);
+        found.extend(part["items"].as_array().unwrap().clone());
+        after = part["next"].clone();
+    }
+    assert_eq!(found, world.items(&format!("{EVENTS}?person={ada}&type=group.*")).await);
+    let upto = found[0]["position"].as_u64().unwrap();
+    assert_eq!(types(&world, &format!("person={ada}&to={upto}")).await, of_ada[..3]);
+    // Followed and exported as it is read.
+    let head = world.items(EVENTS).await.len();
+    let followed = world.get(&format!("{EVENTS}/stream?person={ada}&after=0&to={head}")).await;
+    assert_eq!(followed.text.matches("data: ").count(), 4, "{}", followed.text);
+    let export = world.get(&format!("/workspaces/acme/export?person={ada}")).await;
+    assert_eq!(export.text.lines().count(), 6, "{}", export.text);
+    world.get(&format!("{EVENTS}?person=00000000-0000-0000-0000-00000000000f")).await.refused(404);
 }
 
 #[actix_web::test]

@@ -1,18 +1,22 @@
 //! The record: a workspace's events, filtered and in parts.
 //!
-//! Read from the log itself, in chunks. A part ends when it is full, or when so much was looked
-//! through that a caller should be told how far it got; only a part without `next` is the last.
+//! Each filter goes by an index: of the log, or, where events about a person are asked for, of the read model
+//! that timelines are made of. A part ends when it is full, or when so much was looked at that a caller should
+//! be told how far it got; only a part without `next` is the last.
 
-use domain::Micros;
+use domain::{Micros, ids::UserId};
 use event_log::{EventFilter, StoredEvent, StreamId, WorkspaceId};
+use projections::timeline;
 use uuid::Uuid;
 
 use crate::{App, Refusal};
 
 /// How many events are read at a time.
 const CHUNK: usize = 1_000;
-/// How many events are looked at for one part, at most.
-const LOOKED_AT_MAX: usize = 200_000;
+/// How many positions are looked at in one go where two indexes have to agree.
+const WINDOW: u64 = 20_000;
+/// How often something is looked for for one part, at most.
+const LOOKS_MAX: usize = 50;
 /// The kinds of streams.
 const KINDS: [&str; 6] = ["workspace", "user", "group", "device", "publication", "segments"];
 
@@ -33,8 +37,11 @@ pub struct EventQuery {
     pub stream: Option<String>,
     /// Of this type, or of all types that begin so: `user.account_granted`, `user.*`.
     pub name: Option<String>,
-    /// By this actor, or by any of its parts: `connector:okta/<token>`, `connector:okta`.
+    /// By this actor, or by anybody below it: `connector:okta/<token>`, `connector:okta`.
     pub actor: Option<String>,
+    /// About this person, by their id or by the SCIM id of any of their entries: of their own stream, and
+    /// what concerns them in those of groups and devices.
+    pub person: Option<Uuid>,
     /// With this correlation id.
     pub correlation: Option<String>,
     /// Not before.
@@ -59,41 +66,32 @@ pub struct EventPart {
 impl EventQuery {
     /// Whether it asks for less than everything that happened after a position.
     pub fn is_filtered(&self) -> bool {
-        let Self { stream, name, actor, correlation, from, to, .. } = self;
+        let Self { stream, name, actor, person, correlation, from, to, .. } = self;
         let texts = [stream, name, actor, correlation];
-        texts.iter().any(|it| it.is_some()) || from.is_some() || to.is_some()
+        let spans = from.is_some() || to.is_some();
+        texts.iter().any(|it| it.is_some()) || person.is_some() || spans
     }
 
-    /// The end of a type that stands for any.
-    const ANY: char = '*';
-
-    /// What the log itself can answer.
-    fn filter(&self, stream: Option<StreamId>) -> EventFilter {
-        let name = self.name.as_deref().filter(|name| !name.ends_with(Self::ANY));
+    fn filter(&self, stream: Option<StreamId>, until: u64) -> EventFilter {
         EventFilter {
             stream,
-            name: name.map(Into::into),
+            name: self.name.as_deref().map(Into::into),
+            actor: self.actor.as_deref().map(Into::into),
             correlation: self.correlation.clone(),
+            until: Some(until),
             ..EventFilter::default()
         }
     }
+}
 
-    /// Whether the log's answer has to be looked through.
-    fn is_vague(&self) -> bool {
-        self.actor.is_some() || self.name.as_ref().is_some_and(|name| name.ends_with(Self::ANY))
-    }
-
-    fn wants(&self, event: &StoredEvent) -> bool {
-        let part_of = |part: &String| {
-            let rest = event.meta.actor.strip_prefix(part.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let begins = |name: &String| match name.strip_suffix(Self::ANY) {
-            Some(beginning) => event.name.starts_with(beginning),
-            None => true,
-        };
-        self.actor.as_ref().is_none_or(part_of) && self.name.as_ref().is_none_or(begins)
-    }
+/// How a query goes about it.
+enum Looks {
+    /// By one index, which leads from one event to the next.
+    Once,
+    /// By two that have to agree: a window at a time.
+    ByWindows,
+    /// By what is about somebody.
+    About(UserId),
 }
 
 impl App {
@@ -102,7 +100,8 @@ impl App {
     /// since the record is what one looks at when they are stuck.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] for a stream that cannot be, or when the log cannot be read.
+    /// [`Refusal::Malformed`] for a stream that cannot be, [`Refusal::NotFound`] for a person whom nobody
+    /// knows, or when the log cannot be read.
     pub async fn events(
         &self,
         workspace: &WorkspaceId,
@@ -112,7 +111,7 @@ impl App {
         self.events_by_now(workspace, query).await
     }
 
-    /// The same without waiting for anything.
+    /// The same without waiting for policies.
     pub(super) async fn events_by_now(
         &self,
         workspace: &WorkspaceId,
@@ -122,34 +121,49 @@ impl App {
             Some(stream) => Some(self.stream(workspace, stream).await?),
             None => None,
         };
-        let filter = query.filter(stream);
+        let by_two = query.name.is_some() && query.actor.is_some();
+        let looks = match query.person {
+            Some(id) => Looks::About(self.about_whom(workspace, id).await?),
+            None if by_two && stream.is_none() && query.correlation.is_none() => Looks::ByWindows,
+            None => Looks::Once,
+        };
         let (mut at, upto) = self.span(workspace, query).await?;
-        let (mut items, mut looked_at) = (Vec::new(), 0);
-        while at < upto && looked_at < LOOKED_AT_MAX && items.len() < query.limit {
-            let left = if query.is_vague() { CHUNK } else { query.limit - items.len() };
-            let limit = left.min(CHUNK);
-            let chunk = self.log.find(workspace, &filter, at, limit).await?;
-            looked_at += chunk.len();
-            let last = chunk.len() < limit;
-            for event in chunk {
-                if event.position > upto {
-                    at = upto;
-                }
-                if at == upto || items.len() >= query.limit {
-                    break;
-                }
-                at = event.position;
-                if query.wants(&event) {
-                    items.push(event);
-                }
+        let mut items = Vec::new();
+        for _ in 0..LOOKS_MAX {
+            if at >= upto || items.len() >= query.limit {
+                break;
             }
-            if last && items.len() < query.limit {
-                at = upto;
-            }
+            let left = (query.limit - items.len()).min(CHUNK);
+            let until = match looks {
+                Looks::ByWindows => upto.min(at.saturating_add(WINDOW)),
+                Looks::Once | Looks::About(_) => upto,
+            };
+            let filter = query.filter(stream.clone(), until);
+            let (found, seen) = match looks {
+                Looks::About(user) => {
+                    let (about, seen) = self.about(workspace, user, (at, until), left).await?;
+                    (about.into_iter().filter(|event| filter.wants(event)).collect(), seen)
+                }
+                Looks::Once | Looks::ByWindows => {
+                    let found = self.log.find(workspace, &filter, at, left).await?;
+                    let last = found.last().filter(|_| found.len() == left);
+                    let seen = last.map_or(until, |last| last.position);
+                    (found, seen)
+                }
+            };
+            at = seen;
+            items.extend(found);
             // Reading does not wait, and others want the thread too.
             tokio::task::yield_now().await;
         }
         Ok(EventPart { items, next: (at < upto).then_some(at) })
+    }
+
+    /// Somebody by one of their ids, once it is known what is about them.
+    async fn about_whom(&self, workspace: &WorkspaceId, id: Uuid) -> Result<UserId, Refusal> {
+        self.read_models.followed(timeline::NAME, workspace).await?;
+        let known = self.person_of(workspace, id).await?;
+        known.map(|(user, _)| user).ok_or_else(|| Refusal::NotFound("person".to_owned()))
     }
 
     /// The last position at which something had happened by a moment. Beyond the head means the
@@ -189,7 +203,11 @@ impl App {
     }
 
     /// The stream that a text names.
-    async fn stream(&self, workspace: &WorkspaceId, text: &str) -> Result<StreamId, Refusal> {
+    pub(crate) async fn stream(
+        &self,
+        workspace: &WorkspaceId,
+        text: &str,
+    ) -> Result<StreamId, Refusal> {
         let refused = || {
             let detail = format!(
                 "stream: must read <kind>/<id>, the kind one of {}, got {text:?}",

@@ -69,23 +69,46 @@ impl App {
         let aliases = es.state.aliases().map(|entry| entry.0);
         let subjects: Vec<_> = [user.0].into_iter().chain(aliases).collect();
         let own = EventFilter { stream: Some(stream), ..EventFilter::default() };
+        let (events, upto) = self.about(workspace, user, (after, u64::MAX), limit).await?;
+        let (mut items, mut names) = (Vec::new(), Names::default());
+        for event in events {
+            items.push(self.tell(event, Some(user), &mut names).await?);
+        }
+        let next = (upto < u64::MAX).then_some(upto);
+        Ok(Timeline { user, portal: es.state.portal, items, next })
+    }
+
+    /// At most `limit` events about somebody after a position and up to another one, in order: those of their
+    /// own stream, and those in other streams that concern them. Also, up to where all were looked at.
+    pub(crate) async fn about(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        (after, until): (u64, u64),
+        limit: usize,
+    ) -> Result<(Vec<StoredEvent>, u64), Refusal> {
+        let stream = Some(StreamId::new(User::KIND, user.0));
+        let subjects = self.known_as(workspace, user).await?;
+        let own = EventFilter { stream, until: Some(until), ..EventFilter::default() };
         let own = self.log.find(workspace, &own, after, limit + 1).await?;
         let timelines = self.read_models.timelines();
         let others = timelines.positions(workspace, &subjects, after, limit + 1)?;
-        let mut all: BTreeMap<u64, Option<StoredEvent>> =
-            others.into_iter().map(|position| (position, None)).collect();
+        let mut all: BTreeMap<u64, Option<StoredEvent>> = others
+            .into_iter()
+            .filter(|position| *position <= until)
+            .map(|position| (position, None))
+            .collect();
         all.extend(own.into_iter().map(|event| (event.position, Some(event))));
         let more = all.len() > limit;
-        let (mut items, mut names) = (Vec::new(), Names::default());
+        let mut events = Vec::new();
         for (position, event) in all.into_iter().take(limit) {
-            let event = match event {
+            events.push(match event {
                 Some(event) => event,
                 None => self.event_at(workspace, position).await?,
-            };
-            items.push(self.tell(event, Some(user), &mut names).await?);
+            });
         }
-        let next = items.last().filter(|_| more).map(|told| told.event.position);
-        Ok(Timeline { user, portal: es.state.portal, items, next })
+        let last = events.last().filter(|_| more).map(|event| event.position);
+        Ok((events, last.unwrap_or(until)))
     }
 
     /// The event at a position.
