@@ -37,6 +37,13 @@ impl Ask {
         let header = request.headers().get(AUTHORIZATION);
         let authorization = header.map(|value| value.to_str().unwrap_or("unreadable"));
         let person = app.authenticate_person(authorization, ids)?;
+        // Before their role is looked at: what is out of reach is like what is not there.
+        let named = request.match_info().get("ws").map(WorkspaceId::parse);
+        if let Some(Ok(workspace)) = named
+            && !person.reaches(&workspace)
+        {
+            return Err(not_found("workspace"));
+        }
         params::admit(request, &person)?;
         params::check(request)?;
         Ok(Self { app, person })
@@ -166,7 +173,7 @@ fn segment(request: &HttpRequest, name: &str) -> String {
 }
 
 /// A workspace that there is, and was not at the moment that is asked about.
-fn not_yet(workspace: &WorkspaceId) -> Refused {
+pub(crate) fn not_yet(workspace: &WorkspaceId) -> Refused {
     let detail = format!("the workspace {workspace} did not exist yet at that time");
     Refused::from_status(StatusCode::NOT_FOUND, detail)
 }

@@ -1,6 +1,11 @@
 //! The query string of a request.
 
-use std::{collections::HashMap, fmt::Display, future::Ready, str::FromStr};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Display,
+    future::Ready,
+    str::FromStr,
+};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::Method, web::Query};
 use app::{
@@ -62,12 +67,17 @@ impl Known {
         self.method(method).map_or(&[], |taken| &taken.names)
     }
 
-    /// Finds a parameter that is not known. A typing error would else be taken for a wish that was
-    /// granted: a list that is not filtered, a removal of more than was meant.
+    /// Finds a parameter that is not known, or is there twice. It would else be taken for a wish that was
+    /// granted: a list that is not filtered, a removal of more than was meant, one of two moments.
     fn check(&self, method: &Method, query: &str) -> Result<(), Refused> {
         let names = self.of(method);
         let Ok(given) = Query::<Vec<(String, String)>>::from_query(query) else { return Ok(()) };
-        let unknown = given.into_inner().into_iter().find(|(name, _)| !names.contains(name));
+        let given = given.into_inner();
+        let mut seen = HashSet::new();
+        if let Some((twice, _)) = given.iter().find(|(name, _)| !seen.insert(name)) {
+            return Err(Refused::parameter(twice, "is there more than once; say it once"));
+        }
+        let unknown = given.into_iter().find(|(name, _)| !names.contains(name));
         let Some((unknown, _)) = unknown else { return Ok(()) };
         let these = match names {
             [] => "there are none".to_owned(),
@@ -210,7 +220,7 @@ mod tests {
         let said = |method, query| {
             known.check(&method, query).map_err(|refused| refused.to_string()).err()
         };
-        for fine in ["", "q=a", "limit=1&q=", "%71=a", "q=a&q=b"] {
+        for fine in ["", "q=a", "limit=1&q=", "%71=a"] {
             assert_eq!(said(Method::GET, fine), None, "{fine}");
             assert_eq!(said(Method::HEAD, fine), None, "{fine}");
         }
@@ -218,6 +228,10 @@ mod tests {
             said(Method::GET, "q=a&Limit=1").as_deref(),
             Some("Limit: this is no parameter here; the ones here are q, limit")
         );
+        for twice in ["q=a&q=b", "q=a&limit=1&%71=a"] {
+            let said = said(Method::GET, twice);
+            assert_eq!(said.as_deref(), Some("q: is there more than once; say it once"), "{twice}");
+        }
         assert_eq!(
             said(Method::DELETE, "q").as_deref(),
             Some("q: this is no parameter here; there are none")

@@ -144,6 +144,16 @@ async fn whoever_reaches_one_workspace_learns_nothing_of_another() {
     revoke(&given).await.is(204);
     let all = world.items("/access").await;
     revoke(all[0]["id"].as_str().unwrap()).await.refused(404);
+
+    // Whatever their role is: that it does not fit must not tell that there is something.
+    let (_, auditor) = grant(&world, "auditor", Some("acme")).await;
+    let ask = async |slug: &str| {
+        let path = format!("/workspaces/{slug}/connectors/okta?people=keep");
+        world.call_as(&auditor, Method::DELETE, &path, None).await
+    };
+    let (there, nowhere) = (ask("globex").await, ask("nowhere").await);
+    assert_eq!(there.refused(404), nowhere.refused(404));
+    ask("acme").await.refused(403);
 }
 
 #[actix_web::test]
