@@ -34,7 +34,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let what = "Follow what happens, as server-sent events: the id of each is its position, its data the \
                 event; `Last-Event-ID` goes on after a connection that broke";
     let mut follow = events::filters(Endpoint::new(Method::GET, path, what, follow))
-        .param("after", "Only what stands after this position; what is to come unless said");
+        .param("after", "Only what stands after this position; what is to come unless said")
+        .refuses(
+            409,
+            "The record ends before `after` or `Last-Event-ID`: it was set back by a restore",
+        );
     follow.answer.status = 200;
     follow.answer.says = "Events as they are recorded, until the server ends, or `to` is reached";
     let event = follow.named::<Event>();

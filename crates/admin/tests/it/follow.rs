@@ -48,6 +48,24 @@ async fn a_connection_that_broke_goes_on_where_it_was() {
         events(&rest.text).iter().map(|event| event["position"].as_u64().unwrap()).collect();
     assert_eq!(positions, [4]);
     ask("x").await.refused(400);
+    ask("4").await.is(200);
+}
+
+#[actix_web::test]
+async fn whoever_has_had_more_than_there_is_learns_that_the_record_was_set_back() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    let head = world.items("/workspaces/acme/events").await.len();
+    let ask = async |last: usize| {
+        let request = TestRequest::get()
+            .uri(&format!("/api/v1{STREAM}?to={head}"))
+            .insert_header(("authorization", format!("Bearer {TOKEN}")))
+            .insert_header(("last-event-id", last.to_string()));
+        world.send(request).await
+    };
+    ask(head).await.is(200);
+    let detail = ask(head + 1).await.refused(409);
+    assert!(detail.contains("set back") && detail.contains(&head.to_string()), "{detail}");
+    world.get(&format!("{STREAM}?after={}", head + 1)).await.refused(409);
 }
 
 #[actix_web::test]
@@ -83,7 +101,8 @@ async fn followers_are_let_go_when_the_server_ends() {
     let (world, _) = World::with_scim("store", json!({})).await;
     let acme = event_log::WorkspaceId::parse("acme").unwrap();
     let owner = app::Person::owner("owner", app::RequestIds::default());
-    let query = app::admin::events::EventQuery { after: 1_000, limit: 10, ..Default::default() };
+    let after = event_log::EventLog::head(&*world.log, &acme);
+    let query = app::admin::events::EventQuery { after, limit: 10, ..Default::default() };
     let follower = std::sync::Arc::clone(&world.app).follow(owner, acme, query).await;
     let mut follower = follower.unwrap();
     let next = actix_web::rt::spawn(async move { follower.next().await.unwrap().is_none() });

@@ -76,13 +76,24 @@ impl App {
     /// one.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] for a stream that cannot be.
+    /// [`Refusal::Malformed`] for a stream that cannot be; [`Refusal::State`] for a position that is not
+    /// there yet: whoever has had an event of it follows a record that was set back since, and would be told
+    /// nothing of what took its place.
     pub async fn follow(
         self: Arc<Self>,
         person: Person,
         workspace: WorkspaceId,
         query: EventQuery,
     ) -> Result<Follower, Refusal> {
+        let (after, head) = (query.after, self.log.head(&workspace));
+        if after > head {
+            return Err(Refusal::State(format!(
+                "the record ends at position {head}, before {after}: it was set back by a restore, or {after} \
+                 is of another record. What you have of it from a point on may be there no more: compare it \
+                 with the events (a restore says up to where in workspace.deliveries_suspended), and go on \
+                 after {head} or before"
+            )));
+        }
         // What is wrong with it is said before anything is answered.
         self.events_by_now(&workspace, &EventQuery { limit: 1, ..query.clone() }).await?;
         let (heads, endings) = (self.log.watch(), self.endings.0.subscribe());

@@ -421,6 +421,7 @@ async fn record(world: &World) {
     world.get(&format!("{WS}/events?limit=1000")).await.is(200);
     let followed = world.get(&format!("{WS}/events/stream?after=3&to=9&from=1&type=*")).await;
     assert_eq!(followed.text.matches("data: ").count(), 6, "{}", followed.text);
+    world.get(&format!("{WS}/events/stream?after=1000000")).await.refused(409);
     world.get(&format!("{WS}/why?position=1")).await.is(200);
     world.get(&format!("{WS}/why?position=1000000")).await.refused(404);
     let lines = TestRequest::get()
