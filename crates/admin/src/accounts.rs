@@ -95,7 +95,7 @@ fn change_of(portal: Portal, endpoint: Endpoint) -> Endpoint {
 pub(crate) struct Account {
     #[schema(schema_with = words::id)]
     id: String,
-    /// How they sign in.
+    /// How they sign in; empty of somebody who is erased.
     user_name: String,
     /// Where they are written to.
     email: Option<String>,
@@ -115,7 +115,9 @@ pub(crate) struct Account {
     metadata: BTreeMap<String, String>,
     /// What connectors know of them.
     scim: Vec<Entry>,
-    /// The id of the erasure after which nothing else is known of them.
+    /// The id of the erasure after which nothing else is known of them. There is one at moments before it
+    /// as well: then `account` and `source` follow from the kinds of their events, and null or empty means
+    /// not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     erasure: Option<String>,
 }

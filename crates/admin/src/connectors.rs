@@ -28,7 +28,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Method::GET, "/workspaces/{ws}/connectors", "List the connectors", list)
             .lists::<Connector>().goes_back(),
-        Endpoint::new(Method::GET, one, "Get a connector", get).shows::<Connector>(),
+        Endpoint::new(Method::GET, one, "Get a connector", get).shows::<Connector>().goes_back(),
         Endpoint::new(
             Method::PATCH,
             one,

@@ -33,7 +33,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .takes::<NewDevice>()
             .makes::<Device>()
             .refuses(409, "A managed device has that serial number, or the user has no account"),
-        Endpoint::new(Method::GET, one, "Get a device", get).shows::<Device>(),
+        Endpoint::new(Method::GET, one, "Get a device", get).shows::<Device>().goes_back(),
         Endpoint::new(
             Method::PATCH,
             one,

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     accounts::Account,
     answer::Answer,
-    ask::{Id, Inside},
+    ask::{self, Id, Inside},
     devices::Device,
     endpoint::Endpoint,
     moment,
@@ -49,6 +49,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(Method::GET, "/workspaces/{ws}/diff", compare, diff)
             .param("from", "A position or RFC 3339 time; before there was anything unless said")
             .param("to", "A position or RFC 3339 time; now unless said")
+            .param(
+                "stream",
+                "Only of this person, group or device: `user/<id>`, where a SCIM id will do, `group/<id>`, `device/<id>`",
+            )
             .param("limit", "How many at most: 100 unless said, 1,000 at most")
             .param("cursor", "The `next_cursor` of the part before")
             .shows::<Differences>(),
@@ -113,41 +117,55 @@ struct Difference {
     kind: String,
     #[schema(schema_with = words::id)]
     id: String,
+    /// None where that cannot be known any more: see `erasure`.
     changes: Vec<ShownChange>,
+    /// The id of the erasure of a person who had events between the moments: what changed of them cannot be
+    /// read any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erasure: Option<String>,
 }
 
 /// An attribute that is different.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Change)]
 struct ShownChange {
-    /// Which, such as `resource.name.familyName`, `account.role` or `resource.members`; `scim.<connector>`
-    /// for what a further connector says of a person.
+    /// Which, such as `resource.name.familyName`, `account.role`, `resource.members` or `pending` (the members
+    /// that a group names and nobody has brought yet); `scim.<connector>` for what a further connector says
+    /// of a person.
     path: String,
-    /// What it was; null when it was not there. Of a list, what is not in it any more.
+    /// What it was; null when it was not there, so that of whoever is new everything is null. With `delta`:
+    /// what went from the list.
     #[schema(schema_with = words::anything)]
     before: Value,
-    /// What it is; null when it is not there any more. Of a list, what was not in it.
+    /// What it is; null when it is not there any more. With `delta`: what came into the list.
     #[schema(schema_with = words::anything)]
     after: Value,
+    /// There for a list that was there at both moments, such as members: `before` and `after` are not the
+    /// whole of it, only what went and what came.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    delta: bool,
     /// The position of the last event that changed it.
     position: u64,
 }
 
 impl From<Changed> for Difference {
-    fn from(Changed { kind, id, changes }: Changed) -> Self {
-        let change = |Change { path, before, after, position }| ShownChange {
+    fn from(Changed { kind, id, changes, erased }: Changed) -> Self {
+        let change = |Change { path, before, after, delta, position }| ShownChange {
             path,
             before,
             after,
+            delta,
             position,
         };
-        Self { kind, id: id.to_string(), changes: changes.into_iter().map(change).collect() }
+        let changes = changes.into_iter().map(change).collect();
+        Self { kind, id: id.to_string(), changes, erasure: erased.map(|it| it.to_string()) }
     }
 }
 
 async fn user(inside: Inside, id: Id<Uuid>, params: Params) -> Answer<UserThen> {
+    let at = at(&inside, &params).await?;
     let Inside { app, workspace, .. } = inside;
-    let found = app.user_as_of(&workspace, id.0, at(&params)?).await?;
+    let found = app.user_as_of(&workspace, id.0, at).await?;
     let StateAsOf { at, time, state: (user, account) } = found;
     let asked = user.entries.iter().find(|(_, entry)| entry.id.0 == id.0);
     let resource = asked.or_else(|| user.entries.iter().next()).map(|(connector, entry)| {
@@ -160,8 +178,9 @@ async fn user(inside: Inside, id: Id<Uuid>, params: Params) -> Answer<UserThen> 
 }
 
 async fn group(inside: Inside, id: Id<GroupId>, params: Params) -> Answer<GroupThen> {
+    let at = at(&inside, &params).await?;
     let Inside { app, workspace, .. } = inside;
-    let StateAsOf { at, time, state } = app.group_as_of(&workspace, id.0, at(&params)?).await?;
+    let StateAsOf { at, time, state } = app.group_as_of(&workspace, id.0, at).await?;
     let living = state.0.ok_or_else(|| Refusal::NotFound("group".to_owned()))?;
     let base_url = app.base_url(&workspace, &living.connector);
     let stamps = (living.created, living.modified, living.version);
@@ -175,8 +194,9 @@ async fn group(inside: Inside, id: Id<GroupId>, params: Params) -> Answer<GroupT
 }
 
 async fn device(inside: Inside, id: Id<DeviceId>, params: Params) -> Answer<DeviceThen> {
+    let at = at(&inside, &params).await?;
     let Inside { app, workspace, .. } = inside;
-    let StateAsOf { at, time, state } = app.device_as_of(&workspace, id.0, at(&params)?).await?;
+    let StateAsOf { at, time, state } = app.device_as_of(&workspace, id.0, at).await?;
     let resource = DeviceRow::of(id.0, state).into();
     Ok(Json(DeviceThen { at, time: time.map(moment::show), resource }))
 }
@@ -187,15 +207,24 @@ async fn diff(inside: Inside, params: Params) -> Answer<Differences> {
         let given = params.get(name).map(|text| moment::moment(name, text)).transpose();
         given.map(|given| given.unwrap_or(Moment::Position(default)))
     };
-    let (from, to) = (moment("from", 0)?, moment("to", u64::MAX)?);
-    let Diff { from, to, items } = app.diff(&workspace, from, to, &params.listing()?).await?;
+    let span = (moment("from", 0)?, moment("to", u64::MAX)?);
+    let (stream, listing) = (params.get("stream"), params.listing()?);
+    let Diff { from, to, items } = app.diff(&workspace, span, stream, &listing).await?;
     let listed = items.map(Difference::from);
     Ok(Json(Differences { from, to, items: listed.items, next_cursor: listed.next }))
 }
 
 /// The moment that is asked about.
-fn at(params: &Params) -> Result<Option<Moment>, Refused> {
-    params.get("at").map(|text| moment::moment("at", text)).transpose()
+///
+/// # Errors
+/// 404 when the workspace did not exist yet.
+async fn at(inside: &Inside, params: &Params) -> Result<Option<Moment>, Refused> {
+    let Some(text) = params.get("at") else { return Ok(None) };
+    let moment = moment::moment("at", text)?;
+    if inside.app.position_at(&inside.workspace, moment).await? == 0 {
+        return Err(ask::not_yet(&inside.workspace));
+    }
+    Ok(Some(moment))
 }
 
 /// A resource as SCIM shows it.

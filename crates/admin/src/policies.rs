@@ -27,7 +27,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .takes::<NewPolicy>()
             .makes::<Policy>()
             .refuses(409, "The name is taken"),
-        Endpoint::new(Method::GET, one, "Get a device policy", get).shows::<Policy>(),
+        Endpoint::new(Method::GET, one, "Get a device policy", get).shows::<Policy>().goes_back(),
         Endpoint::new(Method::DELETE, one, "Remove a device policy that nothing uses", remove)
             .refuses(409, "A rule or a device uses it; the detail says which"),
     ]

@@ -37,6 +37,12 @@ pub(crate) struct Problem {
     /// Where in the line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
+    /// Of a past that is being built: how many of its events are in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done: Option<u64>,
+    /// And how many it has. Whoever asks again waits for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
 }
 
 /// A request that is answered with a problem.
@@ -55,8 +61,8 @@ impl Refused {
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
         let (status, detail) = (status.as_u16(), detail.into());
         let r#type = "about:blank";
-        let problem =
-            Problem { r#type, title, status, detail, field: None, line: None, column: None };
+        let (field, line, column, done, of) = Default::default();
+        let problem = Problem { r#type, title, status, detail, field, line, column, done, of };
         Self(Box::new(Parts { problem, headers: Vec::new() }))
     }
 
@@ -84,10 +90,11 @@ impl Refused {
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         let retry_after = refusal.retry_after();
-        let app::Problem { status, title, detail } = refusal.into_problem();
+        let app::Problem { status, title, detail, built } = refusal.into_problem();
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut refused = Self::from_status(status, detail);
         title.clone_into(&mut refused.0.problem.title);
+        (refused.0.problem.done, refused.0.problem.of) = built.unzip();
         if let Some(seconds) = retry_after {
             refused = refused.with(RETRY_AFTER, HeaderValue::from(seconds));
         }

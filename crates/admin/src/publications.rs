@@ -30,7 +30,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(Method::POST, all, "Publish something in the Store", publish)
             .takes::<NewPublication>()
             .makes::<Publication>(),
-        Endpoint::new(Method::GET, one, "Get a publication", get).shows::<Publication>(),
+        Endpoint::new(Method::GET, one, "Get a publication", get)
+            .shows::<Publication>()
+            .goes_back(),
         Endpoint::new(Method::PATCH, one, "Rename a publication or show it to others", change)
             .takes::<ChangePublication>()
             .shows::<Publication>(),

@@ -39,7 +39,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .takes::<NewSegment>()
             .makes::<ShownSegment>()
             .refuses(409, place),
-        Endpoint::new(Method::GET, one, "Get a segment", get).shows::<ShownSegment>(),
+        Endpoint::new(Method::GET, one, "Get a segment", get).shows::<ShownSegment>().goes_back(),
         Endpoint::new(Method::PATCH, one, "Rename a segment or move it", change)
             .takes::<ChangeSegment>()
             .shows::<ShownSegment>()
@@ -47,7 +47,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(Method::DELETE, one, "Remove a segment that has none below it", remove)
             .refuses(409, "Segments stand under it"),
         Endpoint::new(Method::GET, grants, "Get what collaborators may do in a segment", granted)
-            .shows::<ShownGrants>(),
+            .shows::<ShownGrants>()
+            .goes_back(),
         Endpoint::new(Method::PUT, grants, "Say what collaborators may do in a segment", grant)
             .takes::<ShownGrants>()
             .shows::<ShownGrants>()

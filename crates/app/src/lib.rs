@@ -131,6 +131,8 @@ pub struct App {
     token_uses: sightings::TokenUses,
     token_watch: token_watch::TokenWatch,
     pasts: history::Pasts,
+    /// Of an app of the past: whom today's calls erased.
+    gone: std::sync::OnceLock<Vec<erasures::Gone>>,
     sweeps: policies::Sweeps,
     /// Whether requests have no entry in the provisioning log.
     unrecorded: std::sync::atomic::AtomicBool,
@@ -177,6 +179,7 @@ impl App {
             token_uses: sightings::TokenUses::default(),
             token_watch: token_watch::TokenWatch::default(),
             pasts: history::Pasts::default(),
+            gone: std::sync::OnceLock::new(),
             sweeps: policies::Sweeps::default(),
             unrecorded: std::sync::atomic::AtomicBool::new(false),
             remaps: jobs::Jobs::default(),

@@ -129,6 +129,9 @@ pub struct Problem {
     pub title: &'static str,
     /// What is wrong and what to do.
     pub detail: String,
+    /// Of a past that is being built: how many of its events are in it, and how many it has.
+    #[serde(skip)]
+    pub built: Option<(u64, u64)>,
 }
 
 impl Refusal {
@@ -192,7 +195,11 @@ impl Refusal {
             503 => "Unavailable",
             _ => "Failure",
         };
-        Problem { status, title, detail: self.to_string() }
+        let built = match &self {
+            Self::Building { done, of } => Some((*done, *of)),
+            _ => None,
+        };
+        Problem { status, title, detail: self.to_string(), built }
     }
 
     /// A failure is logged once, where it is handled: here.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use hyper::{
-    HeaderMap, Method,
+    HeaderMap, Method, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use serde_json::Value;
-use simulate::client::{Connection, Streaming, Target};
+use simulate::client::{Connection, Response, Streaming, Target};
 
-use crate::output::complain;
+use crate::{output::complain, progress::Reading};
 
 /// The header by which a server says that views of a workspace are not whole.
 const STALE: &str = "muster-stale";
@@ -52,6 +52,25 @@ impl Client {
     /// Reads something.
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Value> {
         self.ask(&Method::GET, path, None).await
+    }
+
+    /// Reads something of the past, and waits while the server builds it. The server answers late while
+    /// there is something to wait for.
+    pub(crate) async fn get_built(
+        &mut self,
+        path: &str,
+        reading: &mut Reading,
+    ) -> anyhow::Result<Value> {
+        loop {
+            let answer = self.answer(&Method::GET, path, Vec::new()).await?;
+            let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+            match (body["done"].as_u64(), body["of"].as_u64()) {
+                (Some(done), Some(of)) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {
+                    reading.built(done, of);
+                }
+                _ => return accept(answer).map(|_| body),
+            }
+        }
     }
 
     /// Asks for something to be done.
@@ -99,18 +118,32 @@ impl Client {
         path: &str,
         body: Vec<u8>,
     ) -> anyhow::Result<Vec<u8>> {
-        let answer = self.connection.send(method, path, &self.headers, body.into()).await;
-        let answer = answer.with_context(|| format!("asking the server at {}", self.url))?;
-        if !answer.status.is_success() {
-            bail!("the server answers {}: {}", answer.status, detail(&answer.body));
-        }
-        if let Some(stale) = answer.headers.get(STALE).and_then(|it| it.to_str().ok()) {
-            complain(&format!(
-                "muster: not all that happened is shown: {stale} (see `muster projections holds`)"
-            ));
-        }
-        Ok(answer.body.into())
+        let answer = self.answer(method, path, body).await?;
+        accept(answer)
     }
+
+    async fn answer(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> anyhow::Result<Response> {
+        let answer = self.connection.send(method, path, &self.headers, body.into()).await;
+        answer.with_context(|| format!("asking the server at {}", self.url))
+    }
+}
+
+/// The body of an answer, if it is no refusal.
+fn accept(answer: Response) -> anyhow::Result<Vec<u8>> {
+    if !answer.status.is_success() {
+        bail!("the server answers {}: {}", answer.status, detail(&answer.body));
+    }
+    if let Some(stale) = answer.headers.get(STALE).and_then(|it| it.to_str().ok()) {
+        complain(&format!(
+            "muster: not all that happened is shown: {stale} (see `muster projections holds`)"
+        ));
+    }
+    Ok(answer.body.into())
 }
 
 /// What the body of a problem says.

@@ -14,6 +14,23 @@ pub struct Cursor {
     pub(crate) id: Uuid,
 }
 
+impl Cursor {
+    /// The place behind somebody who has no name: they stand before all who have one.
+    pub fn nameless(id: Uuid) -> Self {
+        Self { text: String::new(), id }
+    }
+
+    /// Whether it is behind somebody without a name.
+    pub fn is_nameless(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Whether somebody without a name stands behind it.
+    pub fn is_before(&self, nameless: Uuid) -> bool {
+        self.is_nameless() && nameless > self.id
+    }
+}
+
 /// A text that is not a cursor of ours.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the cursor is not one that a list of this server returned")]

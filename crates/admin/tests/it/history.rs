@@ -45,8 +45,13 @@ async fn rule_30_somebody_is_shown_as_they_stood() {
     assert_eq!(beyond, now, "beyond the head means the head");
     let detail = world.get(&format!("{path}?at={before}")).await.refused(404);
     assert!(detail.contains(&format!("position {before}")), "{detail}");
-    world.get(&format!("{path}?at=1970-01-01T00:00:00Z")).await.refused(404);
+    for before in ["1970-01-01T00:00:00Z", "0"] {
+        let detail = world.get(&format!("{path}?at={before}")).await.refused(404);
+        assert!(detail.contains("acme did not exist yet"), "{detail}");
+    }
     world.get(&format!("{path}?at=yesterday")).await.refused(400);
+    let detail = world.get(&format!("{path}?at=1&at=2")).await.refused(400);
+    assert!(detail.starts_with("at: ") && detail.contains("more than once"), "{detail}");
     let nobody = "00000000-0000-0000-0000-00000000000f";
     for kind in ["users", "groups", "devices"] {
         world.get(&format!("{ACME}/history/{kind}/{nobody}")).await.refused(404);
@@ -68,6 +73,38 @@ async fn rule_30_a_device_is_shown_as_it_stood() {
     assert_eq!(world.get(&path).await.is(200)["resource"]["state"], "removed");
     let was = world.get(&format!("{path}?at={then}")).await.is(200);
     assert_eq!(was["resource"], made);
+    let one = format!("{ACME}/mdm/devices/{id}");
+    assert_eq!(world.get(&format!("{one}?at={then}")).await.is(200), made);
+    assert_eq!(world.get(&one).await.is(200)["state"], "removed");
+    world.get(&format!("{one}?at={}", then - 1)).await.refused(404);
+}
+
+#[actix_web::test]
+async fn rule_30_whatever_a_list_shows_of_the_past_is_shown_alone_as_well() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    let make = async |path: &str, body: Value| {
+        let path = format!("{ACME}/{path}");
+        let id = world.post(&path, body).await.field(201, "id");
+        format!("{path}/{id}")
+    };
+    let mail = make("publications", json!({ "name": "Mail", "groups": [] })).await;
+    let berlin = make("mdm/segments", json!({ "name": "Berlin" })).await;
+    let kiosk = make("mdm/policies", json!({ "name": "Kiosk" })).await;
+    let store = format!("{ACME}/connectors/store");
+    let mut seen = Vec::new();
+    for path in [&mail, &berlin, &kiosk, &store] {
+        seen.push((path, world.get(path).await.is(200)));
+    }
+    let then = head(&world).await;
+    world.patch(&mail, json!({ "name": "Post" })).await.is(200);
+    world.patch(&berlin, json!({ "name": "Bonn" })).await.is(200);
+    world.delete(&kiosk).await.is(204);
+    world.patch(&store, json!({ "state": "paused" })).await.is(200);
+    for (path, seen) in seen {
+        assert_eq!(world.get(&format!("{path}?at={then}")).await.is(200), seen, "{path}");
+    }
+    let grants = world.get(&format!("{berlin}/grants?at={then}")).await.is(200);
+    assert_eq!(grants, world.get(&format!("{berlin}/grants")).await.is(200));
 }
 
 /// The changes of one item, each as a line.
@@ -104,6 +141,10 @@ async fn rule_30_the_difference_between_two_moments_names_the_events_that_made_i
         eves.contains(&"resource.userName null -> \"eve@acme.example\"".to_owned()),
         "{eves:?}"
     );
+    // Of whoever is new, everything was nothing.
+    let changes = items[1]["changes"].as_array().unwrap();
+    assert!(changes.iter().all(|change| change["before"].is_null()), "{eves:?}");
+    assert!(eves.contains(&"account.account null -> \"active\"".to_owned()), "{eves:?}");
     // Each names its event.
     for item in items {
         for change in item["changes"].as_array().unwrap() {
@@ -123,6 +164,47 @@ async fn rule_30_the_difference_between_two_moments_names_the_events_that_made_i
     assert_eq!((&none["items"], &none["next_cursor"]), (&json!([]), &json!(null)));
     let detail = world.get(&format!("{ACME}/diff?from={from}&to=1")).await.refused(400);
     assert!(detail.contains("before"), "{detail}");
+
+    // One of them alone, whether something changed or not.
+    let of = async |stream: String| world.get(&format!("{diff}&stream={stream}")).await;
+    assert_eq!(of(format!("user/{bob}")).await.is(200)["items"], json!([items[0]]));
+    assert_eq!(of(format!("user/{eve}")).await.is(200)["items"], json!([items[1]]));
+    assert_eq!(of(format!("user/{ada}")).await.is(200)["items"], json!([]));
+    of("user/00000000-0000-0000-0000-00000000000f".to_owned()).await.refused(404);
+    of("workspace/00000000-0000-0000-0000-000000000000".to_owned()).await.refused(400);
+    world.get(&format!("{ACME}/diff?from=1&to={from}&stream=user/{eve}")).await.refused(404);
+}
+
+#[actix_web::test]
+async fn rule_30_of_a_list_that_stays_only_what_went_and_what_came_is_told() {
+    let rule = json!({ "on_create": "create" });
+    let (world, token) = World::with_scim("store", rule).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id.to_string();
+    let bob = world.provision(&caller, "bob@acme.example").await.id.to_string();
+    let before = head(&world).await;
+    let group = push(&world, &caller, "Sales", &[ada.clone(), "soon".to_owned()]).await;
+    let then = head(&world).await;
+    let members = json!([{ "value": bob }, { "value": "later" }]);
+    let members = json!([{ "op": "replace", "path": "members", "value": members }]);
+    change(&world, &caller, group, members).await;
+    let of = async |from: u64, to: u64, path: &str| -> Value {
+        let diff = format!("{ACME}/diff?from={from}&to={to}&stream=group/{group}");
+        let found = world.get(&diff).await.is(200);
+        let changes = found["items"][0]["changes"].as_array().unwrap().clone();
+        let mut change = changes.into_iter().find(|change| change["path"] == path).unwrap();
+        change.as_object_mut().unwrap().remove("position");
+        change
+    };
+    let now = head(&world).await;
+    for (path, was, is) in
+        [("resource.members", &ada, &bob), ("pending", &"soon".to_owned(), &"later".to_owned())]
+    {
+        let delta = json!({ "path": path, "before": [was], "after": [is], "delta": true });
+        assert_eq!(of(then, now, path).await, delta);
+        let new = json!({ "path": path, "before": null, "after": [was] });
+        assert_eq!(of(before, then, path).await, new);
+    }
 }
 
 #[actix_web::test]

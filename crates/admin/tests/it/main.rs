@@ -10,6 +10,7 @@ mod damaged_files;
 mod devices;
 mod document;
 mod effects;
+mod erased;
 mod events;
 mod follow;
 mod former_ids;

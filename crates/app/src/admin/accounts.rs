@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     App, DispatchError, Done, Order, Person, Refusal, erasures::is_owner, write::decide::to_log,
+    App, DispatchError, Done, Order, Person, Refusal, erasures::Gone, write::decide::to_log,
 };
 
 /// The length of a userName or an address, at most, in characters.
@@ -106,7 +107,8 @@ pub struct Invitation {
 }
 
 impl App {
-    /// The people of a portal whose account is in one of some states, by userName.
+    /// The people of a portal whose account is in one of some states, by userName. In the past, those who
+    /// were erased since come first: they have no name any more.
     ///
     /// # Errors
     /// [`Refusal::Malformed`] for a foreign cursor, or when a read model has stopped.
@@ -119,16 +121,53 @@ impl App {
     ) -> Result<Listed<AccountView>, Refusal> {
         self.current(portal.as_str(), workspace).await?;
         let after = listing.after::<Cursor>()?;
+        let mut items = self.gone_of(portal, states, listing, after.as_ref());
+        let nameless = |view: &AccountView| Cursor::nameless(view.id.0).to_string();
+        if items.len() > listing.limit {
+            items.truncate(listing.limit);
+            return Ok(Listed { next: items.last().map(nameless), items });
+        }
+        // One row tells whether there is more.
+        let left = listing.limit - items.len();
         let (rows, next) = self.read_models.accounts().list(
             workspace,
             portal,
             listing.q.as_deref(),
             states,
-            listing.limit,
-            after.as_ref(),
+            left.max(1),
+            after.as_ref().filter(|after| !after.is_nameless()),
         )?;
-        let items = rows.into_iter().map(AccountView::from).collect();
+        if left == 0 {
+            let next = items.last().filter(|_| !rows.is_empty()).map(nameless);
+            return Ok(Listed { items, next });
+        }
+        let gone: Vec<_> = self.gone().iter().map(|gone| gone.view.id).collect();
+        // Until their key is destroyed, a past may still show what was said of them.
+        let rows = rows.into_iter().filter(|row| !gone.contains(&row.id));
+        items.extend(rows.map(AccountView::from));
         Ok(Listed { items, next: next.map(|next| next.to_string()) })
+    }
+
+    /// Who was there at the moment of the past that this is of, and was erased since; nobody, if it is of
+    /// today.
+    fn gone(&self) -> &[Gone] {
+        self.gone.get().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Those of them that a list begins with.
+    fn gone_of(
+        &self,
+        portal: Portal,
+        states: &[AccountState],
+        listing: &Listing,
+        after: Option<&Cursor>,
+    ) -> Vec<AccountView> {
+        let behind = |id: UserId| after.is_none_or(|after| after.is_before(id.0));
+        let found = self.gone().iter().filter(|gone| gone.portal == portal);
+        let views = found.map(|gone| &gone.view).filter(|view| {
+            listing.q.is_none() && states.contains(&view.account) && behind(view.id)
+        });
+        views.cloned().collect()
     }
 
     /// A person of a portal, whether they have an account or not; by their id or by the SCIM id of
@@ -143,6 +182,9 @@ impl App {
         id: Uuid,
     ) -> Result<AccountView, Refusal> {
         self.settle(workspace).await?;
+        if let Some(gone) = self.gone().iter().find(|it| it.portal == portal && it.is(id)) {
+            return Ok(gone.view.clone());
+        }
         let (user, mut es) = self.require_person(workspace, portal, id).await?;
         if portal == Portal::Dashboard {
             self.look_ahead(workspace, user).await?;
@@ -280,7 +322,9 @@ impl App {
         id: Uuid,
     ) -> Result<(UserId, Arc<Es<User>>), Refusal> {
         let found = self.person_of(workspace, id).await?;
-        let found = found.filter(|(_, es)| es.state.portal == portal);
+        // Of whoever is gone, not even the portal can be read.
+        let is_known = !self.gone().iter().any(|gone| gone.is(id));
+        let found = found.filter(|(_, es)| is_known && es.state.portal == portal);
         found.ok_or_else(|| Refusal::NotFound(people_of(portal).to_owned()))
     }
 

@@ -27,13 +27,13 @@ const CHUNK: usize = 1_000;
 
 /// What the kinds of somebody's events say, and who did them.
 #[derive(Default)]
-struct Outline {
+pub(super) struct Outline {
     /// Which connectors acted on them, the first one first.
     connectors: Vec<ConnectorName>,
     /// The connector that brought them, if one did.
     brought_by: Option<ConnectorName>,
-    account: AccountState,
-    source: Source,
+    pub(super) account: AccountState,
+    pub(super) source: Source,
     /// Where and when their last offboarding began.
     started: Option<(u64, Micros)>,
 }
@@ -66,7 +66,7 @@ impl App {
         erasure: &event_log::Erasure,
     ) -> Result<(Again, Vec<DeviceId>), Refusal> {
         let (workspace, user) = (&erasure.workspace, UserId(erasure.user));
-        let outline = self.outline(workspace, user).await?;
+        let outline = self.outline(workspace, user, u64::MAX).await?;
         let setting = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
         let owed = self.owed_to_devices(workspace, user).await?;
         self.read_models.caught_up(projections::mdm::NAME, workspace).await?;
@@ -91,12 +91,19 @@ impl App {
         Ok((again, devices.into_iter().collect()))
     }
 
-    async fn outline(&self, workspace: &WorkspaceId, user: UserId) -> Result<Outline, Refusal> {
+    /// What somebody's events up to a position are.
+    pub(super) async fn outline(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        upto: u64,
+    ) -> Result<Outline, Refusal> {
         let stream = StreamId::new(User::KIND, user.0);
         let (mut outline, mut after) = (Outline::default(), 0);
         loop {
             let events = self.log.read_stream(workspace, &stream, after, CHUNK).await?;
-            events.iter().for_each(|event| outline.note(event));
+            let by_then = events.iter().filter(|event| event.position <= upto);
+            by_then.for_each(|event| outline.note(event));
             match events.last() {
                 Some(last) if events.len() == CHUNK => after = last.version,
                 _ => return Ok(outline),

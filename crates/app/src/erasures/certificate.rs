@@ -102,11 +102,8 @@ impl App {
         workspace: &WorkspaceId,
         listing: &Listing,
     ) -> Result<Listed<Certificate>, Refusal> {
-        let mut people = BTreeSet::new();
-        people.extend(self.erasures.waiting(workspace).await);
-        people.extend(self.of_ledger(workspace).map(|(_, user)| user));
         let mut all = Vec::new();
-        for user in people {
+        for user in self.erased_people(workspace).await {
             if let Some(recorded) = self.recorded_erasure(workspace, user).await? {
                 all.push((recorded.event.position, recorded));
             }
@@ -149,7 +146,10 @@ impl App {
     }
 
     /// The erasures of a workspace that the ledger has.
-    fn of_ledger(&self, workspace: &WorkspaceId) -> impl Iterator<Item = (ErasureId, UserId)> {
+    pub(super) fn of_ledger(
+        &self,
+        workspace: &WorkspaceId,
+    ) -> impl Iterator<Item = (ErasureId, UserId)> {
         let mut erasures = self.log.ledger().erasures();
         erasures.retain(|it| it.workspace == *workspace);
         erasures.into_iter().map(|it| (ErasureId(it.id), UserId(it.user)))

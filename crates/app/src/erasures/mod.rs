@@ -13,15 +13,18 @@
 //! - `certificate`: what is said of it afterwards
 //! - `owed`: what is not done yet
 //! - `again`: what can be known of somebody whose erasure a restored log does not have
+//! - `gone`: what time travel shows of them
 
 mod again;
 mod carry_out;
 mod certificate;
+mod gone;
 mod owed;
 mod request;
 mod traces;
 
 pub use certificate::{Certificate, PLACES};
+pub(crate) use gone::Gone;
 pub(crate) use owed::{Erasures, Hearing, run};
 pub(crate) use request::is_owner;
 pub use request::{Asked, Prospect};

@@ -10,12 +10,32 @@ use serde_json::{Map, Value, json};
 pub struct Change {
     /// Which, such as `resource.name.familyName` or `account.role`.
     pub path: String,
-    /// What it was; null when it was not there. Of a list, what is not in it any more.
+    /// What it was; null when it was not there.
     pub before: Value,
-    /// What it is; null when it is not there any more. Of a list, what was not in it.
+    /// What it is; null when it is not there any more.
     pub after: Value,
+    /// Of a list that was there and still is: `before` is only what went from it, and `after` only what came
+    /// into it.
+    pub delta: bool,
     /// The position of the last event that changed it.
     pub position: u64,
+}
+
+/// What is different, and not yet by which event.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found {
+    pub(super) path: String,
+    pub(super) before: Value,
+    pub(super) after: Value,
+    pub(super) delta: bool,
+}
+
+impl Found {
+    /// The same, by the event at a position.
+    pub(super) fn at(self, position: u64) -> Change {
+        let Self { path, before, after, delta } = self;
+        Change { path, before, after, delta, position }
+    }
 }
 
 /// When each attribute changed last, while states are compared one after the other.
@@ -26,15 +46,14 @@ impl Positions {
     /// An event at a position made one state of another.
     pub(super) fn step(&mut self, position: u64, before: &Value, after: &Value) {
         let different = compare(before, after);
-        self.0.extend(different.into_iter().map(|(path, ..)| (path, position)));
+        self.0.extend(different.into_iter().map(|found| (found.path, position)));
     }
 
     /// What is different between the first and the last state.
     pub(super) fn changes(&self, before: &Value, after: &Value) -> Vec<Change> {
-        let position = |path: &String| self.0.get(path).copied().unwrap_or_default();
-        let change = |(path, before, after): (String, Value, Value)| {
-            let position = position(&path);
-            Change { path, before, after, position }
+        let change = |found: Found| {
+            let position = self.0.get(&found.path).copied().unwrap_or_default();
+            found.at(position)
         };
         compare(before, after).into_iter().map(change).collect()
     }
@@ -87,13 +106,13 @@ pub(super) fn device(device: &Device) -> Value {
 }
 
 /// What is different, by path.
-fn compare(before: &Value, after: &Value) -> Vec<(String, Value, Value)> {
+fn compare(before: &Value, after: &Value) -> Vec<Found> {
     let mut found = Vec::new();
     walk("", before, after, &mut found);
     found
 }
 
-fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<(String, Value, Value)>) {
+fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<Found>) {
     if before == after {
         return;
     }
@@ -103,21 +122,20 @@ fn walk(path: &str, before: &Value, after: &Value, found: &mut Vec<(String, Valu
             let only = |these: &[Value], those: &[Value]| {
                 these.iter().filter(|it| !those.contains(it)).cloned().collect::<Vec<_>>()
             };
-            found.push((path.to_owned(), only(was, is).into(), only(is, was).into()));
+            let (before, after) = (only(was, is).into(), only(is, was).into());
+            found.push(Found { path: path.to_owned(), before, after, delta: true });
         }
         (Value::Object(was), Value::Object(is)) => members(path, was, is, found),
         (Value::Object(was), Value::Null) => members(path, was, &empty, found),
         (Value::Null, Value::Object(is)) => members(path, &empty, is, found),
-        _ => found.push((path.to_owned(), before.clone(), after.clone())),
+        _ => {
+            let (before, after) = (before.clone(), after.clone());
+            found.push(Found { path: path.to_owned(), before, after, delta: false });
+        }
     }
 }
 
-fn members(
-    path: &str,
-    was: &Map<String, Value>,
-    is: &Map<String, Value>,
-    found: &mut Vec<(String, Value, Value)>,
-) {
+fn members(path: &str, was: &Map<String, Value>, is: &Map<String, Value>, found: &mut Vec<Found>) {
     let mut names: Vec<_> = was.keys().chain(is.keys()).collect();
     names.sort_unstable();
     names.dedup();
@@ -135,14 +153,25 @@ mod tests {
     #[test]
     fn attributes_are_compared_to_their_leaves_and_lists_by_what_they_hold() {
         let before = json!({"a": 1, "b": {"c": "x", "d": "y"}, "l": [1, 2], "gone": {"e": true}});
-        let after = json!({"a": 1, "b": {"c": "z", "d": "y"}, "l": [2, 3], "new": null, "f": 0});
+        let after = json!({
+            "a": 1, "b": {"c": "z", "d": "y"}, "l": [2, 3], "new": null, "f": 0, "n": [7],
+        });
         let found: Vec<_> = compare(&before, &after)
             .into_iter()
-            .map(|(path, before, after)| format!("{path}: {before} -> {after}"))
+            .map(|it| {
+                let only = if it.delta { " only" } else { "" };
+                format!("{}: {} -> {}{only}", it.path, it.before, it.after)
+            })
             .collect();
         assert_eq!(
             found,
-            ["b.c: \"x\" -> \"z\"", "f: null -> 0", "gone.e: true -> null", "l: [1] -> [3]"]
+            [
+                "b.c: \"x\" -> \"z\"",
+                "f: null -> 0",
+                "gone.e: true -> null",
+                "l: [1] -> [3] only",
+                "n: null -> [7]",
+            ]
         );
     }
 
@@ -153,8 +182,8 @@ mod tests {
         positions.step(5, &one, &two);
         positions.step(6, &two, &one);
         assert_eq!(positions.changes(&one, &one), []);
-        let changed =
-            Change { path: "a".to_owned(), before: json!(1), after: json!(2), position: 6 };
+        let (before, after, path) = (json!(1), json!(2), "a".to_owned());
+        let changed = Change { path, before, after, delta: false, position: 6 };
         assert_eq!(positions.changes(&one, &two), [changed]);
     }
 }

@@ -45,6 +45,10 @@ impl App {
     ) -> Result<Arc<Self>, Refusal> {
         let position = self.position_at(workspace, moment).await?;
         let past = self.past(workspace, position)?;
+        if past.gone.get().is_none() {
+            // Whoever asks about the same meanwhile finds the same.
+            let _ = past.gone.set(self.gone_since(workspace, position).await?);
+        }
         let all = async {
             for status in past.read_models.status() {
                 past.read_models.followed(status.projection, workspace).await?;

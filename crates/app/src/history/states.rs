@@ -26,6 +26,7 @@ pub struct StateAsOf<S> {
 impl App {
     /// A person of any portal as they stood, with their account; by their id, or by the SCIM id of an
     /// entry that they have or had.
+    /// entry that they have today. Of somebody who was erased later, that they were there.
     ///
     /// # Errors
     /// [`Refusal::NotFound`] when nobody had heard of them then.
@@ -41,7 +42,12 @@ impl App {
         let found = self.state_as_of(&self.users, workspace, user.0, moment, "user").await?;
         let StateAsOf { at, time, state } = found;
         // Whoever is erased is so at every moment of the past.
-        let account = AccountView { erased, ..AccountView::of(user, &state) };
+        let account = match erased {
+            Some(erasure) if state.erased().is_none() => {
+                self.view_of_gone(workspace, user, erasure, at).await?
+            }
+            _ => AccountView::of(user, &state),
+        };
         Ok(StateAsOf { at, time, state: (state, account) })
     }
 
@@ -96,6 +102,6 @@ impl App {
     }
 }
 
-fn not_then(what: &str, at: u64) -> Refusal {
+pub(super) fn not_then(what: &str, at: u64) -> Refusal {
     Refusal::NotFound(format!("{what}, as of position {at},"))
 }

@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{InWorkspace, Portal, confirmed, escape, fields, rule, text};
+use super::{InWorkspace, Portal, Then, confirmed, escape, fields, rule, text};
 
 /// What to do with connectors.
 #[derive(Subcommand)]
@@ -15,7 +15,7 @@ pub(crate) enum Command {
     /// List them.
     List {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
     },
     /// Enable SCIM for a portal; prints the Base URL and, this once, the token.
     Enable {
@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// Show one.
     Show {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its name.
         connector: String,
     },
@@ -147,7 +147,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let path = format!("/portals/{}/scim", portal.name());
             of.show(Method::POST, &path, Some(&body)).await
         }
-        Command::Show { of, connector } => of.show(Method::GET, &one(&connector), None).await,
+        Command::Show { of, connector } => of.show(&one(&connector)).await,
         Command::Pause { of, connector } => {
             change(&of, &connector, json!({"state": "paused"})).await
         }

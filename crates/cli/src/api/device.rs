@@ -6,7 +6,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Map, Value};
 
-use super::{InWorkspace, confirmed, escape, fields, text};
+use super::{InWorkspace, Then, confirmed, escape, fields, text};
 
 /// What to do with devices.
 #[derive(Subcommand)]
@@ -14,7 +14,7 @@ pub(crate) enum Command {
     /// List them, removed ones too.
     List {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Only those in whose serial number or name this occurs.
         #[arg(long)]
         q: Option<String>,
@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// Show one.
     Show {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
     },
@@ -84,7 +84,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let query = q.map(|it| format!("?q={}", escape(&it))).unwrap_or_default();
             of.list(&format!("/mdm/devices{query}"), &COLUMNS).await
         }
-        Command::Show { of, id } => of.show(Method::GET, &one(&id), None).await,
+        Command::Show { of, id } => of.show(&one(&id)).await,
         Command::Enrol { of, serial, platform, name, external_id, user, policy } => {
             let body = fields([
                 ("serial", Some(Value::from(serial))),

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::json;
 
-use super::{InWorkspace, confirmed, escape, fields, text};
+use super::{InWorkspace, Then, confirmed, escape, fields, text};
 
 /// What to do with effects.
 #[derive(Subcommand)]
@@ -14,7 +14,7 @@ pub(crate) enum Command {
     /// List them.
     List {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Only those in this state, such as `requested`, `parked` or `confirmed`.
         #[arg(long)]
         state: Option<String>,
@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// Show one.
     Show {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
     },
@@ -78,7 +78,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let query = state.map(|it| format!("?state={}", escape(&it))).unwrap_or_default();
             of.list(&format!("/effects{query}"), &COLUMNS).await
         }
-        Command::Show { of, id } => of.show(Method::GET, &one(&id), None).await,
+        Command::Show { of, id } => of.show(&one(&id)).await,
         Command::Deliveries(of) => of.show(Method::GET, "/deliveries", None).await,
         Command::Suspend(of) => of.show(Method::POST, "/deliveries/suspend", None).await,
         Command::Resume(of) => of.show(Method::POST, "/deliveries/resume", None).await,

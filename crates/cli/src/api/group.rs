@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use hyper::Method;
 
-use super::{InWorkspace, Portal, escape};
+use super::{Portal, Then, escape};
 
 /// What to do with groups.
 #[derive(Subcommand)]
@@ -13,7 +12,7 @@ pub(crate) enum Command {
     /// List them, or those that a person is in.
     List {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Only those of this portal.
         #[arg(long)]
         portal: Option<Portal>,
@@ -24,21 +23,21 @@ pub(crate) enum Command {
     /// Show one.
     Show {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
     },
     /// List its members.
     Members {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
     },
     /// List whom it names and nobody has brought yet.
     Pending {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
     },
@@ -55,7 +54,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let path = format!("/people/{}/groups", escape(&id));
             of.list(&path, &["id", "display_name", "connector", "direct"]).await
         }
-        Command::Show { of, id } => of.show(Method::GET, &one(&id), None).await,
+        Command::Show { of, id } => of.show(&one(&id)).await,
         Command::Members { of, id } => {
             of.list(&format!("{}/members", one(&id)), &["id", "type", "display"]).await
         }

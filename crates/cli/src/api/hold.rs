@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{InWorkspace, confirmed, escape};
+use super::{InWorkspace, Then, confirmed, escape};
 
 /// What to do with holds.
 #[derive(Subcommand)]
@@ -14,7 +14,7 @@ pub(crate) enum Command {
     /// List them, the last one first.
     List {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Only those that are `open`, or `decided`.
         #[arg(long)]
         state: Option<String>,
@@ -22,14 +22,14 @@ pub(crate) enum Command {
     /// Show one.
     Show {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
     },
     /// List whom one is about.
     Users {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
         /// How far their offboarding has come: held, started, completed or cancelled.
@@ -82,9 +82,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let columns = ["id", "state", "because", "connector", "people", "opened_at"];
             of.list(&format!("/holds{query}"), &columns).await
         }
-        Command::Show { of, id } => {
-            of.show(Method::GET, &format!("/holds/{}", escape(&id)), None).await
-        }
+        Command::Show { of, id } => of.show(&format!("/holds/{}", escape(&id))).await,
         Command::Users { of, id, state } => {
             let path = format!("/holds/{}/users?state={}", escape(&id), escape(&state));
             of.list(&path, &["user", "user_name", "offboarding", "state"]).await

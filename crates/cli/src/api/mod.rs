@@ -25,6 +25,7 @@ pub(crate) mod workspace;
 
 mod job;
 mod table;
+mod then;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ use clap::{Args, ValueEnum};
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
+
+pub(crate) use then::Then;
 
 use crate::{
     options::Misused,
@@ -113,26 +116,16 @@ impl Api {
         }
     }
 
-    /// Prints a list, all pages of it, with these columns.
-    async fn list(&self, path: &str, columns: &[&str]) -> anyhow::Result<ExitCode> {
-        let mut client = self.client()?;
-        let (mut items, mut cursor) = (Vec::new(), None::<String>);
-        loop {
-            let joint = if path.contains('?') { '&' } else { '?' };
-            let behind = cursor.map(|it| format!("&cursor={}", escape(&it))).unwrap_or_default();
-            let page = client.get(&format!("{path}{joint}limit={PAGE}{behind}")).await?;
-            items.extend(page["items"].as_array().cloned().unwrap_or_default());
-            cursor = page["next_cursor"].as_str().map(str::to_owned);
-            if cursor.is_none() {
-                break;
-            }
-        }
+    /// Prints an object with a list in it, which people get as a table below the rest.
+    fn print_with(&self, mut answer: Value, list: &str, columns: &[&str]) {
         if self.json {
-            say(&serde_json::json!({ "items": items }).to_string());
-        } else {
-            table::list(&items, columns).iter().for_each(|line| say(line));
+            return self.print(&answer);
         }
-        Ok(ExitCode::SUCCESS)
+        let items = answer.as_object_mut().and_then(|it| it.remove(list)).unwrap_or_default();
+        self.print(&answer);
+        say("");
+        let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
+        table::list(items, columns).iter().for_each(|line| say(line));
     }
 
     /// Asks for something to be done of which there is nothing to show.
@@ -166,16 +159,8 @@ impl InWorkspace {
         list: &str,
         columns: &[&str],
     ) -> anyhow::Result<ExitCode> {
-        let mut answer = self.api.client()?.ask(&method, &self.path(rest), None).await?;
-        if self.api.json {
-            self.api.print(&answer);
-            return Ok(ExitCode::SUCCESS);
-        }
-        let items = answer.as_object_mut().and_then(|it| it.remove(list)).unwrap_or_default();
-        self.api.print(&answer);
-        say("");
-        let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
-        table::list(items, columns).iter().for_each(|line| say(line));
+        let answer = self.api.client()?.ask(&method, &self.path(rest), None).await?;
+        self.api.print_with(answer, list, columns);
         Ok(ExitCode::SUCCESS)
     }
 

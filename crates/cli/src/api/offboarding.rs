@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use hyper::Method;
 
-use super::{InWorkspace, escape};
+use super::{Then, escape};
 
 /// What to do with offboardings.
 #[derive(Subcommand)]
@@ -13,7 +12,7 @@ pub(crate) enum Command {
     /// List them, the last one first.
     List {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Only those in this state: `started`, `held`, `completed` or `cancelled`.
         #[arg(long)]
         state: Option<String>,
@@ -24,7 +23,7 @@ pub(crate) enum Command {
     /// Show one, with what it called for on each device.
     Show {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
     },
@@ -45,7 +44,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Show { of, id } => {
             let path = format!("/offboardings/{}", escape(&id));
-            of.show_with(Method::GET, &path, "actions", &OF_ACTIONS).await
+            of.show_with(&path, "actions", &OF_ACTIONS).await
         }
     }
 }

@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{
-    InWorkspace, Portal, confirmed,
+    InWorkspace, Portal, Then, confirmed,
     erase::{self, Erase},
     escape, fields, text,
 };
@@ -18,7 +18,7 @@ pub(crate) enum Command {
     /// List those of a portal who have an account.
     List {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// The portal.
         portal: Portal,
         /// Only those in whose userName or address this occurs.
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// Show one, by any of their ids.
     Show {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// The portal.
         portal: Portal,
         /// Their id, or the SCIM id of one of their entries.
@@ -113,7 +113,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 .collect();
             of.list(&format!("{}?{}", portal.people(), query.join("&")), &COLUMNS).await
         }
-        Command::Show { of, portal, id } => of.show(Method::GET, &one(portal, &id), None).await,
+        Command::Show { of, portal, id } => of.show(&one(portal, &id)).await,
         Command::Invite { of, portal, user_name, email, role } => {
             let body = fields([
                 ("user_name", Some(Value::from(user_name))),

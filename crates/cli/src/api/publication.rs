@@ -6,7 +6,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{InWorkspace, confirmed, escape, fields, lines::Lines, text};
+use super::{InWorkspace, Then, confirmed, escape, fields, lines::Lines, text};
 
 /// What to do with publications.
 #[derive(Subcommand)]
@@ -14,7 +14,7 @@ pub(crate) enum Command {
     /// List them, or those that an employee sees.
     List {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Only what this employee sees, by their id.
         #[arg(long, value_name = "ID")]
         employee: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// Show one.
     Show {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
     },
@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// List who sees one.
     Audience {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
     },
@@ -80,7 +80,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let body = fields([("name", Some(Value::from(name))), ("groups", lines.given())]);
             of.show(Method::POST, "/publications", Some(&body)).await
         }
-        Command::Show { of, id } => of.show(Method::GET, &one(&id), None).await,
+        Command::Show { of, id } => of.show(&one(&id)).await,
         Command::Change { of, id, name, lines, everybody } => {
             let groups = if everybody { Some(json!([])) } else { lines.given() };
             let body = fields([("name", text(name.as_ref())), ("groups", groups)]);

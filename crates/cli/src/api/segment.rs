@@ -6,7 +6,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{InWorkspace, confirmed, escape, fields, text};
+use super::{InWorkspace, Then, confirmed, escape, fields, text};
 
 /// What to do with segments.
 #[derive(Subcommand)]
@@ -14,7 +14,7 @@ pub(crate) enum Command {
     /// List them, or those in which a collaborator may do something.
     List {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Only where this collaborator may do something, by their id.
         #[arg(long, value_name = "ID")]
         collaborator: Option<String>,

@@ -17,6 +17,7 @@ use record::{
 
 use super::{
     Offline, csv,
+    filters::{Filters, Span},
     source::{Source, Wanted},
 };
 use crate::{output::complain, progress::bar, remote::Remote};
@@ -40,24 +41,10 @@ pub(crate) struct ExportOptions {
     /// Goes on where an export that was cut off has ended.
     #[arg(long)]
     resume: bool,
-    /// Only of this stream, such as `user/<id>`.
-    #[arg(long)]
-    stream: Option<String>,
-    /// Only of this type, or of all that begin so: `user.*`.
-    #[arg(long = "type")]
-    kind: Option<String>,
-    /// Only by this actor, such as `connector:okta`.
-    #[arg(long)]
-    actor: Option<String>,
-    /// Only with this correlation id.
-    #[arg(long)]
-    correlation: Option<String>,
-    /// Not before this position or RFC 3339 time.
-    #[arg(long)]
-    from: Option<String>,
-    /// Not after this position or RFC 3339 time.
-    #[arg(long)]
-    to: Option<String>,
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    span: Span,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,7 +68,7 @@ struct Begun {
 
 pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let workspace = WorkspaceId::parse(&options.workspace)?;
-    let filters = options.filters();
+    let filters = [options.filters.params(), options.span.params()].concat();
     let mut wanted = Wanted { prove: !filters.is_empty(), filters, size: None };
     let begun = if options.resume { Begun::read(&options.out)? } else { None };
     if let Some(begun) = &begun {
@@ -126,20 +113,6 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let out = options.out.display();
     complain(&format!("{events} events of {workspace} in {out}"));
     Ok(ExitCode::SUCCESS)
-}
-
-impl ExportOptions {
-    fn filters(&self) -> Vec<(&'static str, String)> {
-        let all = [
-            ("stream", &self.stream),
-            ("type", &self.kind),
-            ("actor", &self.actor),
-            ("correlation", &self.correlation),
-            ("from", &self.from),
-            ("to", &self.to),
-        ];
-        all.into_iter().filter_map(|(name, it)| it.clone().map(|it| (name, it))).collect()
-    }
 }
 
 fn begin(file: &mut impl Write, source: &Source, options: &ExportOptions) -> anyhow::Result<()> {

@@ -8,7 +8,10 @@ use clap::Args;
 use event_log::{EventLog, WorkspaceId};
 use serde_json::Value;
 
-use super::Offline;
+use super::{
+    Offline,
+    filters::{Filters, Span, joined},
+};
 use crate::{output::say, remote::Remote};
 
 /// How many events are asked for at a time.
@@ -22,8 +25,12 @@ pub(crate) struct LogOptions {
     #[command(flatten)]
     offline: Offline,
     /// The workspace's slug.
-    #[arg(long)]
+    #[arg(long, env = "MUSTER_WORKSPACE")]
     workspace: String,
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    span: Span,
     /// Only events after this position.
     #[arg(long, default_value_t = 0)]
     after: u64,
@@ -37,9 +44,10 @@ pub(super) async fn log(options: LogOptions) -> anyhow::Result<ExitCode> {
     match options.offline.open()? {
         Some(log) => {
             anyhow::ensure!(log.head(&workspace) > 0, "there is no workspace {workspace}");
-            let mut after = options.after;
+            let (filter, before) = options.filters.offline(&options.span)?;
+            let mut after = options.after.max(before);
             loop {
-                let events = log.read(&workspace, after, PAGE).await?;
+                let events = log.find(&workspace, &filter, after, PAGE).await?;
                 let Some(last) = events.last() else { break };
                 after = last.position;
                 for event in events {
@@ -55,9 +63,11 @@ pub(super) async fn log(options: LogOptions) -> anyhow::Result<ExitCode> {
 
 async fn ask(options: &LogOptions, workspace: &WorkspaceId) -> anyhow::Result<()> {
     let mut client = options.remote.client()?;
+    let params = [options.filters.params(), options.span.params()].concat();
+    let query = joined(&params);
     let mut after = Some(options.after);
     while let Some(position) = after {
-        let path = format!("/workspaces/{workspace}/events?after={position}&limit={PAGE}");
+        let path = format!("/workspaces/{workspace}/events?after={position}&limit={PAGE}{query}");
         let page = client.get(&path).await?;
         let items = page["items"].as_array().context("the server did not answer with events")?;
         items.iter().try_for_each(|event| show(event, options.json))?;

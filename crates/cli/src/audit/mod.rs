@@ -4,6 +4,8 @@
 mod checkpoint;
 mod csv;
 mod export;
+mod filters;
+mod history;
 mod keys;
 mod log;
 mod source;
@@ -29,6 +31,10 @@ pub(crate) enum Command {
     Tail(tail::TailOptions),
     /// What happened to a person, and what was about them, in sentences.
     Timeline(why::TimelineOptions),
+    /// A person, a group or a device as they stood.
+    History(history::HistoryOptions),
+    /// What is different between two moments, and by which events.
+    Diff(history::DiffOptions),
     /// Why something is so: back to the request that began it.
     Why(why::WhyOptions),
     /// What identity providers asked for, and what came of it.
@@ -106,6 +112,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Log(options) => log::log(options).await,
         Command::Tail(options) => tail::tail(options).await,
         Command::Timeline(options) => why::timeline(options).await,
+        Command::History(options) => history::history(options).await,
+        Command::Diff(options) => history::diff(options).await,
         Command::Why(options) => why::why(options).await,
         Command::Provisioning(command) => provisioning_log::run(command).await,
         Command::Verify(options) => verify::verify(options).await,

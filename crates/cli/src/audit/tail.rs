@@ -7,6 +7,7 @@ use clap::Args;
 use event_log::WorkspaceId;
 use serde_json::Value;
 
+use super::filters::{Filters, joined};
 use crate::{output::complain, remote::Remote};
 
 /// From where on.
@@ -17,6 +18,8 @@ pub(crate) struct TailOptions {
     /// The workspace's slug.
     #[arg(long, env = "MUSTER_WORKSPACE")]
     workspace: String,
+    #[command(flatten)]
+    filters: Filters,
     /// Also what stands after this position already. [default: only what is to come]
     #[arg(long)]
     after: Option<u64>,
@@ -31,9 +34,10 @@ pub(crate) struct TailOptions {
 pub(super) async fn tail(options: TailOptions) -> anyhow::Result<ExitCode> {
     let workspace = WorkspaceId::parse(&options.workspace)?;
     let given = [("after", options.after), ("to", options.to)];
-    let given = given.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
-    let query = given.collect::<Vec<_>>().join("&");
-    let path = format!("/workspaces/{workspace}/events/stream?{query}");
+    let given = given.into_iter().filter_map(|(name, value)| Some((name, value?.to_string())));
+    let params = [given.collect(), options.filters.params()].concat();
+    let query = joined(&params);
+    let path = format!("/workspaces/{workspace}/events/stream?{}", query.trim_start_matches('&'));
     let mut stream = options.remote.client()?.open(&path).await?;
     let (mut lines, mut last) = (Lines::default(), None);
     while let Some(chunk) = stream.chunk().await.context("following the record")? {

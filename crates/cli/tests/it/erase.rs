@@ -80,13 +80,22 @@ async fn say_everything(api: &mut Client, connector: &Connector) -> String {
 
 /// What the past shows of an erased person: that they were there.
 async fn the_past_goes_on(api: &mut Client, id: &str, before: u64) {
+    let erased = get(api, &format!("/events?stream=user/{id}&type=user.erased")).await;
+    let erased_at = erased["items"][0]["position"].as_u64().unwrap();
+    assert!(before < erased_at, "{erased}");
     for at in [before, before + 1] {
         let path = format!("/history/users/{id}?at={at}");
         let then = get(api, &path).await;
         assert!(!then.to_string().contains(NEEDLE), "{then}");
         assert_eq!((&then["resource"], then["account"]["id"].as_str()), (&Value::Null, Some(id)));
         assert!(then["account"]["erasure"].is_string(), "{then}");
-        get(api, &format!("/mdm/users?at={at}&account=any")).await;
+        let listed = get(api, &format!("/mdm/users?at={at}&account=any")).await;
+        let listed = listed["items"].as_array().unwrap();
+        // Lists show who was there: until they were erased.
+        let is_listed = listed.iter().any(|it| it["id"] == id && it["erasure"].is_string());
+        assert_eq!(is_listed, at < erased_at, "at {at}, erased at {erased_at}: {listed:?}");
+        let one = get(api, &format!("/mdm/users/{id}?at={at}")).await;
+        assert!(one["erasure"].is_string() && !one.to_string().contains(NEEDLE), "{one}");
         get(api, &format!("/mdm/devices?at={at}")).await;
     }
     let diff = get(api, &format!("/diff?from=1&to={before}")).await;

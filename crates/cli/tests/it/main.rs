@@ -34,6 +34,7 @@ mod raw;
 mod rules_matrix;
 mod simulated_cycles;
 mod tampering;
+mod time_travel;
 mod tracing;
 
 use serde_json::Value;

@@ -1,0 +1,105 @@
+//! What time travel shows of whoever is erased: that they were there, and no more (rules 30 and 32).
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const ACME: &str = "/workspaces/acme";
+const PEOPLE: &str = "/workspaces/acme/employees";
+
+async fn head(world: &World) -> u64 {
+    let events = world.get(&format!("{ACME}/events?limit=1000")).await.is(200);
+    events["items"].as_array().unwrap().len() as u64
+}
+
+fn ids(items: &[Value]) -> Vec<&str> {
+    items.iter().map(|item| item["id"].as_str().unwrap()).collect()
+}
+
+/// Two people, of whom the first one is erased; her id, that of the other one, and the moments: both are
+/// there, she is suspended.
+async fn erased() -> (World, String, String, u64, u64) {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user", "brake": "off" });
+    let (world, token) = World::with_scim("store", rule).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let bob = world.provision(&caller, "bob@acme.example").await.id;
+    let there = head(&world).await;
+    world.set_active(&caller, ada, false).await;
+    let suspended = head(&world).await;
+    // What is kept of the past has her row.
+    assert_eq!(
+        world.items(&format!("{PEOPLE}?at={there}")).await[0]["user_name"],
+        "ada@acme.example"
+    );
+    let erase = format!("{ACME}/people/{ada}/erase");
+    let done = world.post(&erase, json!({ "reason": "4711" })).await.is(200);
+    assert_eq!(done["state"], "completed");
+    (world, ada.to_string(), bob.to_string(), there, suspended)
+}
+
+#[actix_web::test]
+async fn rule_32_lists_of_the_past_show_that_somebody_was_there() {
+    let (world, ada, bob, there, suspended) = erased().await;
+    let at = |at: u64| format!("{PEOPLE}?at={at}");
+    let both = world.items(&at(there)).await;
+    assert_eq!(ids(&both), [&*ada, &*bob]);
+    assert!(both[0]["erasure"].is_string() && both[1]["erasure"].is_null(), "{both:?}");
+    assert_eq!(
+        (&both[0]["user_name"], &both[0]["email"], &both[0]["account"]),
+        (&json!(""), &json!(null), &json!("active"))
+    );
+    assert_eq!(world.get(&format!("{PEOPLE}/{ada}?at={there}")).await.is(200), both[0]);
+
+    // Whether there was an account is known, and nothing by which she would be found.
+    let of = async |query: String| -> Vec<String> {
+        let items = world.items(&format!("{PEOPLE}?{query}")).await;
+        ids(&items).into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(of(format!("at={suspended}&account=suspended")).await, [&*ada]);
+    assert_eq!(of(format!("at={suspended}&account=active")).await, [&*bob]);
+    assert_eq!(of(format!("at={suspended}&account=any")).await, [&*ada, &*bob]);
+    assert_eq!(of(format!("at={there}&account=suspended")).await, [""; 0]);
+    assert_eq!(of(format!("at={there}&q=ada")).await, [""; 0]);
+
+    // In parts; the last one is known as such.
+    let first = world.get(&format!("{}&limit=1", at(there))).await.is(200);
+    assert_eq!(first["items"], json!([both[0]]));
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = world.get(&format!("{}&limit=1&cursor={cursor}", at(there))).await.is(200);
+    assert_eq!((&second["items"], &second["next_cursor"]), (&json!([both[1]]), &json!(null)));
+    let alone = world.get(&format!("{}&limit=1&account=suspended", at(suspended))).await.is(200);
+    assert_eq!(alone["next_cursor"], json!(null));
+
+    // Neither before she came, nor in another portal, nor after she was erased, nor today.
+    assert_eq!(of(format!("at={}&account=any", there - 4)).await, [""; 0]);
+    assert!(world.items(&format!("{ACME}/collaborators?at={there}&account=any")).await.is_empty());
+    world.get(&format!("{ACME}/collaborators/{ada}?at={there}")).await.refused(404);
+    let now = head(&world).await;
+    assert_eq!(of(format!("at={now}&account=any")).await, [&*bob]);
+    assert_eq!(of("account=any".to_owned()).await, [&*bob]);
+    assert!(world.get(&format!("{PEOPLE}/{ada}")).await.is(200)["erasure"].is_string());
+}
+
+#[actix_web::test]
+async fn rule_32_history_and_differences_show_that_somebody_was_there() {
+    let (world, ada, bob, there, suspended) = erased().await;
+    for (at, account) in [(there, "active"), (suspended, "suspended")] {
+        let was = world.get(&format!("{ACME}/history/users/{ada}?at={at}")).await.is(200);
+        assert_eq!((&was["resource"], &was["account"]["account"]), (&Value::Null, &json!(account)));
+        assert!(was["account"]["erasure"].is_string(), "{was}");
+    }
+    let diff = async |query: String| world.get(&format!("{ACME}/diff?{query}")).await.is(200);
+    for to in [suspended, head(&world).await] {
+        let found = diff(format!("from={there}&to={to}")).await;
+        let item = &found["items"][0];
+        assert_eq!((&item["id"], &item["changes"]), (&json!(ada), &json!([])), "{found}");
+        assert!(item["erasure"].is_string(), "{found}");
+        assert_eq!(found["items"].as_array().unwrap().len(), 1, "{found}");
+        let alone = diff(format!("from={there}&to={to}&stream=user/{ada}")).await;
+        assert_eq!(alone["items"], found["items"]);
+    }
+    let came = diff(format!("from=1&to={there}")).await;
+    let bobs = came["items"].as_array().unwrap().iter().find(|it| it["id"] == *bob).unwrap();
+    assert!(!bobs["changes"].as_array().unwrap().is_empty() && bobs["erasure"].is_null());
+}
