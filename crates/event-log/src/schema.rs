@@ -277,12 +277,18 @@ impl Format {
 
 /// Makes an empty file that only its owner can read: whoever has the keys can read everything. SQLite
 /// gives the files beside it the same rights.
+///
+/// A file that is there is not opened, since closing it again would give up the locks that this process has
+/// on it: whoever else looked into it would take its write-ahead log away.
 pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::File::options();
-    options.append(true).create(true);
+    options.append(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
 }
 
 /// Opens a file that is already there for reading only.

@@ -6,6 +6,7 @@
 mod backup;
 mod crash;
 mod moving;
+mod outside;
 #[path = "../support/mod.rs"]
 mod support;
 mod tamper;
