@@ -12,7 +12,7 @@ pub(super) fn object(object: &Value) -> Vec<String> {
 /// The lines of a list: a head, and a line for each item.
 pub(super) fn list(items: &[Value], columns: &[&str]) -> Vec<String> {
     let head: Vec<_> = columns.iter().map(|name| name.to_uppercase()).collect();
-    let rows = items.iter().map(|item| columns.iter().map(|name| cell(&item[*name])).collect());
+    let rows = items.iter().map(|item| columns.iter().map(|name| of(item, name)).collect());
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<_> = (0..columns.len()).map(|column| width(column).unwrap_or(0)).collect();
@@ -22,6 +22,16 @@ pub(super) fn list(items: &[Value], columns: &[&str]) -> Vec<String> {
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+/// What stands under a name. Whoever is erased has none any more, and a gap would say nothing.
+fn of(item: &Value, name: &str) -> String {
+    match &item[name] {
+        Value::String(text) if text.is_empty() && item["erasure"].is_string() => {
+            "(erased)".to_owned()
+        }
+        value => cell(value),
+    }
 }
 
 fn cell(value: &Value) -> String {
@@ -53,6 +63,8 @@ mod tests {
         assert_eq!(list(&[], &["id"]), ["ID"]);
         let people = json!({"people": {"cancelled": 0, "completed": 1, "held": 2}});
         assert_eq!(list(&[people], &["people"]), ["PEOPLE", "1 completed, 2 held"]);
+        let erased = [json!({"user_name": "", "erasure": "e-1"}), json!({"user_name": ""})];
+        assert_eq!(list(&erased, &["user_name"]), ["USER_NAME", "(erased)", ""]);
         assert_eq!(object(&json!({"a": "x", "long": [1]})), ["a     x", "long  [1]"]);
     }
 }
