@@ -14,9 +14,10 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::{
-    audit::{Offline, Trust, bar, verifiers},
+    audit::{Offline, Trust, verifiers},
     options::Misused,
     output::say,
+    progress::bar,
 };
 
 /// Which workspace, and where to.

@@ -13,13 +13,7 @@ use projections::{ALL, Content, Difference, HeldStream, Order, Progress, ReadMod
 use serde_json::{Value, json};
 
 use self::builds::Watched;
-use crate::{
-    audit::Offline,
-    node,
-    output::say,
-    progress::bar,
-    remote::Remote,
-};
+use crate::{audit::Offline, node, output::say, progress::bar, remote::Remote};
 
 /// The exit code of whoever was interrupted, as shells have it: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;

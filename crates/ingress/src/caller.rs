@@ -38,6 +38,10 @@ struct Request {
 }
 
 impl Caller {
+    fn new(caller: app::Caller, kind: Kind, fairness: Rc<Fairness>) -> Self {
+        Self(Rc::new(Request { caller, kind, fairness, place: RefCell::default() }))
+    }
+
     /// Waits until it is the turn of this connector, before anything is done for the request.
     ///
     /// # Errors
@@ -95,8 +99,7 @@ pub(crate) async fn authenticate(
     match app.authenticate(workspace, connector, authorization(&request), ids).await {
         Ok(caller) => {
             let kind = kind(request.method(), request.path());
-            let caller =
-                Caller(Rc::new(Request { caller, kind, fairness, place: RefCell::default() }));
+            let caller = Caller::new(caller, kind, fairness);
             request.extensions_mut().insert(caller.clone());
             let record = Record::begin(Arc::clone(&app), caller.clone(), &request, begun);
             let answer = match admit(&app, &caller, request.method()).await {
@@ -132,7 +135,7 @@ async fn admit(app: &App, caller: &Caller, method: &Method) -> Result<(), Refusa
 /// connector's gets its entry in the provisioning log, as every authenticated request does, and is answered
 /// like any other: a connector that is paused has its configuration too.
 pub(crate) async fn recognize(
-    app: Arc<App>,
+    (app, fairness): (Arc<App>, Rc<Fairness>),
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -145,7 +148,9 @@ pub(crate) async fn recognize(
     let (workspace, connector) = (path.query("workspace"), path.query("connector"));
     let caller = app.authenticate(workspace, connector, authorization(&request), ids).await;
     let Ok(caller) = caller else { return next.call(request).await };
-    let record = Record::begin(app, Caller(Rc::new(caller)), &request, begun);
+    // It takes no place from others: what it asks for is in memory.
+    let caller = Caller::new(caller, Kind::Read, fairness);
+    let record = Record::begin(app, caller, &request, begun);
     let answer = next.call(request).await;
     record.end(&answer);
     answer

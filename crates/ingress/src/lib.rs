@@ -85,12 +85,12 @@ pub fn configure(app: Arc<App>) -> impl FnOnce(&mut ServiceConfig) {
         let (outer, inner, below) = (Arc::clone(&app), Arc::clone(&app), Arc::clone(&app));
         // One for each worker, as this is called by each of them.
         let fairness = Rc::<fairness::Fairness>::default();
-        let open = Arc::clone(&app);
+        let open = (Arc::clone(&app), Rc::clone(&fairness));
         let public = move |config: &mut ServiceConfig| {
             for endpoint in discovery::public_endpoints() {
-                let app = Arc::clone(&open);
+                let worker = open.clone();
                 let recognize =
-                    move |request, next| caller::recognize(Arc::clone(&app), request, next);
+                    move |request, next| caller::recognize(worker.clone(), request, next);
                 config.service(endpoint.into_resource().wrap(from_fn(recognize)));
             }
         };

@@ -22,8 +22,9 @@ use super::{
     people_of, typed,
 };
 use crate::{
-    App, DispatchError, Done, Order, Person, Refusal, erasures::is_owner, write::decide::to_log,
-    App, DispatchError, Done, Order, Person, Refusal, erasures::Gone, write::decide::to_log,
+    App, DispatchError, Done, Order, Person, Refusal,
+    erasures::{Gone, is_owner},
+    write::decide::to_log,
 };
 
 /// The length of a userName or an address, at most, in characters.

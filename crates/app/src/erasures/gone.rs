@@ -77,8 +77,9 @@ impl App {
             let came = first.first().is_some_and(|event| event.position <= at);
             if came && erased.position > at {
                 let view = self.view_of_gone(workspace, user, erased.erasure, at).await?;
-                let Remains { portal, entries, .. } = erased.remains;
-                let ids = entries.values().map(|entry| entry.0).chain([user.0]).collect();
+                let Remains { portal, entries, aliases, .. } = erased.remains;
+                let ids = entries.values().chain(&aliases).map(|entry| entry.0).chain([user.0]);
+                let ids = ids.collect();
                 all.push(Gone { portal, ids, view });
             }
         }

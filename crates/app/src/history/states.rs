@@ -25,8 +25,7 @@ pub struct StateAsOf<S> {
 
 impl App {
     /// A person of any portal as they stood, with their account; by their id, or by the SCIM id of an
-    /// entry that they have or had.
-    /// entry that they have today. Of somebody who was erased later, that they were there.
+    /// entry that they have or had. Of somebody who was erased later, that they were there.
     ///
     /// # Errors
     /// [`Refusal::NotFound`] when nobody had heard of them then.

@@ -64,11 +64,6 @@ impl App {
         self.current(NAME, workspace).await?;
         let found = self.person_of(workspace, id).await?;
         let (user, es) = found.ok_or_else(|| Refusal::NotFound("person".to_owned()))?;
-        let stream = StreamId::new(User::KIND, user.0);
-        // Events of other streams name them by their own id, or by the SCIM id of an entry.
-        let aliases = es.state.aliases().map(|entry| entry.0);
-        let subjects: Vec<_> = [user.0].into_iter().chain(aliases).collect();
-        let own = EventFilter { stream: Some(stream), ..EventFilter::default() };
         let (events, upto) = self.about(workspace, user, (after, u64::MAX), limit).await?;
         let (mut items, mut names) = (Vec::new(), Names::default());
         for event in events {
@@ -88,7 +83,10 @@ impl App {
         limit: usize,
     ) -> Result<(Vec<StoredEvent>, u64), Refusal> {
         let stream = Some(StreamId::new(User::KIND, user.0));
-        let subjects = self.known_as(workspace, user).await?;
+        // Events of other streams name them by their own id, or by the SCIM id of an entry.
+        let es = self.users.load(workspace, user.0).await?;
+        let aliases = es.state.aliases().map(|entry| entry.0);
+        let subjects: Vec<_> = [user.0].into_iter().chain(aliases).collect();
         let own = EventFilter { stream, until: Some(until), ..EventFilter::default() };
         let own = self.log.find(workspace, &own, after, limit + 1).await?;
         let timelines = self.read_models.timelines();
