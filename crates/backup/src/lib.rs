@@ -39,7 +39,7 @@ pub use take::{BackupError, Source, take};
 /// How far something is: which workspaces' events, or streams, are done, and of how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// What is counted: `events` or `streams`.
+    /// What is counted: `events` (that are copied and checked), `streams`, or `merged` (events again).
     pub what: &'static str,
     /// How many are done.
     pub done: u64,

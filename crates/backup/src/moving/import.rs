@@ -159,7 +159,9 @@ pub fn import(
     let log = open(order, now)?;
     let came = Coming { order, manifest: &manifest, workspace: &workspace, checkpoint, note, now };
     let staged = came.stage(&log, progress).and_then(|staged| {
-        moving::merge(&log, &workspace, &secrets(&workspace))?;
+        moving::merge(&log, &workspace, &secrets(&workspace), &mut |done, total| {
+            progress(Progress { what: "merged", done, total });
+        })?;
         Ok(staged)
     });
     drop(log);

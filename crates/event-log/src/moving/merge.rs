@@ -16,12 +16,21 @@ use crate::{OpenError, SqliteLog, WorkspaceId, schema};
 /// a line break, and what the names of its secrets begin with.
 const MARK: &str = "merging";
 
-/// Puts the workspace on the stage into the files of an installation, which nobody uses from now on: the log is closed.
-/// Open it again: that completes what is left to do, also when this fails or is cut off.
+/// How many events go in at a time, until the next progress.
+const PAGE: i64 = 10_000;
+
+/// Puts the workspace on the stage into the files of an installation, which nobody uses from now on: the
+/// log is closed. `progress` is told how many events are done, of how many. Open the log again: that
+/// completes what is left to do, also when this fails or is cut off.
 ///
 /// # Errors
 /// [`Unmoved::Exists`], and what the files say: nothing of the workspace is there once the log was opened.
-pub fn merge(log: &SqliteLog, workspace: &WorkspaceId, secrets: &str) -> Result<(), Unmoved> {
+pub fn merge(
+    log: &SqliteLog,
+    workspace: &WorkspaceId,
+    secrets: &str,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), Unmoved> {
     log.close();
     let data_dir = log.data_dir();
     let stage = data_dir.join(STAGE);
@@ -32,7 +41,7 @@ pub fn merge(log: &SqliteLog, workspace: &WorkspaceId, secrets: &str) -> Result<
     begin(&stage, workspace, secrets)?;
     keys(data_dir, &stage, workspace, secrets)?;
     beside(&stage, data_dir, workspace)?;
-    events(&mut conn, &stage, workspace)
+    events(&mut conn, &stage, workspace, progress)
 }
 
 /// Writes the mark.
@@ -70,62 +79,69 @@ fn keys(
     Ok(())
 }
 
-/// The events with their tree, claims and checkpoints, in one transaction.
-fn events(conn: &mut Connection, stage: &Path, workspace: &WorkspaceId) -> Result<(), Unmoved> {
+/// The events with their tree, claims and checkpoints, in one transaction. Numbers of streams and transactions
+/// go on after those that are there, in their order.
+fn events(
+    conn: &mut Connection,
+    stage: &Path,
+    workspace: &WorkspaceId,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), Unmoved> {
     attach(conn, &stage.join("log.db"))?;
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let highest = |table: &str| {
         let sql = format!("SELECT coalesce(max(no), 0) FROM main.{table}");
         tx.query_row(&sql, [], |row| row.get::<_, i64>(0))
     };
-    let no = highest("workspaces")? + 1;
-    let (streams, transactions) = (highest("streams")?, highest("transactions")?);
-    let from: i64 = tx.query_row(
-        "SELECT no FROM other.workspaces WHERE id = ?1",
-        [workspace.as_str()],
-        |row| row.get(0),
+    let (no, streams) = (highest("workspaces")? + 1, highest("streams")?);
+    let transactions = highest("transactions")?;
+    let sql = "SELECT no, head FROM other.workspaces WHERE id = ?1";
+    let (from, head): (i64, i64) =
+        tx.query_row(sql, [workspace.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    tx.execute(
+        "INSERT INTO workspaces
+         SELECT ?1, id, head, time, key, edge FROM other.workspaces WHERE no = ?2",
+        [no, from],
     )?;
-    // Numbers of streams and transactions go on after those that are there, in their order.
-    for (sql, offsets) in [
-        ("INSERT INTO workspaces SELECT ?1, id, head, time, key, edge FROM other.workspaces WHERE no = ?2", [0, 0]),
-        (
-            "INSERT INTO streams SELECT no + ?3, ?1, kind, id, version, key
-             FROM other.streams WHERE workspace = ?2 ORDER BY no",
-            [streams, 0],
-        ),
-        (
-            "INSERT INTO transactions
-             SELECT no + ?3, ?1, first, last, time, actor, request, correlation, causation, rule
-             FROM other.transactions WHERE workspace = ?2 ORDER BY no",
-            [transactions, 0],
-        ),
-        (
+    tx.execute(
+        "INSERT INTO streams SELECT no + ?3, ?1, kind, id, version, key
+         FROM other.streams WHERE workspace = ?2 ORDER BY no",
+        [no, from, streams],
+    )?;
+    tx.execute(
+        "INSERT INTO transactions
+         SELECT no + ?3, ?1, first, last, time, actor, request, correlation, causation, rule
+         FROM other.transactions WHERE workspace = ?2 ORDER BY no",
+        [no, from, transactions],
+    )?;
+    let mut after = 0;
+    while after < head {
+        let to = head.min(after + PAGE);
+        tx.prepare_cached(
             "INSERT INTO events
-             SELECT NULL, ?1, position, stream + ?3, version, name, schema_version, txn + ?4, key, leaf,
-                 payload
-             FROM other.events WHERE workspace = ?2 ORDER BY position",
-            [streams, transactions],
-        ),
-        (
-            "INSERT INTO claims SELECT ?1, key, scope, stream + ?3
-             FROM other.claims WHERE workspace = ?2",
-            [streams, 0],
-        ),
-        (
-            "INSERT INTO checkpoints SELECT ?1, name, position
-             FROM other.checkpoints WHERE workspace = ?2",
-            [0, 0],
-        ),
-        (
-            "INSERT INTO nodes SELECT ?1, level, number, hash FROM other.nodes WHERE workspace = ?2",
-            [0, 0],
-        ),
-    ] {
-        let all = [no, from, offsets[0], offsets[1]];
-        let mut insert = tx.prepare(sql)?;
-        let wanted = insert.parameter_count();
-        insert.execute(rusqlite::params_from_iter(&all[..wanted]))?;
+             SELECT NULL, ?1, position, stream + ?3, version, name, schema_version, txn + ?4, key,
+                 leaf, payload
+             FROM other.events
+             WHERE workspace = ?2 AND position > ?5 AND position <= ?6 ORDER BY position",
+        )?
+        .execute([no, from, streams, transactions, after, to])?;
+        progress(to.cast_unsigned(), head.cast_unsigned());
+        after = to;
     }
+    tx.execute(
+        "INSERT INTO claims SELECT ?1, key, scope, stream + ?3
+         FROM other.claims WHERE workspace = ?2",
+        [no, from, streams],
+    )?;
+    tx.execute(
+        "INSERT INTO checkpoints SELECT ?1, name, position
+         FROM other.checkpoints WHERE workspace = ?2",
+        [no, from],
+    )?;
+    tx.execute(
+        "INSERT INTO nodes SELECT ?1, level, number, hash FROM other.nodes WHERE workspace = ?2",
+        [no, from],
+    )?;
     tx.commit()?;
     conn.query_row("PRAGMA main.wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())

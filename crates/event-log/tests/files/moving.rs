@@ -132,7 +132,7 @@ async fn what_is_cut_off_before_the_log_has_it_is_undone_by_the_next_start() {
     let log = open(into);
     scene.stage(&log);
     refuse_events(into, true);
-    assert!(moving::merge(&log, &acme, SECRETS).is_err());
+    assert!(moving::merge(&log, &acme, SECRETS, &mut |_, _| ()).is_err());
     drop(log);
     refuse_events(into, false);
     assert!(scene.beside().0 > 0 && scene.beside().1);
@@ -145,7 +145,7 @@ async fn what_is_cut_off_before_the_log_has_it_is_undone_by_the_next_start() {
     let mine = log.read(&acme, 0, 1).await.unwrap().remove(0);
     assert_eq!(mine.payload, Payload::Plain(b"Ada".to_vec()));
     scene.stage(&log);
-    assert!(matches!(moving::merge(&log, &acme, SECRETS), Err(Unmoved::Exists(_))));
+    assert!(matches!(moving::merge(&log, &acme, SECRETS, &mut |_, _| ()), Err(Unmoved::Exists(_))));
     drop(log);
     assert_eq!(open(into).head(&acme), 1);
 }
@@ -156,7 +156,7 @@ async fn what_is_cut_off_behind_the_log_is_completed_by_the_next_start() {
     let (into, acme, other) = (scene.into.path(), workspace("acme"), workspace("other"));
     let log = open(into);
     scene.stage(&log);
-    moving::merge(&log, &acme, SECRETS).unwrap();
+    moving::merge(&log, &acme, SECRETS, &mut |_, _| ()).unwrap();
     drop(log);
     assert!(scene.has_stage());
     assert!(std::fs::read(into.join(ledger::FILE)).unwrap().is_empty());
