@@ -122,6 +122,22 @@ async fn a_whole_export_fits_its_checkpoint_and_earlier_ones() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_of_another_installation_is_compared_by_its_events() {
+    let world = World::new().await;
+    let lines = world.whole().await;
+    let moved = |head| Checkpoint { origin: "elsewhere/acme".to_owned(), head, next_key: None };
+    let fits = moved(world.head(7).await);
+    assert_eq!(examine(&lines, &[], std::slice::from_ref(&fits)).unwrap().trusted, 7);
+    let other = moved(TreeHead { size: 8, ..fits.head });
+    let bad = examine(&lines, &[], &[fits.clone(), other]).unwrap_err();
+    assert_eq!((bad.first, bad.last), (Some(8), Some(8)));
+    assert!(bad.what.contains("the checkpoint of elsewhere/acme of 8 events"), "{bad}");
+    let stranger = Checkpoint { origin: "elsewhere/other".to_owned(), ..fits };
+    let bad = examine(&lines, &[], &[stranger]).unwrap_err();
+    assert!(bad.what.contains("the checkpoint is of elsewhere/other"), "{bad}");
+}
+
+#[tokio::test]
 async fn of_an_export_with_gaps_each_event_proves_itself() {
     let world = World::new().await;
     let lines = world.export(&[2, 7, 12], true).await;
