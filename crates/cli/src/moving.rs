@@ -76,7 +76,9 @@ pub(crate) struct ImportOptions {
 }
 
 pub(crate) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
-    data_dir(&options.offline)?;
+    let data_dir = data_dir(&options.offline)?;
+    let log = data_dir.join("log.db");
+    ensure!(log.exists(), "there is no installation in {}", data_dir.display());
     let signing_keys = options.offline.signing_keys();
     // They are made at a server's first start, not beside it.
     ensure!(signing_keys.exists(), "there are no signing keys {}", signing_keys.display());
@@ -195,6 +197,12 @@ fn tell_imported(imported: &Imported, as_json: bool) {
     ));
     if manifest.rehearsal {
         say("a rehearsal: the workspace goes on where it was, and this is a copy of it");
+    }
+    if !names_next_key {
+        say(
+            "the key that signed there does not name the one that signs here: whoever keeps checkpoints \
+             needs it (muster audit key show)",
+        );
     }
     say(
         "nothing is sent to devices and connectors are as they were: start the server, let identity \

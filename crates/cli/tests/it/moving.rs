@@ -253,6 +253,7 @@ async fn an_import_that_is_killed_leaves_nothing_and_the_next_one_works() {
     for number in 0..20 {
         scene.user(&format!("user{number}")).await;
     }
+    let (note, key) = scene.keep().await;
     scene.rest().await;
     let (code, said) = scene.export(&[]).await;
     assert_eq!(code, Some(0), "{said}");
@@ -301,6 +302,15 @@ async fn an_import_that_is_killed_leaves_nothing_and_the_next_one_works() {
     for list in LISTS {
         assert_eq!(get(&mut api, list).await, get(&mut scene.api, list).await, "{list}");
     }
+    // No statement names the new key here: an auditor needs both.
+    let (file, new_key) = (scene.file("export.ndjson"), scene.file("new.key"));
+    does(&scene.new, &["audit", "export", "--workspace", WORKSPACE, "--out", &file]).await;
+    let shown = does(&scene.new, &["audit", "key", "show", "--workspace", WORKSPACE]).await;
+    std::fs::write(&new_key, shown).unwrap();
+    let verify = ["audit", "verify", "--file", &file, "--checkpoint", &note, "--key", &key];
+    ends(&scene.new, 1, &verify, "no key that is trusted has signed it").await;
+    let said = does(&scene.new, &[&verify[..], &["--key", &new_key]].concat()).await;
+    assert!(said.contains("all as written"), "{said}");
 }
 
 #[tokio::test]
