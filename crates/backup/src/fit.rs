@@ -47,6 +47,9 @@ pub enum Misplaced {
     /// Whoever has the one has the other.
     #[error("{} lies in the export: a transfer key travels by another way", .0.display())]
     KeyInExport(PathBuf),
+    /// What is brought into an installation would be taken for a part of it.
+    #[error("{} lies in the data directory: put the export elsewhere", .0.display())]
+    ExportInDataDir(PathBuf),
     /// What is made of a backup does not belong in it.
     #[error("{} lies in the backup: a restore needs a directory elsewhere", .0.display())]
     InBackup(PathBuf),
@@ -91,6 +94,15 @@ pub(crate) fn check_export(into: &Path, key: &Path, data_dir: &Path) -> Result<(
     }
     if resolve(key)?.starts_with(new) {
         return Err(Misplaced::KeyInExport(key.to_owned()).into());
+    }
+    Ok(())
+}
+
+/// Whether an export that lies in a directory may be imported. Nothing is written.
+pub(crate) fn check_import(from: &Path, data_dir: &Path) -> Result<(), PlaceError> {
+    let export = resolve(from)?;
+    if export.starts_with(resolve(data_dir)?) {
+        return Err(Misplaced::ExportInDataDir(export).into());
     }
     Ok(())
 }

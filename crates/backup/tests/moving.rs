@@ -150,7 +150,7 @@ impl Installation {
         assert_eq!(log.keyring().secret_names("mdm|acme").unwrap(), [""; 0]);
         assert!(log.ledger().erasures().is_empty());
         drop(log);
-        assert!(!self.data_dir().join("import").exists());
+        assert!(!self.data_dir().join("import.unfinished").exists());
         assert_eq!(self.events("other").await.len(), 5);
     }
 }
@@ -249,7 +249,7 @@ async fn a_workspace_comes_with_everything_and_the_others_stay() {
     assert_eq!(after[7].key, before[1].key);
     assert!(before.iter().all(|it| it.key != after[8].key) && after[8].key.is_some());
     assert_eq!(new.events("other").await.len(), 5);
-    assert!(!new.data_dir().join("import").exists());
+    assert!(!new.data_dir().join("import.unfinished").exists());
 
     // Whoever trusts the old key learns of the new one.
     let keys = backup_keys(&new).await;
@@ -364,6 +364,10 @@ async fn what_does_not_belong_is_refused_and_nothing_is_left() {
     assert!(matches!(refused, Err(ImportError::NoInstallation(_))), "{refused:?}");
     let refused = new.import(&old, |it| it.master_key = None);
     assert!(matches!(refused, Err(ImportError::Open(OpenError::MasterKeyNeeded))), "{refused:?}");
+    let inside = new.data_dir().join("export");
+    fs::create_dir(&inside).unwrap();
+    let refused = new.import(&old, |it| it.from = inside);
+    assert!(matches!(refused, Err(ImportError::Misplaced(_))), "{refused:?}");
     let log = new.open();
     let refused = new.import(&old, |_| ());
     assert!(matches!(refused, Err(ImportError::Open(OpenError::InUse(_)))), "{refused:?}");

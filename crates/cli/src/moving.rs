@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{anyhow, ensure};
 use backup::{
     Progress,
-    moving::{Export, ExportError, Exported, Import, Imported, TransferKey},
+    moving::{Export, ExportError, Exported, Import, ImportError, Imported, TransferKey},
 };
 use clap::Args;
 use data_encoding::BASE64;
@@ -129,8 +129,11 @@ pub(crate) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
         bar.finish_and_clear();
         imported
     };
-    let imported = tokio::task::spawn_blocking(work).await?;
-    tell_imported(&imported.context("nothing is imported")?, options.json);
+    let imported = tokio::task::spawn_blocking(work).await?.map_err(|error| match error {
+        ImportError::Misplaced(it) => Misused(it.into()).into(),
+        error => anyhow!(error).context("nothing is imported"),
+    })?;
+    tell_imported(&imported, options.json);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -20,6 +20,7 @@ use record::{Checkpoint, Notary, NotaryError, Note, Verifier};
 use super::{TransferKey, WorkspaceManifest, WorkspaceManifestError, secrets};
 use crate::Progress;
 use crate::claims::held;
+use crate::fit::{Misplaced, PlaceError, check_import};
 use crate::place::replace;
 use crate::suspend::{SuspendError, record};
 
@@ -105,6 +106,9 @@ pub enum ImportError {
         "a checkpoint that was kept covers {0} events, and the export has {1}: something is missing"
     )]
     Beyond(u64, u64),
+    /// The directories that were named will not do.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
     /// The export is not what was made.
     #[error(transparent)]
     Manifest(#[from] WorkspaceManifestError),
@@ -134,6 +138,15 @@ pub enum ImportError {
     File(#[from] io::Error),
 }
 
+impl From<PlaceError> for ImportError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Misplaced(it) => it.into(),
+            PlaceError::File(it) => it.into(),
+        }
+    }
+}
+
 /// Brings a workspace into an installation. Blocks until it is checked and on disk.
 ///
 /// Refused or cut off, the installation is what it was, once somebody opens it.
@@ -145,6 +158,7 @@ pub fn import(
     now: Micros,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Imported, ImportError> {
+    check_import(&order.from, &order.data_dir)?;
     let manifest = WorkspaceManifest::check(&order.from, &order.transfer_key)?;
     if let Some(wanted) = order.workspace.clone().filter(|it| it.as_str() != manifest.workspace) {
         return Err(ImportError::OtherWorkspace { found: manifest.workspace, wanted });

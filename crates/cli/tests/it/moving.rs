@@ -260,7 +260,7 @@ async fn an_import_that_is_killed_leaves_nothing_and_the_next_one_works() {
     assert_eq!(scene.new.stop().await.unwrap(), Some(0));
 
     let import = scene.import();
-    let stage = scene.new.data_dir().join("import");
+    let stage = scene.new.data_dir().join("import.unfinished");
     let mut imported = false;
     for round in 0..KILLS {
         // At another point each time.

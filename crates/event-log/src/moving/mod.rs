@@ -41,7 +41,7 @@ pub use merge::merge;
 pub(crate) use merge::{complete, settle};
 
 /// The stage: a directory in the data directory, while an import is at work.
-const STAGE: &str = "import";
+const STAGE: &str = "import.unfinished";
 
 const DOING: &str = "moving a workspace";
 
@@ -129,14 +129,27 @@ pub fn leave(data_dir: &Path) -> Result<(), Unmoved> {
     if !stage.exists() {
         return Ok(());
     }
-    // Keys must not stay on the disk after a person was erased here.
-    if stage.join("keys.db").exists() {
-        let conn = schema::KEYS.open(&stage.join("keys.db"))?;
-        conn.execute_batch("DELETE FROM keys; DELETE FROM secrets;")?;
-        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    if let Err(error) = overwrite_keys(&stage) {
+        // A power cut may have left a file that does not open. It must not keep a server from starting.
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(
+            error,
+            "the keys on the stage of an import were removed and not overwritten"
+        );
     }
     fs::remove_dir_all(&stage)?;
     Ok(crate::backup::sync(data_dir)?)
+}
+
+/// Keys must not stay on the disk after a person was erased here.
+fn overwrite_keys(stage: &Path) -> Result<(), Unmoved> {
+    let path = stage.join("keys.db");
+    if path.exists() {
+        let conn = schema::KEYS.open(&path)?;
+        conn.execute_batch("DELETE FROM keys; DELETE FROM secrets;")?;
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    Ok(())
 }
 
 /// The events of one stream in the `log.db` of a directory, which may be in use. What is sealed is missing:

@@ -97,7 +97,7 @@ impl Scene {
     }
 
     fn has_stage(&self) -> bool {
-        self.into.path().join("import").exists()
+        self.into.path().join("import.unfinished").exists()
     }
 }
 
@@ -125,6 +125,8 @@ async fn what_is_cut_off_before_the_log_has_it_is_undone_by_the_next_start() {
     scene.stage(&log);
     drop(log);
     assert!(scene.has_stage());
+    // What a power cut has left of a file keeps nobody from starting.
+    std::fs::write(into.join("import.unfinished").join("keys.db"), [b'x'; 5_000]).unwrap();
     drop(open(into));
     assert!(!scene.has_stage());
 
