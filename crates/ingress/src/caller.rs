@@ -2,8 +2,9 @@
 
 use std::{
     cell::RefCell,
-    future::{Ready, ready},
+    future::{Ready, poll_fn, ready},
     ops::Deref,
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::Instant,
@@ -52,6 +53,20 @@ impl Caller {
         let taken = fairness.enter(Source { workspace, connector }, *kind).await?;
         place.replace(Some(taken));
         Ok(())
+    }
+
+    /// Runs what answers the request, and counts the worker's time that this takes.
+    async fn timed<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        poll_fn(|context| {
+            let begun = Instant::now();
+            let polled = answer.as_mut().poll(context);
+            if let Some(place) = &*self.0.place.borrow() {
+                place.takes(begun.elapsed());
+            }
+            polled
+        })
+        .await
     }
 
     /// Nothing more is done for the request.
@@ -103,7 +118,7 @@ pub(crate) async fn authenticate(
             request.extensions_mut().insert(caller.clone());
             let record = Record::begin(Arc::clone(&app), caller.clone(), &request, begun);
             let answer = match admit(&app, &caller, request.method()).await {
-                Ok(()) => next.call(request).await,
+                Ok(()) => caller.timed(next.call(request)).await,
                 Err(refusal) => Ok(record::refuse(request, refusal)),
             };
             // Of a request that was refused, too.

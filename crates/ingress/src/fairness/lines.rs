@@ -1,26 +1,37 @@
 //! Lines: what waits on a worker, one line for each connector, and whose turn it is.
 //!
+//! The next to begin is the first in the line of the connector that has had the least of the worker's
+//! time. So that nobody saves time up by asking for nothing, a line that was empty begins where the
+//! others are (start-time fair queueing).
+//!
 //! Nothing here waits or knows what time it is; a test can say in which order things happen.
+//!
+//! # Source
+//! P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queuing", SIGCOMM 1996.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
 use domain::ids::ConnectorName;
 use event_log::WorkspaceId;
 
-/// How many requests begin in one turn of a worker. Whoever comes next waits for so many at most,
-/// each of which takes 0.05 ms when it reads a person and 10 ms when it reads a page of a thousand.
-pub(crate) const BEGIN_MAX: usize = 4;
+/// How much work begins in one turn of a worker, in microseconds, by what the last requests of the same
+/// connectors took; one request at least. Whoever comes next waits for that long.
+const TURN_MICROS: u64 = 500;
+/// What a request takes of a connector of which nothing is known, in microseconds.
+const UNKNOWN_MICROS: u64 = 100;
+/// The least that a request takes: reading its head and sending its answer are not counted.
+const LEAST_MICROS: u64 = 10;
 /// How many changes of one connector are under way on a worker, when no other connector asks for
 /// anything. They share a sync of the disk, so that fewer would leave the disk idle.
 pub(crate) const CHANGES_MAX: usize = 32;
 /// How many of them are under way, however many connectors there are: while one is on its way to
 /// the disk, the next one can be decided.
-pub(crate) const CHANGES_MIN: usize = 2;
+const CHANGES_MIN: usize = 2;
 /// How many requests of one connector wait on a worker; more are turned away with 503.
-pub(crate) const WAITING_MAX: usize = 4_096;
+const WAITING_MAX: usize = 4_096;
 /// For how long a connector that asks for nothing more is still one of those that share a worker.
 const SHARES_FOR: Duration = Duration::from_secs(1);
 
@@ -41,22 +52,38 @@ pub(crate) enum Kind {
     Change,
 }
 
+/// A request that is under way.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Begun {
+    source: Source,
+    kind: Kind,
+    /// What its line was charged for it, in microseconds.
+    expected: u64,
+}
+
 /// What becomes of a request that has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Entered {
-    Begins,
+    Begins(Begun),
     Waits,
     /// Too many wait in its line.
     TurnedAway,
 }
 
+/// When a line has its turn: after how much of the worker's time, and which of several then.
+type Turn = (u64, u64);
+
 /// The lines of a worker; `W` stands for a request that waits.
 pub(crate) struct Lines<W> {
     all: HashMap<Source, Line<W>>,
-    /// The lines whose first request may begin, each once, in the order of their turns.
-    turns: VecDeque<Source>,
-    /// How many requests have begun in this turn.
-    begun: usize,
+    /// The lines whose first request may begin, each once.
+    turns: BTreeMap<Turn, Source>,
+    /// How many turns were given.
+    given: u64,
+    /// What the line had had whose request began last.
+    now_at: u64,
+    /// How much work has begun in this turn.
+    begun: u64,
     tidied: Option<Instant>,
 }
 
@@ -64,13 +91,19 @@ struct Line<W> {
     waiting: VecDeque<(Kind, W)>,
     /// How many changes are under way.
     changes: usize,
-    has_turn: bool,
+    /// Where it stands among the turns.
+    turn: Option<Turn>,
+    /// How much of the worker's time it has had, in microseconds.
+    had: u64,
+    /// What its last request took.
+    expected: u64,
     seen: Instant,
 }
 
 impl<W> Default for Lines<W> {
     fn default() -> Self {
-        Self { all: HashMap::new(), turns: VecDeque::new(), begun: 0, tidied: None }
+        let (all, turns) = (HashMap::new(), BTreeMap::new());
+        Self { all, turns, given: 0, now_at: 0, begun: 0, tidied: None }
     }
 }
 
@@ -87,36 +120,41 @@ impl<W> Lines<W> {
         if !self.all.contains_key(source) {
             self.all.insert(source.clone(), Line::new(now));
         }
-        let share = self.share();
+        let (share, now_at) = (self.share(), self.now_at);
+        let is_free = self.turns.is_empty();
         let Some(line) = self.all.get_mut(source) else { unreachable!("it was put there") };
         line.seen = now;
-        if line.waiting.is_empty() && self.begun < BEGIN_MAX && line.bears(kind, share) {
-            line.begin(kind);
-            self.begun += 1;
-            return Entered::Begins;
+        if line.waiting.is_empty() {
+            line.had = line.had.max(now_at);
+            if is_free && line.fits(self.begun) && line.bears(kind, share) {
+                self.now_at = line.had;
+                let begun = line.begin(source.clone(), kind);
+                self.begun += begun.expected;
+                return Entered::Begins(begun);
+            }
         }
         if line.waiting.len() >= WAITING_MAX {
             return Entered::TurnedAway;
         }
         line.waiting.push_back((kind, waits()));
-        if !line.has_turn && line.next_may_begin(share) {
-            line.has_turn = true;
-            self.turns.push_back(source.clone());
-        }
+        self.give_turn(source, share);
         Entered::Waits
     }
 
-    /// A request that had begun has ended.
-    pub(crate) fn end(&mut self, source: &Source, kind: Kind) {
-        let share = self.share();
-        let Some(line) = self.all.get_mut(source) else { return };
-        if kind == Kind::Change {
+    /// A request that had begun has ended, and has taken so much of the worker's time, in microseconds.
+    pub(crate) fn end(&mut self, begun: &Begun, took: u64) {
+        let (share, took) = (self.share(), took.max(LEAST_MICROS));
+        let Some(line) = self.all.get_mut(&begun.source) else { return };
+        if begun.kind == Kind::Change {
             line.changes -= 1;
         }
-        if !line.has_turn && line.next_may_begin(share) {
-            line.has_turn = true;
-            self.turns.push_back(source.clone());
+        line.expected = took;
+        line.had = (line.had + took).saturating_sub(begun.expected);
+        // What it has had tells where it stands.
+        if let Some(turn) = line.turn.take() {
+            self.turns.remove(&turn);
         }
+        self.give_turn(&begun.source, share);
     }
 
     /// A new turn of the worker.
@@ -124,27 +162,29 @@ impl<W> Lines<W> {
         self.begun = 0;
     }
 
-    /// The next request that begins in this turn, one of each line after the other.
-    pub(crate) fn next(&mut self) -> Option<(Source, Kind, W)> {
-        if self.begun >= BEGIN_MAX {
-            return None;
-        }
+    /// The next request that begins in this turn.
+    pub(crate) fn next(&mut self) -> Option<(Begun, W)> {
         let share = self.share();
-        while let Some(source) = self.turns.pop_front() {
-            let Some(line) = self.all.get_mut(&source) else { continue };
-            line.has_turn = false;
+        while let Some(first) = self.turns.first_entry() {
+            let Some(line) = self.all.get_mut(first.get()) else {
+                first.remove();
+                continue;
+            };
+            if !line.fits(self.begun) {
+                return None;
+            }
+            let ((at, _), source) = first.remove_entry();
+            line.turn = None;
             // It may be one of more connectors now than when it got its turn.
             if !line.next_may_begin(share) {
                 continue;
             }
             let Some((kind, waiting)) = line.waiting.pop_front() else { continue };
-            line.begin(kind);
-            if line.next_may_begin(share) {
-                line.has_turn = true;
-                self.turns.push_back(source.clone());
-            }
-            self.begun += 1;
-            return Some((source, kind, waiting));
+            self.now_at = self.now_at.max(at);
+            let begun = line.begin(source, kind);
+            self.begun += begun.expected;
+            self.give_turn(&begun.source, share);
+            return Some((begun, waiting));
         }
         None
     }
@@ -152,6 +192,17 @@ impl<W> Lines<W> {
     /// Whether anything could begin in the next turn.
     pub(crate) fn has_next(&self) -> bool {
         !self.turns.is_empty()
+    }
+
+    /// Lets a line have a turn, if it has none and could use it.
+    fn give_turn(&mut self, source: &Source, share: usize) {
+        let Some(line) = self.all.get_mut(source) else { return };
+        if line.turn.is_none() && line.next_may_begin(share) {
+            self.given += 1;
+            let turn = (line.had, self.given);
+            line.turn = Some(turn);
+            self.turns.insert(turn, source.clone());
+        }
     }
 
     /// How many changes each connector may have under way.
@@ -175,7 +226,13 @@ impl<W> Lines<W> {
 
 impl<W> Line<W> {
     fn new(seen: Instant) -> Self {
-        Self { waiting: VecDeque::new(), changes: 0, has_turn: false, seen }
+        let (waiting, expected) = (VecDeque::new(), UNKNOWN_MICROS);
+        Self { waiting, changes: 0, turn: None, had: 0, expected, seen }
+    }
+
+    /// Whether its next request may begin in a turn in which so much has begun.
+    fn fits(&self, begun: u64) -> bool {
+        begun == 0 || begun + self.expected <= TURN_MICROS
     }
 
     /// Whether one more request of a kind may be under way.
@@ -187,149 +244,12 @@ impl<W> Line<W> {
         self.waiting.front().is_some_and(|(kind, _)| self.bears(*kind, share))
     }
 
-    fn begin(&mut self, kind: Kind) {
+    fn begin(&mut self, source: Source, kind: Kind) -> Begun {
         self.changes += usize::from(kind == Kind::Change);
+        self.had += self.expected;
+        Begun { source, kind, expected: self.expected }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(name: &str) -> Source {
-        Source {
-            workspace: WorkspaceId::parse("acme").unwrap(),
-            connector: ConnectorName::parse(name).unwrap(),
-        }
-    }
-
-    /// Lines with so many requests of `loud` in them; those that began at once have ended.
-    fn crowded(requests: usize, kind: Kind) -> (Lines<&'static str>, Instant) {
-        let (mut lines, now) = (Lines::default(), Instant::now());
-        for _ in 0..requests {
-            if lines.enter(&source("loud"), kind, now, || "loud") == Entered::Begins {
-                lines.end(&source("loud"), kind);
-            }
-        }
-        (lines, now)
-    }
-
-    /// How many requests begin, turn after turn, before the one of this name; each ends at once.
-    fn before(lines: &mut Lines<&'static str>, name: &str) -> usize {
-        let mut begun = 0;
-        loop {
-            lines.turn();
-            while let Some((source, kind, waiting)) = lines.next() {
-                lines.end(&source, kind);
-                if waiting == name {
-                    return begun;
-                }
-                begun += 1;
-            }
-            assert!(lines.has_next(), "{name} waits for ever");
-        }
-    }
-
-    #[test]
-    fn a_request_that_meets_nobody_begins_at_once() {
-        let (mut lines, now) = crowded(0, Kind::Read);
-        for kind in [Kind::Read, Kind::Change, Kind::Read, Kind::Change] {
-            assert_eq!(lines.enter(&source("quiet"), kind, now, || "quiet"), Entered::Begins);
-        }
-        assert!(!lines.has_next());
-    }
-
-    #[test]
-    fn whoever_asks_for_little_waits_for_one_of_each_other_connector() {
-        let (mut lines, now) = crowded(500, Kind::Read);
-        for name in ["quiet", "calm"] {
-            assert_eq!(lines.enter(&source(name), Kind::Read, now, || "few"), Entered::Waits);
-        }
-        assert_eq!(before(&mut lines, "few"), 1);
-        assert_eq!(before(&mut lines, "few"), 0);
-    }
-
-    /// Without lines of their own, a request waits for all that have come before it.
-    #[test]
-    fn within_a_connector_the_first_that_came_is_the_first_that_begins() {
-        let (mut lines, now) = crowded(500, Kind::Read);
-        lines.enter(&source("loud"), Kind::Read, now, || "last");
-        assert_eq!(before(&mut lines, "last"), 500 - BEGIN_MAX);
-    }
-
-    #[test]
-    fn no_more_begin_in_a_turn_than_may() {
-        let (mut lines, _) = crowded(500, Kind::Read);
-        lines.turn();
-        let begun = std::iter::from_fn(|| lines.next()).count();
-        assert_eq!(begun, BEGIN_MAX);
-        assert!(lines.has_next());
-    }
-
-    /// How many changes of `loud` are under way, once as many have begun as may.
-    fn under_way(lines: &mut Lines<&'static str>) -> usize {
-        let mut begun = 0;
-        while lines.has_next() {
-            lines.turn();
-            begun += std::iter::from_fn(|| lines.next()).count();
-        }
-        begun
-    }
-
-    #[test]
-    fn changes_share_what_may_be_under_way_and_the_first_to_end_lets_the_next_begin() {
-        let (mut lines, now) = crowded(500, Kind::Change);
-        assert_eq!(under_way(&mut lines), CHANGES_MAX);
-        lines.end(&source("loud"), Kind::Change);
-        assert_eq!(under_way(&mut lines), 1);
-
-        // Others ask for something: as many end as it has too many before another one begins.
-        for number in 0..3 {
-            let other = source(&format!("other-{number}"));
-            lines.turn();
-            assert_eq!(lines.enter(&other, Kind::Read, now, || "few"), Entered::Begins);
-        }
-        for _ in 0..CHANGES_MAX - CHANGES_MAX / 4 {
-            lines.end(&source("loud"), Kind::Change);
-            assert_eq!(under_way(&mut lines), 0);
-        }
-        lines.end(&source("loud"), Kind::Change);
-        assert_eq!(under_way(&mut lines), 1);
-    }
-
-    #[test]
-    fn a_change_begins_beside_those_of_another_connector_that_has_all_it_may() {
-        let (mut lines, now) = crowded(500, Kind::Change);
-        under_way(&mut lines);
-        lines.turn();
-        assert_eq!(lines.enter(&source("quiet"), Kind::Change, now, || "quiet"), Entered::Begins);
-    }
-
-    #[test]
-    fn connectors_that_are_gone_have_no_share_any_more() {
-        let (mut lines, now) = crowded(0, Kind::Read);
-        for number in 0..100 {
-            lines.turn();
-            lines.enter(&source(&format!("other-{number}")), Kind::Read, now, || "few");
-        }
-        let share_beside = |later: Duration, lines: &mut Lines<&'static str>| {
-            lines.turn();
-            lines.enter(&source("loud"), Kind::Read, now + later, || "loud");
-            lines.share()
-        };
-        assert_eq!(share_beside(SHARES_FOR / 2, &mut lines), CHANGES_MIN);
-        assert_eq!(share_beside(SHARES_FOR * 2, &mut lines), CHANGES_MAX);
-    }
-
-    #[test]
-    fn more_than_may_wait_is_turned_away() {
-        let (mut lines, now) = crowded(BEGIN_MAX + WAITING_MAX, Kind::Read);
-        let entered =
-            |lines: &mut Lines<_>, name| lines.enter(&source(name), Kind::Read, now, || "more");
-        assert_eq!(entered(&mut lines, "loud"), Entered::TurnedAway);
-        assert_eq!(entered(&mut lines, "quiet"), Entered::Waits);
-        lines.turn();
-        lines.next();
-        assert_eq!(entered(&mut lines, "loud"), Entered::Waits);
-    }
-}
+mod tests;
