@@ -46,6 +46,40 @@ impl Connector {
         Self { target, headers: self.headers.clone() }
     }
 
+    /// Its Base URL and its token, for another process.
+    pub(crate) fn named(&self) -> anyhow::Result<(String, String)> {
+        let (host, port) = self.target.address();
+        let token = self.headers.get(AUTHORIZATION).context("a connector without a token")?;
+        let token = token.to_str()?.trim_start_matches("Bearer ").to_owned();
+        Ok((format!("http://{host}:{port}{}", self.target.path()), token))
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> (String, u16) {
+        let (host, port) = self.target.address();
+        (host.to_owned(), port)
+    }
+
+    /// A request as it goes over the wire, for clients that no HTTP library would be.
+    pub(crate) fn written(&self, job: &Job) -> Vec<u8> {
+        let Job { method, path, body, .. } = job;
+        let (host, port) = self.target.address();
+        let (base, length) = (self.target.path(), body.len());
+        let mut text = format!(
+            "{method} {base}{path} HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-length: {length}\r\n"
+        )
+        .into_bytes();
+        for (name, value) in &self.headers {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+        text.extend_from_slice(body);
+        text
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client { connection: Connection::new(Arc::clone(&self.target)), connector: self.clone() }
     }

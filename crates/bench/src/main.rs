@@ -17,6 +17,7 @@ mod growth;
 mod listing;
 mod load;
 mod machine;
+mod many_workspaces;
 mod offboarding;
 mod open;
 mod options;
@@ -32,6 +33,8 @@ mod report;
 mod server;
 mod stage;
 mod tool;
+mod under_load;
+mod unfriendly;
 mod versus;
 mod writes;
 mod yardsticks;
@@ -57,6 +60,10 @@ fn main() -> anyhow::Result<ExitCode> {
     if let Some(Command::Reference(options)) = &options.command {
         return reference::serve(options).map(|()| ExitCode::SUCCESS);
     }
+    if let Some(Command::Hammer(options)) = &options.command {
+        print(&unfriendly::hammer(options)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let runtime = tokio::runtime::Runtime::new().context("starting the load generator")?;
     runtime.block_on(bench(&options))
 }
@@ -81,8 +88,8 @@ async fn measure(
     curves: &mut Curves,
 ) -> anyhow::Result<()> {
     use Family::{
-        Background, BigGroup, Contention, Growth, Listing, Offboarding, ProvisioningLog, Reads,
-        Rebuild, Record, Writes,
+        Background, BigGroup, Contention, Growth, Listing, ManyWorkspaces, Offboarding,
+        ProvisioningLog, Reads, Rebuild, RebuildUnderLoad, Record, Unfriendly, Writes,
     };
     let sizes = options.sizes();
     if options.wants(Writes) {
@@ -102,6 +109,15 @@ async fn measure(
     }
     if options.wants(Background) {
         background::run(muster, sizes, report).await?;
+    }
+    if options.wants(Unfriendly) {
+        Box::pin(unfriendly::run(muster, sizes, report)).await?;
+    }
+    if options.wants(RebuildUnderLoad) {
+        under_load::run(muster, sizes, report).await?;
+    }
+    if options.wants(ManyWorkspaces) {
+        many_workspaces::run(muster, sizes, report).await?;
     }
     Ok(())
 }

@@ -18,7 +18,9 @@ const STRIDE: usize = 7_919;
 #[derive(Clone)]
 pub(crate) struct Population {
     pub(crate) connector: Connector,
-    /// The ids of the users, by their numbers.
+    /// The number of the first one, which its name is made of.
+    first: usize,
+    /// The ids of the users, from the first one on.
     pub(crate) ids: Arc<[String]>,
     /// How many titles were given so far.
     titles: Arc<AtomicUsize>,
@@ -30,10 +32,19 @@ impl Population {
         connector: Connector,
         users: usize,
     ) -> anyhow::Result<(Self, Measured)> {
-        let create = |turn: Turn| bodies::create_user(turn.number);
-        let measured = load::run(&connector, 64, Until::Requests(users), create).await?;
+        Self::create_from(connector, (0, users), 64).await
+    }
+
+    /// Creates users from a number on, over some connections.
+    pub(crate) async fn create_from(
+        connector: Connector,
+        (first, users): (usize, usize),
+        connections: usize,
+    ) -> anyhow::Result<(Self, Measured)> {
+        let create = move |turn: Turn| bodies::create_user(first + turn.number);
+        let measured = load::run(&connector, connections, Until::Requests(users), create).await?;
         let ids = measured.ids.clone().into();
-        Ok((Self { connector, ids, titles: Arc::default() }, measured))
+        Ok((Self { connector, first, ids, titles: Arc::default() }, measured))
     }
 
     /// The same users on a server that was started again.
@@ -50,7 +61,7 @@ impl Population {
     /// Lookups of users by their userNames.
     pub(crate) fn lookups(&self) -> Jobs {
         let users = self.clone();
-        Arc::new(move |number| bodies::find_user(users.scattered(number)))
+        Arc::new(move |number| bodies::find_user(users.first + users.scattered(number)))
     }
 
     /// Changes of users, each to a title that nobody had before.
@@ -59,6 +70,17 @@ impl Population {
         Arc::new(move |number| {
             let title = users.titles.fetch_add(1, Ordering::Relaxed);
             bodies::patch_user(&users.ids[users.scattered(number)], title)
+        })
+    }
+
+    /// What an identity provider sends that has little to do: of four requests two lookups, a read and a
+    /// change.
+    pub(crate) fn little(&self) -> Jobs {
+        let (lookups, reads, changes) = (self.lookups(), self.reads(), self.changes());
+        Arc::new(move |number: usize| match number % 4 {
+            1 => reads(number / 4),
+            3 => changes(number / 4),
+            _ => lookups(number / 2),
         })
     }
 

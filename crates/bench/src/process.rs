@@ -41,6 +41,18 @@ impl Process {
         Ok(precise(ticks) / TICKS_PER_SECOND)
     }
 
+    /// Returns how many files it has open, connections included.
+    pub(crate) fn files(self) -> anyhow::Result<usize> {
+        let path = format!("/proc/{}/fd", self.0);
+        Ok(fs::read_dir(&path).with_context(|| format!("reading {path}"))?.count())
+    }
+
+    /// Returns how many threads it has.
+    pub(crate) fn threads(self) -> anyhow::Result<usize> {
+        let path = format!("/proc/{}/task", self.0);
+        Ok(fs::read_dir(&path).with_context(|| format!("reading {path}"))?.count())
+    }
+
     fn read(self, name: &str) -> anyhow::Result<String> {
         let path = format!("/proc/{}/{name}", self.0);
         fs::read_to_string(&path).with_context(|| format!("reading {path}"))

@@ -112,16 +112,26 @@ impl Server {
         portal: &str,
         rule: &Value,
     ) -> anyhow::Result<Connector> {
-        let mut api = self.api()?.connect();
-        let portal = format!("/workspaces/{workspace}/portals/{portal}");
         let saml = json!({
             "entity_id": "https://idp.bench.example/entity",
             "sso_url": "https://idp.bench.example/sso",
             "certificate": CERTIFICATE,
         });
-        call(&mut api, Method::PUT, &format!("{portal}/saml"), &saml).await?;
-        let scim = json!({ "idp": "entra" });
-        let scim = call(&mut api, Method::POST, &format!("{portal}/scim"), &scim).await?;
+        let path = format!("/workspaces/{workspace}/portals/{portal}/saml");
+        self.ask(Method::PUT, &path, &saml).await?;
+        self.named_connector((workspace, portal, portal), rule).await
+    }
+
+    /// Makes a connector of a portal that has SAML, with a name of its own, under a rule.
+    pub(crate) async fn named_connector(
+        &self,
+        (workspace, portal, name): (&str, &str, &str),
+        rule: &Value,
+    ) -> anyhow::Result<Connector> {
+        let mut api = self.api()?.connect();
+        let scim = json!({ "idp": "entra", "name": name });
+        let path = format!("/workspaces/{workspace}/portals/{portal}/scim");
+        let scim = call(&mut api, Method::POST, &path, &scim).await?;
         let text = |name: &str| {
             scim[name].as_str().with_context(|| format!("no {name} in the new connector: {scim}"))
         };
@@ -242,7 +252,7 @@ fn address_in(line: &str) -> Option<&str> {
 
 async fn call(api: &mut Client, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
     let body = if body.is_null() { String::new() } else { body.to_string() };
-    let response = api.send(Job::new(method, path, body, &[200, 201, 204])).await?;
+    let response = api.send(Job::new(method, path, body, &[200, 201, 202, 204])).await?;
     Ok(serde_json::from_slice(&response.body).unwrap_or_default())
 }
 

@@ -82,7 +82,7 @@ async fn found(
 }
 
 /// The bytes of all files below a directory.
-fn size(dir: &Path) -> std::io::Result<u64> {
+pub(crate) fn size(dir: &Path) -> std::io::Result<u64> {
     let (mut bytes, mut pending) = (0, vec![PathBuf::from(dir)]);
     while let Some(dir) = pending.pop() {
         for entry in std::fs::read_dir(dir)? {

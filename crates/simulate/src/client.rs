@@ -135,6 +135,11 @@ impl Target {
         Self { path: path.trim_end_matches('/').to_owned(), ..self.clone() }
     }
 
+    /// Returns host and port, as one connects to them.
+    pub fn address(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
     fn authority(&self) -> String {
         self.authority.to_str().unwrap_or_default().to_owned()
     }

@@ -17,7 +17,9 @@ fn a_small_run_ends_in_a_table_with_every_family() {
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
         .arg(muster())
         .args(["--users", "60", "--members", "30", "--additions", "32", "--events", "600"])
-        .args(["--offboarded", "30", "--seconds", "0.06"])
+        .args(["--offboarded", "30", "--seconds", "0.06", "--hammering", "8", "--slow", "4"])
+        .args(["--idle", "20", "--rebuilt-events", "1000", "--workspaces", "10"])
+        .args(["--connectors", "20", "--users-each", "10"])
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -40,6 +42,13 @@ fn a_small_run_ends_in_a_table_with_every_family() {
         "| calls to the MDM service until everything is done |",
         "| create users with the provisioning log, against without |",
         "| requests while everybody gets another role, against without |",
+        "| p99 of others while one hammers at this one, pages of 1000, 8 connections |",
+        "| p99 of others while 4 clients send a byte every 250 ms |",
+        "| p99 of others while 400 clients a second hang up |",
+        "| memory with 20 connections rest |",
+        "| requests of the cycle that failed | 0.00 |",
+        "| the cycle at the switch, a second before and after it |",
+        "| open files: the same |",
         "| users | created/s, 64 conn. |",
     ] {
         assert!(table.contains(row), "no {row} in\n{table}\n{notes}");
