@@ -34,8 +34,15 @@ pub trait EventLog: Send + Sync {
     /// The last position of every workspace, in no order.
     fn heads(&self) -> Vec<(WorkspaceId, u64)>;
 
-    /// A number that changes after each durable commit.
+    /// A number that grows with each durable commit.
     fn watch(&self) -> watch::Receiver<u64>;
+
+    /// The last positions of at least the workspaces that have changed since [`EventLog::watch`] showed
+    /// this number; of all for 0. Where there are many workspaces, whoever follows all of them asks for
+    /// these alone.
+    fn heads_since(&self, _tick: u64) -> Vec<(WorkspaceId, u64)> {
+        self.heads()
+    }
 
     /// At most `limit` events of a workspace after the position `after`, in order.
     fn read(

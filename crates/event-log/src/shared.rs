@@ -23,9 +23,12 @@ pub(crate) struct Shared {
     /// Streams as they are on disk. Only the writer puts them here: anybody else could bring back
     /// an old version.
     pub(crate) streams: Cache<StreamName, StreamRow>,
-    workspaces: RwLock<HashMap<WorkspaceId, WorkspaceRow>>,
+    workspaces: RwLock<HashMap<WorkspaceId, (WorkspaceRow, Tick)>>,
     read_only: AtomicBool,
 }
+
+/// Which commit it was that changed something last.
+type Tick = u64;
 
 /// A stream's name inside the file: its workspace's number and its own name.
 pub(crate) type StreamName = (i64, StreamId);
@@ -59,12 +62,15 @@ impl Shared {
 
     /// A workspace as it is on disk.
     pub(crate) fn workspace(&self, id: &WorkspaceId) -> Option<WorkspaceRow> {
-        self.workspaces.read().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+        let workspaces = self.workspaces.read().unwrap_or_else(PoisonError::into_inner);
+        workspaces.get(id).map(|(row, _)| *row)
     }
 
-    pub(crate) fn heads(&self) -> Vec<(WorkspaceId, u64)> {
+    /// The heads of workspaces that a commit after this one has changed; of all for 0.
+    pub(crate) fn heads_since(&self, tick: Tick) -> Vec<(WorkspaceId, u64)> {
         let workspaces = self.workspaces.read().unwrap_or_else(PoisonError::into_inner);
-        workspaces.iter().map(|(id, row)| (id.clone(), row.head)).collect()
+        let changed = workspaces.iter().filter(|(_, (_, changed))| *changed > tick);
+        changed.map(|(id, (row, _))| (id.clone(), row.head)).collect()
     }
 
     /// Shows everybody what has come to be on disk.
@@ -72,11 +78,13 @@ impl Shared {
         &self,
         changed: impl Iterator<Item = (&'a WorkspaceId, WorkspaceRow)>,
     ) {
+        // Nobody but the writer commits.
+        let tick = *self.tick.borrow() + 1;
         let mut workspaces = self.workspaces.write().unwrap_or_else(PoisonError::into_inner);
         for (id, row) in changed {
             match workspaces.get_mut(id) {
-                Some(known) => *known = row,
-                None => drop(workspaces.insert(id.clone(), row)),
+                Some(known) => *known = (row, tick),
+                None => drop(workspaces.insert(id.clone(), (row, tick))),
             }
         }
         drop(workspaces);

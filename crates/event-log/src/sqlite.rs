@@ -264,7 +264,11 @@ impl EventLog for SqliteLog {
     }
 
     fn heads(&self) -> Vec<(WorkspaceId, u64)> {
-        self.shared.heads()
+        self.shared.heads_since(0)
+    }
+
+    fn heads_since(&self, tick: u64) -> Vec<(WorkspaceId, u64)> {
+        self.shared.heads_since(tick)
     }
 
     fn watch(&self) -> watch::Receiver<u64> {

@@ -304,6 +304,19 @@ async fn the_tick_changes_with_each_commit(Fresh { log, .. }: Fresh) {
     assert_eq!(log.head(&workspace("acme")), 1);
 }
 
+async fn what_has_changed_since_a_tick_is_told(Fresh { log, .. }: Fresh) {
+    let (acme, other) = (workspace("acme"), workspace("other"));
+    store(&*log, &acme, &user(1), 0, commit(&["x"])).await;
+    store(&*log, &other, &user(1), 0, commit(&["x"])).await;
+    let mut all = log.heads_since(0);
+    all.sort();
+    assert_eq!(all, [(acme.clone(), 1), (other, 1)]);
+    let tick = *log.watch().borrow();
+    assert_eq!(log.heads_since(tick), []);
+    store(&*log, &acme, &user(2), 0, commit(&["x"])).await;
+    assert_eq!(log.heads_since(tick), [(acme, 2)]);
+}
+
 async fn the_tree_grows_with_the_log(Fresh { log, .. }: Fresh) {
     let acme = workspace("acme");
     let mut heads: Vec<TreeHead> = vec![log.tree(&acme).await.unwrap()];
@@ -538,6 +551,7 @@ contract!(
     of_many_who_want_the_same_one_gets_it,
     an_append_whose_future_is_dropped_is_stored,
     the_tick_changes_with_each_commit,
+    what_has_changed_since_a_tick_is_told,
     the_tree_grows_with_the_log,
     events_are_found_by_what_is_known_of_them,
     proofs_hold_against_the_tree,

@@ -3,6 +3,9 @@
 //! Each batch of the log is read once and decoded once, whatever the number of projections. Those
 //! that stand at the same position share it; one that is far behind (a new version that fills its
 //! first file) takes turns with those at the head, a batch each, so that it does not make them old.
+//! Workspaces in which nothing happens are not looked at.
+
+use std::collections::HashMap;
 
 use event_log::WorkspaceId;
 use tokio::{runtime::Runtime, sync::watch};
@@ -27,11 +30,18 @@ pub(crate) fn run(shop: &Workshop, runtime: &Runtime, mut stop: watch::Receiver<
     runtime.block_on(async {
         let mut commits = shop.log.watch();
         let mut log_lives = true;
+        let (mut seen, mut behind) = (0, HashMap::new());
         loop {
-            commits.mark_unchanged();
-            while !*stop.borrow() && shop.turn().await {}
+            let mut moves = true;
+            while moves && !*stop.borrow() {
+                let tick = *commits.borrow_and_update();
+                behind.extend(shop.log.heads_since(seen));
+                seen = tick;
+                moves = shop.turn(&mut behind).await;
+            }
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
+                () = shop.catch_up.notified() => seen = 0,
                 changed = commits.changed(), if log_lives => log_lives = changed.is_ok(),
             }
         }
@@ -39,15 +49,16 @@ pub(crate) fn run(shop: &Workshop, runtime: &Runtime, mut stop: watch::Receiver<
 }
 
 impl Workshop {
-    /// One batch for each workspace and position at which somebody is behind. Returns whether
-    /// anybody came further.
-    async fn turn(&self) -> bool {
+    /// One batch for each position at which somebody is behind the head of one of these workspaces.
+    /// Leaves those where somebody still is. Returns whether anybody came further.
+    async fn turn(&self, behind: &mut HashMap<WorkspaceId, u64>) -> bool {
         let mut moved = false;
-        for (workspace, head) in self.log.heads() {
-            for after in self.marks.behind(&workspace, head) {
-                moved |= self.follow(&workspace, after).await;
+        for (workspace, head) in &*behind {
+            for after in self.marks.behind(workspace, *head) {
+                moved |= self.follow(workspace, after).await;
             }
         }
+        behind.retain(|workspace, head| !self.marks.behind(workspace, *head).is_empty());
         moved
     }
 

@@ -150,6 +150,7 @@ impl ReadModels {
             stop: watch::Sender::new(false),
             mend: Notify::new(),
             repair,
+            catch_up: Notify::new(),
         });
         let mut threads = vec![start("projector", &shop, |shop, runtime, stop| {
             projector::run(shop, runtime, stop);

@@ -244,6 +244,8 @@ impl Workshop {
             self.marks.reach(seat.index, &workspace, position);
         }
         self.marks.occupy(seat.index);
+        // What was recorded just now may not be in the new file.
+        self.catch_up.notify_one();
         self.mend.notify_one();
         Ok(())
     }

@@ -23,4 +23,6 @@ pub(crate) struct Workshop {
     pub(crate) mend: Notify,
     /// Wakes the builder: a file is damaged.
     pub(crate) repair: Arc<Notify>,
+    /// Wakes the projector, which then looks at every workspace.
+    pub(crate) catch_up: Notify,
 }

@@ -39,10 +39,12 @@ pub async fn run(app: Arc<App>, policies: Vec<Box<dyn Policy>>) {
 async fn follow_log(app: &App, policies: &[Box<dyn Policy>]) {
     let runner = Runner { app, policies };
     let mut ticks = app.log.watch();
-    let mut stored = BTreeMap::new();
+    let (mut stored, mut behind, mut seen) = (BTreeMap::new(), BTreeMap::new(), 0);
     loop {
-        ticks.mark_unchanged();
-        let goes_on = if runner.catch_up(&mut stored).await {
+        let tick = *ticks.borrow_and_update();
+        behind.extend(app.log.heads_since(seen));
+        seen = tick;
+        let goes_on = if runner.catch_up(&mut behind, &mut stored).await {
             ticks.changed().await.is_ok()
         } else {
             pause_or_change(&mut ticks).await
@@ -87,20 +89,25 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Deals with everything that is in the log now; `false` when something failed and is left.
-    async fn catch_up(&self, stored: &mut BTreeMap<WorkspaceId, u64>) -> bool {
-        let mut behind = Vec::new();
-        for (workspace, head) in self.app.log.heads() {
-            let checkpoint = match stored.get(&workspace) {
+    /// Deals with everything up to these heads; `false` when something failed and is left. Workspaces
+    /// where nothing is left are taken out.
+    async fn catch_up(
+        &self,
+        behind: &mut BTreeMap<WorkspaceId, u64>,
+        stored: &mut BTreeMap<WorkspaceId, u64>,
+    ) -> bool {
+        let mut to_follow = Vec::new();
+        for (workspace, head) in &*behind {
+            let checkpoint = match stored.get(workspace) {
                 Some(&checkpoint) => checkpoint,
-                None => self.first(&workspace).await,
+                None => self.first(workspace).await,
             };
             stored.insert(workspace.clone(), checkpoint);
-            if self.app.progress.position(&workspace) < head {
-                behind.push((workspace, checkpoint, head));
+            if self.app.progress.position(workspace) < *head {
+                to_follow.push((workspace.clone(), checkpoint, *head));
             }
         }
-        let followed: Vec<_> = stream::iter(behind)
+        let followed: Vec<_> = stream::iter(to_follow)
             .map(|(workspace, checkpoint, head)| async move {
                 let checkpoint = self.follow(&workspace, checkpoint, head).await;
                 let done = self.app.progress.position(&workspace) >= head;
@@ -110,6 +117,7 @@ impl Runner<'_> {
             .collect()
             .await;
         let done = followed.iter().all(|(.., done)| *done);
+        behind.retain(|workspace, head| self.app.progress.position(workspace) < *head);
         stored
             .extend(followed.into_iter().map(|(workspace, checkpoint, _)| (workspace, checkpoint)));
         done

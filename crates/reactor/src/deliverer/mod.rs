@@ -83,8 +83,9 @@ pub struct Deliverer {
     reports: Reports,
     /// How far each round of asking has come.
     rounds: Mutex<HashMap<Queue, Round>>,
-    /// The heads up to which the read model has been seen.
-    seen: Mutex<HashMap<WorkspaceId, u64>>,
+    /// Up to which commit of the log the read model has been seen, but for workspaces where it was being
+    /// built.
+    seen: Mutex<(u64, HashSet<WorkspaceId>)>,
 }
 
 /// A service: its workspace, its adapter's name and its place.
@@ -196,20 +197,22 @@ impl Deliverer {
     /// Waits until the read model shows what the log has. Returns whether it will without being asked
     /// again: not while it is being built.
     async fn catch_up(&self) -> bool {
+        let log = self.app.log();
+        let tick = *log.watch().borrow();
+        let (since, mut unseen) = std::mem::replace(&mut *self.seen.lock(), (tick, HashSet::new()));
+        unseen.extend(log.heads_since(since).into_iter().map(|(workspace, _)| workspace));
         let mut is_known = true;
-        for (workspace, head) in self.app.log().heads() {
-            let seen = self.seen.lock().insert(workspace.clone(), head);
-            if seen != Some(head)
-                && let Err(error) = self.app.read_models().caught_up(EFFECTS, &workspace).await
-            {
-                if error.building.is_some() {
-                    self.seen.lock().remove(&workspace);
-                    is_known = false;
-                    continue;
-                }
-                // One workspace whose read model has stopped holds up no other.
-                tracing::error!(workspace.id = %workspace, %error, "what is owed is not known");
+        for workspace in unseen {
+            let Err(error) = self.app.read_models().caught_up(EFFECTS, &workspace).await else {
+                continue;
+            };
+            if error.building.is_some() {
+                self.seen.lock().1.insert(workspace);
+                is_known = false;
+                continue;
             }
+            // One workspace whose read model has stopped holds up no other.
+            tracing::error!(workspace.id = %workspace, %error, "what is owed is not known");
         }
         is_known
     }
