@@ -303,12 +303,17 @@ impl Workshop {
     /// What is to be built: projections of which no file of this version serves, and at the start what was
     /// not ended.
     fn due(&self, at_start: bool) -> Vec<(Purpose, Order)> {
+        let has_none = |seat: &Seat| self.marks.is_vacant(seat.index) || seat.serving().is_old;
+        if self.seats.iter().all(|seat| has_none(seat) && !seat.is_damaged()) {
+            // One reading of the log does for all of them.
+            return vec![(Purpose::Upgrade, Order::default())];
+        }
         let mut due = Vec::new();
         for seat in &self.seats {
             let projection = Some(seat.projection.name().to_owned());
             if seat.is_damaged() {
                 due.push((Purpose::Repair, Order { projection, workspace: None }));
-            } else if self.marks.is_vacant(seat.index) || seat.serving().is_old {
+            } else if has_none(seat) {
                 due.push((Purpose::Upgrade, Order { projection, workspace: None }));
             } else if at_start && let Some(order) = seat.unfinished(&self.dir) {
                 due.push((Purpose::Rebuild, order));

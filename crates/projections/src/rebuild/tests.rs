@@ -417,6 +417,25 @@ fn at_an_upgrade_a_new_file_is_built_and_reads_are_told_to_come_back() {
 }
 
 #[test]
+fn where_no_read_model_is_left_the_log_is_read_once_for_all_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, models, _) = filled(dir.path());
+    let before = dump(&models);
+    drop(models);
+    let read = dir.path().join("read");
+    std::fs::remove_dir_all(&read).unwrap();
+    let models = ReadModels::open(&read, log).unwrap();
+    for projection in ALL {
+        runtime().block_on(models.caught_up(projection.name(), &workspace())).unwrap();
+    }
+    models.wait_for_builds();
+    assert_same(&dump(&models), &before);
+    let builds = models.builds();
+    let names: Vec<_> = ALL.iter().map(|projection| projection.name()).collect();
+    assert_eq!((builds.len(), &builds[0].projections), (1, &names));
+}
+
+#[test]
 fn a_file_of_an_older_version_serves_until_the_new_one_is_built_where_it_can() {
     let dir = tempfile::tempdir().unwrap();
     let (log, models, [mut story, _]) = filled(dir.path());
