@@ -1,3 +1,5 @@
+//! Who begins, in which order, and how many of whom at a time.
+
 use super::*;
 
 /// How many requests of which nothing is known begin in one turn.
