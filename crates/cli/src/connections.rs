@@ -10,7 +10,7 @@ use std::{io, net::TcpListener, thread};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// How many connections there are at most, where the system allows as many files. Each that rests
-/// takes about 20 KiB.
+/// takes about 17 KiB.
 const CONNECTIONS_MAX: u64 = 25_000;
 /// How many files are kept for everything else: databases with their logs, each opened by several
 /// readers and twice while it is rebuilt, and calls to MDM services.
