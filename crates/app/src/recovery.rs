@@ -21,6 +21,8 @@ const BACK_MICROS: Micros = 60 * 1_000_000;
 const CHUNK: usize = 1_000;
 /// How many entries of one correlation are looked at.
 const ENTRIES_MAX: usize = 1_000;
+/// The event of a workspace that came from another installation.
+const IMPORTED: &str = "workspace.imported";
 
 impl App {
     /// Adds the entries that a kill has cost; nothing after an end in order. To be called before
@@ -62,6 +64,10 @@ impl App {
             let Some(last) = events.last() else { break };
             after = last.position;
             for event in &events {
+                if event.name == IMPORTED {
+                    // What came before was asked of another installation, which has the entries.
+                    lost.clear();
+                }
                 let Some(entry) = entry_of(event) else { continue };
                 let key = (entry.request.clone(), event.stream.clone());
                 if let Some(known) = lost.get_mut(&key) {

@@ -53,19 +53,22 @@ pub enum Misplaced {
     /// What is made of a backup does not belong in it.
     #[error("{} lies in the backup: a restore needs a directory elsewhere", .0.display())]
     InBackup(PathBuf),
+    /// Whether it is one cannot be seen.
+    #[error("looking at the directories that were named")]
+    Unseen(#[from] io::Error),
 }
 
 /// Whether a backup of a data directory may be made, or added to, in a place. Nothing is written.
-pub(crate) fn check_backup(place: &Place, data_dir: &Path) -> Result<(), PlaceError> {
+pub(crate) fn check_backup(place: &Place, data_dir: &Path) -> Result<(), Misplaced> {
     let home = resolve(data_dir)?;
     let (dir, keys) = (resolve(&place.dir)?, resolve(place.keys_dir())?);
     for it in [&dir, &keys] {
         if it.starts_with(&home) {
-            return Err(Misplaced::InDataDir(it.clone()).into());
+            return Err(Misplaced::InDataDir(it.clone()));
         }
     }
     if place.keys.is_some() && dir == keys {
-        return Err(Misplaced::NotApart(dir).into());
+        return Err(Misplaced::NotApart(dir));
     }
     for (it, other, sign) in [(&dir, &keys, MANIFEST), (&keys, &dir, "keys.db")] {
         if it.join(sign).exists() || !it.exists() {
@@ -78,7 +81,7 @@ pub(crate) fn check_backup(place: &Place, data_dir: &Path) -> Result<(), PlaceEr
                 .iter()
                 .any(|known| text.strip_prefix(known).is_some_and(|rest| LEFT.contains(&rest)));
             if !ours && !other.starts_with(it.join(&name)) {
-                return Err(Misplaced::Foreign(it.clone(), text.into_owned()).into());
+                return Err(Misplaced::Foreign(it.clone(), text.into_owned()));
             }
         }
     }
@@ -87,44 +90,35 @@ pub(crate) fn check_backup(place: &Place, data_dir: &Path) -> Result<(), PlaceEr
 
 /// Whether an export of a workspace may be made in a directory, with its transfer key in a file elsewhere. Nothing
 /// is written.
-pub(crate) fn check_export(into: &Path, key: &Path, data_dir: &Path) -> Result<(), PlaceError> {
+pub(crate) fn check_export(into: &Path, key: &Path, data_dir: &Path) -> Result<(), Misplaced> {
     let new = resolve(into)?;
     if new.starts_with(resolve(data_dir)?) {
-        return Err(Misplaced::InDataDir(new).into());
+        return Err(Misplaced::InDataDir(new));
     }
     if resolve(key)?.starts_with(new) {
-        return Err(Misplaced::KeyInExport(key.to_owned()).into());
+        return Err(Misplaced::KeyInExport(key.to_owned()));
     }
     Ok(())
 }
 
 /// Whether an export that lies in a directory may be imported. Nothing is written.
-pub(crate) fn check_import(from: &Path, data_dir: &Path) -> Result<(), PlaceError> {
+pub(crate) fn check_import(from: &Path, data_dir: &Path) -> Result<(), Misplaced> {
     let export = resolve(from)?;
     if export.starts_with(resolve(data_dir)?) {
-        return Err(Misplaced::ExportInDataDir(export).into());
+        return Err(Misplaced::ExportInDataDir(export));
     }
     Ok(())
 }
 
 /// Whether an installation may be made in a directory of a backup. Nothing is written.
-pub(crate) fn check_restore(place: &Place, into: &Path) -> Result<(), PlaceError> {
+pub(crate) fn check_restore(place: &Place, into: &Path) -> Result<(), Misplaced> {
     let new = resolve(into)?;
     for it in [resolve(&place.dir)?, resolve(place.keys_dir())?] {
         if new.starts_with(it) {
-            return Err(Misplaced::InBackup(new).into());
+            return Err(Misplaced::InBackup(new));
         }
     }
     Ok(())
-}
-
-/// Why it is not known that a place will do.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PlaceError {
-    #[error(transparent)]
-    Misplaced(#[from] Misplaced),
-    #[error(transparent)]
-    File(#[from] io::Error),
 }
 
 /// A path without links, as far as it is there already.

@@ -9,7 +9,7 @@ use event_log::{Failure, Micros, OpenError, TreeHead, WorkspaceId};
 use record::{Checkpoint, Notary, NotaryError, Verifier};
 
 use crate::claims::held;
-use crate::fit::{Misplaced, PlaceError, check_restore};
+use crate::fit::{Misplaced, check_restore};
 use crate::place::{Place, copy, make_dir, sync_parent};
 use crate::suspend::{self, SuspendError};
 use crate::take::SIGNING_KEYS;
@@ -134,15 +134,6 @@ pub enum RestoreError {
     /// A file could not be read or written.
     #[error("restoring")]
     File(#[from] io::Error),
-}
-
-impl From<PlaceError> for RestoreError {
-    fn from(error: PlaceError) -> Self {
-        match error {
-            PlaceError::Misplaced(it) => it.into(),
-            PlaceError::File(it) => it.into(),
-        }
-    }
 }
 
 /// Makes an installation of a backup in a directory of its own. Blocks until it is checked and on disk.

@@ -8,7 +8,7 @@ use event_log::backup::{self, Copied, Copying, Uncopied};
 use event_log::{Failure, Micros, OpenError, WorkspaceId};
 use record::Notary;
 
-use crate::fit::{Misplaced, PlaceError, check_backup};
+use crate::fit::{Misplaced, check_backup};
 use crate::ledgers::{self, OpenOrFile};
 use crate::place::{Place, copy};
 use crate::{Manifest, ManifestError, Part, Progress};
@@ -67,15 +67,6 @@ pub enum BackupError {
     /// A directory or a small file could not be written.
     #[error("writing the backup")]
     File(#[from] io::Error),
-}
-
-impl From<PlaceError> for BackupError {
-    fn from(error: PlaceError) -> Self {
-        match error {
-            PlaceError::Misplaced(it) => it.into(),
-            PlaceError::File(it) => it.into(),
-        }
-    }
 }
 
 impl From<OpenOrFile> for BackupError {

@@ -65,15 +65,11 @@ impl Brake {
             since: began.time - Micros::from(limit.window_minutes) * MINUTE,
         };
         let Some(limit) = count.exceeds(&limit, open.started).await? else { return Ok(None) };
-        let hold = self.hold(&count, open)?;
-        tracing::warn!(
-            %workspace, connector = %open.connector, offboarding = %open.id, %hold,
-            "an offboarding is held: its connector offboards more people than its brake lets pass"
-        );
-        Ok(Some(Held { hold, limit }))
+        Ok(Some(Held { hold: self.hold(&count, open)?, limit }))
     }
 
-    /// The hold to join: the one that is open, else a new one.
+    /// The hold to join: the one that is open, else a new one. Only that is told in the log: ten thousand
+    /// people may join it within seconds.
     fn hold(&self, count: &Count<'_>, open: &Offboarding) -> Result<HoldId, Refusal> {
         let key = (count.workspace.clone(), open.connector.clone());
         let mut opened = self.opened.lock();
@@ -87,6 +83,10 @@ impl Brake {
         }
         let new = HoldId::from(open.id);
         opened.insert(key, new);
+        tracing::warn!(
+            workspace = %count.workspace, connector = %open.connector, hold = %new,
+            "offboardings are held: their connector offboards more people than its brake lets pass"
+        );
         Ok(new)
     }
 }

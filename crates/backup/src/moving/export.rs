@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::manifest::{FORMAT, VERSION};
 use super::{NoTransferKey, TransferKey, WorkspaceManifest, WorkspaceManifestError, past, secrets};
-use crate::fit::{Misplaced, PlaceError, check_export};
+use crate::fit::{Misplaced, check_export};
 use crate::place::{make_dir, replace};
 use crate::suspend::fold;
 use crate::{Progress, Source};
@@ -107,15 +107,6 @@ pub enum ExportError {
     /// A directory or a small file could not be written.
     #[error("writing the export")]
     File(#[from] io::Error),
-}
-
-impl From<PlaceError> for ExportError {
-    fn from(error: PlaceError) -> Self {
-        match error {
-            PlaceError::Misplaced(it) => it.into(),
-            PlaceError::File(it) => it.into(),
-        }
-    }
 }
 
 /// Makes an export of a workspace. Blocks until it is checked and on disk; the installation may be in use.

@@ -20,7 +20,7 @@ use record::{Checkpoint, Notary, NotaryError, Note, Verifier};
 use super::{TransferKey, WorkspaceManifest, WorkspaceManifestError, secrets};
 use crate::Progress;
 use crate::claims::held;
-use crate::fit::{Misplaced, PlaceError, check_import};
+use crate::fit::{Misplaced, check_import};
 use crate::place::replace;
 use crate::suspend::{SuspendError, record};
 
@@ -136,15 +136,6 @@ pub enum ImportError {
     /// A file could not be read or written.
     #[error("importing")]
     File(#[from] io::Error),
-}
-
-impl From<PlaceError> for ImportError {
-    fn from(error: PlaceError) -> Self {
-        match error {
-            PlaceError::Misplaced(it) => it.into(),
-            PlaceError::File(it) => it.into(),
-        }
-    }
 }
 
 /// Brings a workspace into an installation. Blocks until it is checked and on disk.

@@ -302,6 +302,8 @@ async fn an_import_that_is_killed_leaves_nothing_and_the_next_one_works() {
     for list in LISTS {
         assert_eq!(get(&mut api, list).await, get(&mut scene.api, list).await, "{list}");
     }
+    let asked = get(&mut api, "/provisioning-log").await;
+    assert_eq!(asked["items"], json!([]), "what was asked there is not made up here");
     // No statement names the new key here: an auditor needs both.
     let (file, new_key) = (scene.file("export.ndjson"), scene.file("new.key"));
     does(&scene.new, &["audit", "export", "--workspace", WORKSPACE, "--out", &file]).await;

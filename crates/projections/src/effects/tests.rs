@@ -305,6 +305,23 @@ fn what_is_held_together_is_decided_one_by_one() {
 }
 
 #[test]
+fn the_next_queue_is_found_behind_all_of_the_last_one() {
+    let mut story = Story::new();
+    for (device, platform) in [(5, "ios"), (6, "ios"), (7, "ios2"), (8, "iot"), (9, "")] {
+        let mut enrolled = crate::mdm::tests::enrolled(&format!("S{device}"), Some(1), None);
+        if let DeviceEvent::Enrolled { platform: its, .. } = &mut enrolled {
+            platform.clone_into(its);
+        }
+        story.device(device, enrolled);
+        story.device(device, requested(device + 6, 70, ActionKind::Unassign));
+    }
+    let shown = show(&story);
+    let queues = shown.models.effects().queues().unwrap();
+    let platforms: Vec<_> = queues.iter().map(|(queue, _)| queue.platform.as_str()).collect();
+    assert_eq!(platforms, ["", "ios", "ios2", "iot"]);
+}
+
+#[test]
 fn what_is_due_is_found_queue_by_queue() {
     let mut story = Story::new();
     for (device, platform) in [(5, "ios"), (6, "android"), (7, "ios"), (8, "windows")] {
