@@ -116,6 +116,9 @@ async fn why_somebody_has_no_account_or_this_role() {
     // With the rule that is in force now.
     let caller = world.caller("dashboard", &token).await;
     let bob = world.provision(&caller, "bob@acme.example").await.id;
+    // Whoever asks waits for the policies: one that comes to the account only after the group would name
+    // the account as what it looked because of.
+    world.get(&format!("{ACME}/why?account={bob}")).await.is(200);
     let staff = push(&world, &caller, "Staff", &[]).await;
     add(&world, &caller, staff, &bob.to_string()).await;
     let role = world.get(&format!("{ACME}/why?role={bob}")).await.is(200);
