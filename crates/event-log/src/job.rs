@@ -44,6 +44,8 @@ pub(crate) struct SealedEvent {
     pub(crate) schema_version: u16,
     pub(crate) key: Option<u64>,
     pub(crate) payload: Vec<u8>,
+    /// What it says, where the payload is sealed: for those who follow the log.
+    pub(crate) plain: Option<Vec<u8>>,
 }
 
 pub(crate) struct HashedClaim {
@@ -53,7 +55,7 @@ pub(crate) struct HashedClaim {
 }
 
 impl SealedAppend {
-    /// About how much memory and disk it takes.
+    /// About how much disk it takes, and half the memory.
     pub(crate) fn bytes(&self) -> usize {
         let events = self.commits.iter().flat_map(|commit| &commit.events);
         events.map(|event| event.payload.len()).sum()
@@ -132,12 +134,15 @@ impl Sealer {
                 Some(&own)
             }
         };
-        let payload = match key {
-            Some((_, key)) => Place { workspace, stream, version, name: &name }.seal(key, payload),
-            None => payload,
+        let (payload, plain) = match key {
+            Some((_, key)) => {
+                let place = Place { workspace, stream, version, name: &name };
+                (place.seal(key, payload.clone()), Some(payload))
+            }
+            None => (payload, None),
         };
         let key = key.map(|(number, _)| *number);
-        Ok(SealedEvent { name, schema_version, key, payload })
+        Ok(SealedEvent { name, schema_version, key, payload, plain })
     }
 
     fn hash(&self, workspace: &WorkspaceId, change: ClaimChange) -> HashedClaim {

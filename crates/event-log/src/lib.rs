@@ -37,6 +37,7 @@ mod proof;
 mod queue;
 mod readers;
 mod reading;
+mod recent;
 mod rows;
 mod schema;
 mod seal;

@@ -60,6 +60,9 @@ impl Reading {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, Failure> {
         let Some(row) = self.shared.workspace(workspace) else { return Ok(Vec::new()) };
+        if let Some(recent) = self.shared.recent.after(workspace, after, limit) {
+            return self.readable(workspace, recent);
+        }
         let found = self.readers.with("reading events", |conn| {
             rows::events(conn, Of::Workspace(row.no), after, limit)
         })?;
@@ -231,6 +234,25 @@ impl Reading {
         let last = range.end;
         let root = self.readers.with("reading the tree", |conn| nodes::subtree(conn, no, range))?;
         root.ok_or_else(|| missing(workspace, last))
+    }
+
+    /// What of events that were kept open may still be read.
+    fn readable(
+        &self,
+        workspace: &WorkspaceId,
+        mut events: Vec<StoredEvent>,
+    ) -> Result<Vec<StoredEvent>, Failure> {
+        let numbers = events.iter().filter_map(|event| event.key).collect();
+        let keys = self.sealer.keyring.lookup_all(workspace, &numbers)?;
+        for event in &mut events {
+            let Some(key) = event.key else { continue };
+            match keys.get(&key) {
+                Some(Lookup::Found(_)) => {}
+                Some(Lookup::Erased) => event.payload = Payload::Erased,
+                Some(Lookup::Missing) | None => event.payload = Payload::Missing { key },
+            }
+        }
+        Ok(events)
     }
 
     fn open_all(

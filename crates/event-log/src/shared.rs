@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::job::Job;
 use crate::queue::Queue;
+use crate::recent::Recent;
 use crate::stats::Counters;
 use crate::{StreamId, WorkspaceId};
 
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     /// Streams as they are on disk. Only the writer puts them here: anybody else could bring back
     /// an old version.
     pub(crate) streams: Cache<StreamName, StreamRow>,
+    /// What followers of the log ask for next.
+    pub(crate) recent: Recent,
     workspaces: RwLock<HashMap<WorkspaceId, (WorkspaceRow, Tick)>>,
     read_only: AtomicBool,
 }
@@ -49,12 +52,13 @@ pub(crate) struct WorkspaceRow {
 }
 
 impl Shared {
-    pub(crate) fn new(queue: Queue<Job>) -> Self {
+    pub(crate) fn new(queue: Queue<Job>, recent: Recent) -> Self {
         Self {
             queue,
             counters: Arc::default(),
             tick: watch::Sender::new(0),
             streams: Cache::new(STREAMS_MAX),
+            recent,
             workspaces: RwLock::default(),
             read_only: AtomicBool::new(false),
         }

@@ -20,6 +20,7 @@ use crate::ledger::{self, Ledger};
 use crate::moving;
 use crate::queue::{Queue, Refused};
 use crate::reading::Reading;
+use crate::recent::Recent;
 use crate::schema;
 use crate::shared::Shared;
 use crate::sync::lock;
@@ -47,6 +48,9 @@ pub struct SqliteOptions {
     pub queue_appends_max: usize,
     /// How many bytes of payload may wait; one workspace alone may fill half of it.
     pub queue_bytes_max: usize,
+    /// How many bytes of the last events stay in memory for those who follow the log, about. With 0 they
+    /// read all of it back from the file.
+    pub recent_bytes_max: usize,
 }
 
 impl SqliteOptions {
@@ -59,6 +63,7 @@ impl SqliteOptions {
             unfinished: false,
             queue_appends_max: 4_096,
             queue_bytes_max: 32 << 20,
+            recent_bytes_max: 8 << 20,
         }
     }
 }
@@ -72,6 +77,7 @@ impl fmt::Debug for SqliteOptions {
             .field("unfinished", &self.unfinished)
             .field("queue_appends_max", &self.queue_appends_max)
             .field("queue_bytes_max", &self.queue_bytes_max)
+            .field("recent_bytes_max", &self.recent_bytes_max)
             .finish()
     }
 }
@@ -121,6 +127,7 @@ impl SqliteLog {
             unfinished,
             queue_appends_max,
             queue_bytes_max,
+            recent_bytes_max,
         } = options;
         let lock = lock_dir(&data_dir)?;
         if backup::mark(&data_dir).exists() && !unfinished {
@@ -129,7 +136,8 @@ impl SqliteLog {
         let path = data_dir.join("log.db");
         let conn = schema::LOG.open(&path)?;
         let came = moving::settle(&data_dir, &conn)?;
-        let shared = Arc::new(Shared::new(Queue::new(queue_appends_max, queue_bytes_max)));
+        let queue = Queue::new(queue_appends_max, queue_bytes_max);
+        let shared = Arc::new(Shared::new(queue, Recent::new(recent_bytes_max)));
         let wal = Wal::new(&path, Arc::clone(&shared.counters))?;
         let writer = Writer::new(conn, Arc::clone(&shared), Arc::clone(&clock), wal)
             .map_err(Failure::storage("reading what the log holds"))?;
@@ -383,7 +391,9 @@ impl EventLog for SqliteLog {
         Box::pin(async move {
             self.ledger.add(&erasure)?;
             let keys = erasure.keys.iter().copied().collect();
-            self.sealer.keyring.erase_all(&erasure.workspace, &keys).map(drop)
+            self.sealer.keyring.erase_all(&erasure.workspace, &keys)?;
+            self.shared.recent.forget(&erasure.workspace, &keys);
+            Ok(())
         })
     }
 

@@ -91,10 +91,14 @@ impl Writer {
     fn write(&mut self, jobs: Vec<Job>) {
         match self.transaction(&jobs) {
             Ok(written) => {
+                let (appends, callers): (Vec<_>, Vec<_>) =
+                    jobs.into_iter().map(|Job { append, answer }| (append, answer)).unzip();
+                let stored = appends.into_iter().zip(&written.answers);
+                self.shared.recent.keep(stored);
                 let answers = self.publish(written);
-                for (job, answer) in jobs.into_iter().zip(answers) {
+                for (caller, answer) in callers.into_iter().zip(answers) {
                     // A caller that is gone has lost the answer only.
-                    let _ = job.answer.send(answer);
+                    let _ = caller.send(answer);
                 }
                 let done = self.wal.committed(&self.conn, &self.shared.counters);
                 if let Err(error) = done {
@@ -146,6 +150,7 @@ impl Writer {
         self.shared.counters.failures.add(1);
         let undone = self.conn.is_autocommit() || self.execute("ROLLBACK").is_ok();
         self.shared.streams.clear();
+        self.shared.recent.clear();
         let read = self.load();
         let lasting = storage_failed(error) || !undone || read.is_err();
         if lasting {
@@ -246,6 +251,7 @@ mod tests {
     use super::*;
     use crate::job::{SealedAppend, SealedCommit, SealedEvent};
     use crate::queue::Queue;
+    use crate::recent::Recent;
     use crate::{ManualClock, Meta, StreamId, schema};
     use tempfile::TempDir;
     use tokio::sync::oneshot;
@@ -260,7 +266,7 @@ mod tests {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("log.db");
-            let shared = Arc::new(Shared::new(Queue::new(10, 1_000)));
+            let shared = Arc::new(Shared::new(Queue::new(10, 1_000), Recent::new(0)));
             let conn = schema::LOG.open(&path).unwrap();
             let wal = Wal::new(&path, Arc::clone(&shared.counters)).unwrap();
             let writer = Writer::new(conn, shared, Arc::new(ManualClock::at(1)), wal).unwrap();
@@ -293,8 +299,13 @@ mod tests {
     }
 
     fn job(name: &str) -> (Job, oneshot::Receiver<Answer>) {
-        let event =
-            SealedEvent { name: name.into(), schema_version: 1, key: None, payload: vec![7; 100] };
+        let event = SealedEvent {
+            name: name.into(),
+            schema_version: 1,
+            key: None,
+            payload: vec![7; 100],
+            plain: None,
+        };
         let commit = SealedCommit {
             meta: Meta::default(),
             events: vec![event],

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use event_log::{
     AppendError, Checkpoint, Commit, CommitOutcome, EventFilter, EventLog, Failure, ManualClock,
-    Meta, Payload, Receipt, Seal, SqliteLog, StoredEvent, TreeHead, Verdict, verify_consistency,
-    verify_inclusion,
+    Meta, Payload, Receipt, Seal, SqliteLog, SqliteOptions, StoredEvent, TreeHead, Verdict,
+    verify_consistency, verify_inclusion,
 };
 use support::*;
 
@@ -526,6 +526,23 @@ macro_rules! contract {
                 async fn $test() {
                     let clock = Arc::new(ManualClock::at(START));
                     let log = SqliteLog::temporary(clock.clone()).unwrap();
+                    super::$test(Fresh { log, clock }).await;
+                }
+            )*
+        }
+
+        /// Which keeps nothing in memory for those who follow it.
+        mod sqlite_from_its_file {
+            use super::*;
+
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    let clock = Arc::new(ManualClock::at(START));
+                    let dir = tempfile::tempdir().unwrap();
+                    let options = SqliteOptions::new(dir.path());
+                    let options = SqliteOptions { recent_bytes_max: 0, ..options };
+                    let log = SqliteLog::open(options, clock.clone()).unwrap();
                     super::$test(Fresh { log, clock }).await;
                 }
             )*
