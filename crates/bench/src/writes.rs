@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    bodies,
+    bodies, floor,
     load::Jobs,
     open::Arrivals,
     options::Sizes,
@@ -42,14 +42,16 @@ pub(crate) async fn run(muster: &Path, sizes: Sizes, report: &mut Report) -> any
     report.note("start with an empty data directory", format!("{} ms", server.start.as_millis()));
     report.note("memory after that", mib(server.process().memory_mib()?.0));
     let pair = Pair::new(server, sizes).await?;
+    let mut last = None;
     for connections in CONNECTIONS {
         let wanted = (connections > 1).then_some(BUDGET);
         let before = pair.server.metric("log_syncs_total").await?;
         let compared = pair.compare(connections, sizes, || pair.creations()).await?;
         let syncs = pair.server.metric("log_syncs_total").await? - before;
         report.compare(format!("create users, {connections} connections"), &compared, wanted);
+        let creations = compared;
         if connections == CONNECTIONS_OF_SYNCS {
-            let syncs = precise(syncs) / precise(compared.one.measured.latencies.len());
+            let syncs = precise(syncs) / precise(creations.one.measured.latencies.len());
             let what = format!("syncs of the disk per creation, {connections} connections");
             report.budget(what, syncs, Wanted::AtMost(SYNCS_MAX));
         }
@@ -58,11 +60,15 @@ pub(crate) async fn run(muster: &Path, sizes: Sizes, report: &mut Report) -> any
         if connections == CONNECTIONS_OF_SYNCS {
             pair.open_loop(compared.one.measured.rate() / 2.0, sizes, report).await?;
         }
+        last = Some((creations, connections));
     }
     let (memory, peak) = pair.server.process().memory_mib()?;
     report.note("memory after the writes", format!("{}, peak {}", mib(memory), mib(peak)));
     let (took, _) = pair.server.stop().await?;
     report.note("end after SIGTERM", format!("{} ms", took.as_millis()));
+    if let Some((creations, connections)) = last {
+        floor::run(muster, sizes, (&creations, connections), report).await?;
+    }
     Ok(())
 }
 

@@ -3,8 +3,6 @@
 //!
 //! The provider looks people up, changes them and brings new ones, in an open loop at a moderate rate.
 
-mod history;
-
 use std::{
     path::Path,
     sync::{
@@ -19,7 +17,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    bodies,
+    bodies, history,
     load::{Connector, Jobs, Turn, Until, run as load},
     open::{Arrived, Crowd},
     options::Sizes,

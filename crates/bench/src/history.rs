@@ -20,8 +20,10 @@ use event_log::{
 use tokio::task::JoinSet;
 use uuid::{Builder, Uuid};
 
+use crate::process::{Spent, Timer};
+
 /// The number of the person who is the pattern. No other number has it within.
-pub(super) const PATTERN: usize = 8_888_888;
+pub(crate) const PATTERN: usize = 8_888_888;
 
 /// How many appends are under way at a time.
 const AT_ONCE: usize = 1_000;
@@ -39,7 +41,7 @@ const TITLE: &str = "\"Title ";
 const POLICIES: &str = "policies";
 
 /// The id of the person with a number.
-pub(super) fn id(number: usize) -> Uuid {
+pub(crate) fn id(number: usize) -> Uuid {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&(number as u64).to_be_bytes());
     // As if they had come one after the other, a thousand in a second.
@@ -48,7 +50,7 @@ pub(super) fn id(number: usize) -> Uuid {
 
 /// Appends people and their changes until a workspace has so many events. Returns how many people there
 /// are.
-pub(super) async fn append(
+pub(crate) async fn append(
     data_dir: &Path,
     workspace: &str,
     pattern: &str,
@@ -84,6 +86,34 @@ pub(super) async fn append(
     log.append(last).await?;
     log.close();
     Ok(people)
+}
+
+/// Appends people, of whom so many are under way at a time, to a workspace that has none but the pattern.
+/// Returns what that took.
+pub(crate) async fn append_people(
+    data_dir: &Path,
+    workspace: &str,
+    pattern: &str,
+    (people, at_once): (usize, usize),
+) -> anyhow::Result<Spent> {
+    let log = SqliteLog::open(SqliteOptions::new(data_dir), Arc::new(SystemClock))?;
+    let workspace = WorkspaceId::parse(workspace)?;
+    let pattern = Pattern::read(&log, &workspace, pattern).await?;
+    let appends = (0..people).map(|number| pattern.create(&workspace, number));
+    let appends = appends.collect::<anyhow::Result<Vec<_>>>()?;
+    let (timer, mut under_way) = (Timer::start()?, JoinSet::new());
+    for append in appends {
+        if under_way.len() >= at_once {
+            settle(&mut under_way).await?;
+        }
+        under_way.spawn(log.append(append));
+    }
+    while !under_way.is_empty() {
+        settle(&mut under_way).await?;
+    }
+    let spent = timer.stop()?;
+    log.close();
+    Ok(spent)
 }
 
 async fn settle(
