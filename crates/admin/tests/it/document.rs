@@ -26,7 +26,7 @@ pub(crate) type Operation = (String, String);
 /// The document, and which of its answers were seen.
 pub(crate) struct Document {
     whole: Value,
-    /// Made when first needed, by the pointer to the schema.
+    /// Made when first needed, by the schema's text: most answers share a few.
     validators: RefCell<BTreeMap<String, Rc<Validator>>>,
     seen: RefCell<BTreeSet<(Operation, u16)>>,
     granted: RefCell<Vec<Granted>>,
@@ -147,14 +147,15 @@ impl Document {
 
     /// Panics unless a value is what a schema in the document wants.
     pub(crate) fn valid(&self, pointer: &str, value: &Value, what: &str) {
-        let known = self.validators.borrow().get(pointer).cloned();
+        let schema = self.whole.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+        let text = schema.to_string();
+        let known = self.validators.borrow().get(&text).cloned();
         let validator = known.unwrap_or_else(|| {
-            let schema = self.whole.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
             // References in it begin at the root of the document.
             let closed = json!({ "components": self.whole["components"], "allOf": [schema] });
             let options = jsonschema::draft202012::options().should_validate_formats(true);
             let made = Rc::new(options.build(&closed).unwrap());
-            self.validators.borrow_mut().insert(pointer.to_owned(), Rc::clone(&made));
+            self.validators.borrow_mut().insert(text, Rc::clone(&made));
             made
         });
         let errors: Vec<_> = validator
