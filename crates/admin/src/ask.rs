@@ -3,7 +3,7 @@
 //! They come first among a handler's arguments, so that nobody learns anything before they have
 //! shown who they are.
 
-use std::{future::Ready, str::FromStr, sync::Arc};
+use std::{future::Ready, str::FromStr, sync::Arc, time::Duration};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
@@ -75,6 +75,7 @@ impl FromRequest for Inside {
         let ask = Ask::of(request);
         let slug = segment(request, "ws");
         let moment = params::moment_of(request);
+        let wait = waits(request);
         Box::pin(async move {
             let Ask { mut app, person } = ask?;
             let workspace = WorkspaceId::parse(&slug).ok().filter(|it| person.reaches(it));
@@ -85,7 +86,7 @@ impl FromRequest for Inside {
             }
             app.workspace(&workspace).await?;
             if let Some(moment) = moment? {
-                app = app.as_of(&workspace, moment).await?;
+                app = app.as_of(&workspace, moment, wait).await?;
                 app.workspace(&workspace).await.map_err(|refusal| match refusal {
                     Refusal::NotFound(_) => not_yet(&workspace),
                     refusal => refusal.into(),
@@ -94,6 +95,14 @@ impl FromRequest for Inside {
             Ok(Self { app, person, workspace })
         })
     }
+}
+
+/// How long whoever asks would have the server wait for what takes time (`wait` of `Prefer`, RFC 7240 §4.3),
+/// if they say so.
+fn waits(request: &HttpRequest) -> Option<Duration> {
+    let header = request.headers().get("prefer")?.to_str().ok()?;
+    let wait = header.split([',', ';']).find_map(|it| it.trim().strip_prefix("wait="))?;
+    wait.parse().ok().map(Duration::from_secs)
 }
 
 /// The id in a path.

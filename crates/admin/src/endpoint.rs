@@ -196,7 +196,12 @@ impl Endpoint {
     /// It answers about a moment of the past as it does about today (rule 30).
     pub(crate) fn goes_back(mut self) -> Self {
         self.goes_back = true;
-        self.param(AT, "As of this position or RFC 3339 time; now unless said")
+        self.param(
+            AT,
+            "As of this position or RFC 3339 time; now unless said. A list of a moment is built when it is \
+             first asked for: the answer waits ten seconds, or what `Prefer: wait=` says, and is then 503 with \
+             `done` and `of`: ask again",
+        )
     }
 
     /// Who may use it.

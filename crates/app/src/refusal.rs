@@ -12,7 +12,7 @@ use domain::{
     workspace::{Paused, WorkspaceRefusal},
 };
 use event_log::Failure;
-use projections::directory::ListError;
+use projections::{Building, directory::ListError};
 use serde::Serialize;
 
 use crate::{Unauthorized, write::DispatchError};
@@ -78,7 +78,7 @@ pub enum Refusal {
         /// How many it is to have; 0 while that is not known.
         of: u64,
     },
-    /// A past that is asked about is not there yet: so many of its events are in the read models.
+    /// What is asked about a past is not there yet: so many of its events are in the read model.
     #[error("the past up to position {of} is being built, {done} of {of} events: ask again")]
     Building {
         /// How many events are in it.
@@ -86,6 +86,9 @@ pub enum Refusal {
         /// How many it has.
         of: u64,
     },
+    /// What is asked about a past cannot be built, for want of disk mostly.
+    #[error("this list of the past cannot be built: {}; lists of today are not touched by that", .0.reason)]
+    NoPast(#[source] projections::Stale),
     /// The server ends. Whether it was done is unknown; it may be asked for again.
     #[error("the server is stopping: try again in a moment")]
     Stopping,
@@ -142,6 +145,7 @@ impl Refusal {
             Self::Paused(_)
             | Self::Overloaded
             | Self::Building { .. }
+            | Self::NoPast(_)
             | Self::Filling { .. }
             | Self::Broken(_)
             | Self::Stopping
@@ -264,7 +268,9 @@ impl From<ListError> for Refusal {
 impl From<projections::Stale> for Refusal {
     fn from(stale: projections::Stale) -> Self {
         match stale.building {
-            Some((done, of)) => Self::Filling { why: stale.reason, done, of },
+            Some(Building::Today { done, of }) => Self::Filling { why: stale.reason, done, of },
+            Some(Building::Past { done, of }) => Self::Building { done, of },
+            Some(Building::NoPast) => Self::NoPast(stale),
             None => Self::Stale(stale),
         }
     }

@@ -54,14 +54,15 @@ impl Client {
         self.ask(&Method::GET, path, None).await
     }
 
-    /// Reads something of the past, and waits while the server builds it. The server answers late while
-    /// there is something to wait for.
+    /// Reads something of the past, and waits while the server builds it. Asked so, the server says once a
+    /// second how far it is.
     pub(crate) async fn get_built(
         &mut self,
         path: &str,
         reading: &mut Reading,
     ) -> anyhow::Result<Value> {
         loop {
+            self.headers.insert("prefer", HeaderValue::from_static("wait=1"));
             let answer = self.answer(&Method::GET, path, Vec::new()).await?;
             let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
             match (body["done"].as_u64(), body["of"].as_u64()) {

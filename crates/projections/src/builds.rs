@@ -320,6 +320,11 @@ impl Ticket {
         }
     }
 
+    /// Takes it back.
+    pub(crate) fn cancel(&self) {
+        self.note(|record| record.is_cancelled = true);
+    }
+
     pub(crate) fn end<T>(&self, result: &Result<T, RebuildError>) {
         self.note(|record| {
             record.stop_clock();

@@ -34,6 +34,7 @@ mod marks;
 mod mender;
 #[cfg(test)]
 mod parity;
+mod past;
 #[cfg(test)]
 mod plans;
 mod projection;
@@ -57,7 +58,7 @@ pub use cursor::{BadCursor, Cursor};
 pub use failure::{Failure, OpenError};
 pub use generation::Reader;
 pub use held::{HeldId, HeldStream, NoHeldId};
-pub use marks::Stale;
+pub use marks::{Building, Stale};
 pub use projection::{Projection, Table};
 pub use read_models::{ReadModels, Status, Vacancy};
 pub use rebuild::{Begun, Order, Progress, RebuildError};

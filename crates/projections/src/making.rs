@@ -69,6 +69,14 @@ impl<'s> Making<'s> {
         Self::of(seat, 0, path, connection)
     }
 
+    /// A file of the past, which nobody will want after a crash.
+    pub(crate) fn past(dir: &Path, seat: &'s Seat) -> Result<Self, Failure> {
+        let number = seat.serving().number + 1;
+        let path = generation::path(dir, seat.projection, number);
+        let connection = generation::scratch(&path, seat.projection)?;
+        Self::of(seat, number, path, connection)
+    }
+
     fn of(
         seat: &'s Seat,
         number: u32,
@@ -153,9 +161,7 @@ impl<'s> Making<'s> {
     }
 
     /// From here on the file may serve.
-    pub(crate) fn complete(
-        mut self,
-    ) -> Result<(Generation, Writer, HashMap<WorkspaceId, u64>), Failure> {
+    pub(crate) fn complete(mut self) -> Result<Complete, Failure> {
         self.writer().complete()?;
         let generation = Generation::new(self.number, self.path.clone());
         let positions = std::mem::take(&mut self.positions);
@@ -164,7 +170,21 @@ impl<'s> Making<'s> {
             None => unreachable!("it was used a moment ago"),
         }
     }
+
+    /// The same for a file of the past, of which no start wants to know.
+    pub(crate) fn complete_past(mut self, copier: &Copier) -> Result<Complete, Failure> {
+        let positions = std::mem::take(&mut self.positions);
+        self.writer().save_all(positions.clone().into_iter())?;
+        drop(self.writer.take()); // It has the file for itself.
+        let generation = Generation::new(self.number, self.path.clone());
+        let writer = open_writer(&generation, self.seat.projection, copier);
+        let writer = writer.inspect_err(|_| generation::remove(&self.path))?;
+        Ok((generation, writer, positions))
+    }
 }
+
+/// What takes the place of a file that serves: the file, who writes it, and how far it is.
+pub(crate) type Complete = (Generation, Writer, HashMap<WorkspaceId, u64>);
 
 /// A copy of what serves, without the rows of one workspace.
 fn copy(seat: &Seat, path: &Path, workspace: &WorkspaceId) -> Result<Connection, Failure> {

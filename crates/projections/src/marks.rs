@@ -30,8 +30,29 @@ pub struct Stale {
     pub position: u64,
     /// Why no more.
     pub reason: Arc<str>,
-    /// How many events of how many are in the file that is being built, where none serves.
-    pub building: Option<(u64, u64)>,
+    /// What is done about it, where no file serves.
+    pub building: Option<Building>,
+}
+
+/// What is done about a file that is not there: how many events are in it, and how many there are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Building {
+    /// It is being built. `of` is 0 while that is not known.
+    Today {
+        /// In it.
+        done: u64,
+        /// To be in it.
+        of: u64,
+    },
+    /// It is of the past, and is being built since somebody has asked.
+    Past {
+        /// In it.
+        done: u64,
+        /// To be in it.
+        of: u64,
+    },
+    /// It is of the past, and could not be built.
+    NoPast,
 }
 
 impl From<&HeldStream> for Stale {

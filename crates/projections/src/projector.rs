@@ -15,8 +15,8 @@ use crate::{batch::Batch, marks::Marks, skips::is_skip, workshop::Workshop};
 /// The most events that are applied in one transaction.
 pub(crate) const BATCH_EVENTS_MAX: usize = 2_000;
 
-/// Why the thread was asked to stop, or that it panicked: in either case nobody may wait any more.
-struct Ending<'a>(&'a Marks);
+/// The thread was asked to stop, or has panicked: in either case nobody may wait any more.
+pub(crate) struct Ending<'a>(pub(crate) &'a Marks);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {

@@ -12,10 +12,23 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    ALL, Failure, HeldStream, OpenError, Projection, Stale, accounts::Accounts, builds::Builds,
-    directory::Directory, effects::Effects, generation::Reader, marks::Marks, mdm::Devices, mender,
-    projector, rebuild, seat::Seat, skips::Skips, store::Publications, timeline::Timelines,
-    wal::Copier, workshop::Workshop,
+    ALL, Building, Failure, HeldStream, OpenError, Projection, Stale,
+    accounts::Accounts,
+    builds::Builds,
+    directory::Directory,
+    effects::Effects,
+    generation::Reader,
+    marks::Marks,
+    mdm::Devices,
+    mender,
+    past::{self, Past},
+    projector, rebuild,
+    seat::Seat,
+    skips::Skips,
+    store::Publications,
+    timeline::Timelines,
+    wal::Copier,
+    workshop::Workshop,
 };
 
 /// All read models of a node.
@@ -24,10 +37,12 @@ use crate::{
 /// once and on its own thread ([`ReadModels::directory`] and the like).
 pub struct ReadModels {
     pub(crate) shop: Arc<Workshop>,
-    /// The projector, the mender and the builder.
+    /// The projector, the mender and the builder; or the one that builds a past.
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Whether the directory goes with them.
-    is_past: bool,
+    /// What they have that are of the past; the directory goes with those.
+    pub(crate) past: Option<Arc<Past>>,
+    /// Whose turn it is to build a past.
+    turns: past::Turns,
 }
 
 /// Below how many events a file is filled by the projector when there is none; reads wait for that. Tests
@@ -89,14 +104,26 @@ impl ReadModels {
         Self::with(dir, log, ALL)
     }
 
-    /// Read models of a workspace as it stood at a position, in a directory of that name. They are built
-    /// from now on, by a thread of their own, and their files go with them.
+    /// Read models of a workspace as it stood at a position, in a directory of that name. Each is built
+    /// when it is asked for, by a thread of their own, and their files go with them.
     ///
     /// # Errors
     /// [`OpenError`] when the directory refuses.
     pub fn past(&self, name: Uuid, log: Arc<AsOf>) -> Result<Arc<Self>, OpenError> {
+        self.past_on(name, log, past::Terms::default())
+    }
+
+    /// The same on other terms.
+    pub(crate) fn past_on(
+        &self,
+        name: Uuid,
+        log: Arc<AsOf>,
+        terms: past::Terms,
+    ) -> Result<Arc<Self>, OpenError> {
         let dir = self.shop.dir.join(PAST).join(name.to_string());
-        Self::opened(&dir, log, ALL, true)
+        let events = log.heads().iter().map(|(_, head)| head).sum();
+        let past = Past::new(self.sizes_of(events), self.turns.clone(), terms);
+        Self::opened(&dir, log, ALL, Some(past))
     }
 
     /// The same with other projections.
@@ -105,14 +132,14 @@ impl ReadModels {
         log: Arc<dyn EventLog>,
         projections: &'static [&'static dyn Projection],
     ) -> Result<Arc<Self>, OpenError> {
-        Self::opened(dir, log, projections, false)
+        Self::opened(dir, log, projections, None)
     }
 
-    fn opened(
+    pub(crate) fn opened(
         dir: &Path,
         log: Arc<dyn EventLog>,
         projections: &'static [&'static dyn Projection],
-        is_past: bool,
+        past: Option<Past>,
     ) -> Result<Arc<Self>, OpenError> {
         let failed = |source: Failure| OpenError { dir: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(|error| failed(error.into()))?;
@@ -120,7 +147,7 @@ impl ReadModels {
         let (marks, repair) = (Marks::new(projections.len()), Arc::default());
         // What is small is filled by the projector; what would keep everybody waiting is built.
         let events: u64 = log.heads().iter().map(|(_, head)| head).sum();
-        let fills = is_past || events < FILLED_BELOW;
+        let fills = past.is_none() && events < FILLED_BELOW;
         let mut seats = Vec::with_capacity(projections.len());
         for (index, projection) in projections.iter().enumerate() {
             let sound = |workspace: &WorkspaceId, position| log.head(workspace) >= position;
@@ -152,16 +179,25 @@ impl ReadModels {
             repair,
             catch_up: Notify::new(),
         });
-        let mut threads = vec![start("projector", &shop, |shop, runtime, stop| {
-            projector::run(shop, runtime, stop);
-        })];
-        // Of the past nothing is mended: what it took came later.
-        if !is_past {
-            threads.push(start("mender", &shop, mender::run));
-            threads.push(start("builder", &shop, rebuild::run));
-        }
+        let past = past.map(Arc::new);
+        let threads = if let Some(past) = past.clone() {
+            // Nothing is followed, and nothing mended: what it took came later.
+            vec![start("past", &shop, move |shop, runtime, stop| {
+                past::run(shop, &past, runtime, stop);
+            })]
+        } else {
+            let project = |shop: &Arc<Workshop>, runtime: &Runtime, stop| {
+                projector::run(shop, runtime, stop);
+            };
+            vec![
+                start("projector", &shop, project),
+                start("mender", &shop, mender::run),
+                start("builder", &shop, rebuild::run),
+            ]
+        };
         let threads = threads.into_iter().collect::<Result<_, _>>().map_err(failed)?;
-        Ok(Arc::new(Self { shop, threads: Mutex::new(threads), is_past }))
+        let turns = past::Turns::default();
+        Ok(Arc::new(Self { shop, threads: Mutex::new(threads), past, turns }))
     }
 
     /// Waits until a projection shows everything that the workspace's log holds now, and holds
@@ -187,7 +223,9 @@ impl ReadModels {
         let seat = self.seat(name);
         let head = self.shop.log.head(workspace);
         let name = seat.projection.name();
-        if self.shop.marks.is_vacant(seat.index) {
+        if let Some(past) = &self.past {
+            self.built(past, seat, workspace).await?;
+        } else if self.shop.marks.is_vacant(seat.index) {
             let occupied = self.shop.marks.occupied(seat.index);
             if timeout(Duration::from_secs(VACANT_SECONDS), occupied).await.is_err() {
                 return Err(self.vacant(name, workspace));
@@ -206,7 +244,8 @@ impl ReadModels {
             format!("the view {projection} is being built")
         };
         let (workspace, reason) = (workspace.clone(), reason.into());
-        let building = Some(self.shop.builds.of(projection));
+        let (done, of) = self.shop.builds.of(projection);
+        let building = Some(Building::Today { done, of });
         Stale { projection, workspace, position: 0, reason, building }
     }
 
@@ -363,7 +402,7 @@ fn start(
 impl Drop for ReadModels {
     fn drop(&mut self) {
         self.close();
-        if self.is_past
+        if self.past.is_some()
             && let Err(error) = std::fs::remove_dir_all(&self.shop.dir)
         {
             tracing::warn!(dir = %self.shop.dir.display(), %error, "read models of the past stay on disk");

@@ -24,7 +24,7 @@ use crate::{
 
 /// How much of the serving file's size has to be free on the disk before a build: a file of the same
 /// size, and the log beside it.
-const SPACE_FACTOR: u64 = 2;
+pub(crate) const SPACE_FACTOR: u64 = 2;
 /// After how many seconds a build is tried again that has to be, since nothing serves without it.
 const AGAIN_SECONDS: u64 = 60;
 
@@ -189,10 +189,15 @@ impl Workshop {
             _ => generation::size_of(seat.serving().path()),
         });
         let needed = sizes.sum::<u64>().saturating_mul(SPACE_FACTOR);
+        let free = self.free_space()?;
+        if free < needed { Err(RebuildError::NoSpace { needed, free }) } else { Ok(()) }
+    }
+
+    /// How many bytes are free where the files lie.
+    pub(crate) fn free_space(&self) -> Result<u64, Failure> {
         let disk =
             rustix::fs::statvfs(&self.dir).map_err(|error| Failure::Directory(error.into()))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free < needed { Err(RebuildError::NoSpace { needed, free }) } else { Ok(()) }
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// How far each workspace goes that is to be built.

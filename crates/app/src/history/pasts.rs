@@ -1,7 +1,9 @@
 //! Pasts: apps over the log as it stood.
 //!
-//! A past is built when somebody asks about it, and kept while others may ask about the same; the one
-//! that was asked about longest ago makes room. Its read models go with it.
+//! A past is opened when somebody asks about it, and kept while others may ask about the same. What a
+//! question reads of it is built then, and no more (`projections::ReadModels::past`). Pasts that nobody has asked
+//! about for a while go, and so does the one that was asked about longest ago when there are too many, or
+//! when they take too much disk. Their read models go with them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,8 +14,9 @@ use crate::{App, Parts, Refusal, admin::events::Moment};
 
 /// How many pasts are kept.
 const KEPT: usize = 4;
-/// How long a request waits for one to be built, in seconds.
-const WAIT_SECONDS: u64 = 10;
+/// How many bytes of disk all pasts together may have before those go that were asked about longest ago;
+/// the last one stays, however large.
+const BYTES_MAX: u64 = 2 << 30;
 
 /// The pasts that are kept, the one that was asked about last at the end.
 #[derive(Default)]
@@ -33,52 +36,70 @@ impl Pasts {
     }
 }
 
+impl Past {
+    fn is_of_use(&self) -> bool {
+        // Nobody mends the files of a past: it is built anew.
+        !self.app.read_models.is_damaged() && !self.app.read_models.is_forgotten()
+    }
+}
+
+/// Takes out what is to go: first what is of no use, then the oldest ones, as long as there are too many.
+/// What is being built stays: several who ask about different moments would end each other's for ever.
+fn let_go(pasts: &mut Vec<Past>) -> Vec<Past> {
+    let mut gone: Vec<_> = pasts.extract_if(.., |past| !past.is_of_use()).collect();
+    let bytes = |pasts: &[Past]| pasts.iter().map(|past| past.app.read_models.bytes()).sum::<u64>();
+    while pasts.len() > 1 && (pasts.len() > KEPT || bytes(pasts) > BYTES_MAX) {
+        let older = &pasts[..pasts.len() - 1];
+        let Some(index) = older.iter().position(|past| !past.app.read_models.is_building()) else {
+            break;
+        };
+        gone.push(pasts.remove(index));
+    }
+    gone
+}
+
 impl App {
-    /// The app as it would have answered at a moment, about one workspace. It changes nothing.
+    /// The app as it would have answered at a moment, about one workspace. It changes nothing. What it reads
+    /// is built when it is asked, which a question waits for, at most for so long.
     ///
     /// # Errors
-    /// [`Refusal::Building`] while there is too much to read: it goes on, and may be asked again.
+    /// [`Refusal::Overloaded`] while as many pasts are being built as are kept.
     pub async fn as_of(
         &self,
         workspace: &WorkspaceId,
         moment: Moment,
+        wait: Option<Duration>,
     ) -> Result<Arc<Self>, Refusal> {
         let position = self.position_at(workspace, moment).await?;
         let past = self.past(workspace, position)?;
+        past.read_models.wait_at_most(wait);
         if past.gone.get().is_none() {
             // Whoever asks about the same meanwhile finds the same.
             let _ = past.gone.set(self.gone_since(workspace, position).await?);
         }
-        let all = async {
-            for status in past.read_models.status() {
-                past.read_models.followed(status.projection, workspace).await?;
-            }
-            Ok(())
-        };
-        if let Ok(done) = tokio::time::timeout(Duration::from_secs(WAIT_SECONDS), all).await {
-            return done.map(|()| past);
-        }
-        let built = past.read_models.status().into_iter().map(|it| it.position).min();
-        Err(Refusal::Building { done: built.unwrap_or_default(), of: position })
+        Ok(past)
     }
 
     fn past(&self, workspace: &WorkspaceId, position: u64) -> Result<Arc<Self>, Refusal> {
         let mut pasts = self.pasts.0.lock();
-        // Nobody mends the files of a past: it is built anew.
-        pasts.retain(|it| !it.app.read_models.is_damaged());
         let known =
-            pasts.iter().position(|it| it.position == position && it.workspace == *workspace);
-        let past = if let Some(index) = known {
+            |it: &Past| it.position == position && it.workspace == *workspace && it.is_of_use();
+        let past = if let Some(index) = pasts.iter().position(known) {
             pasts.remove(index)
         } else {
+            let is_building = |it: &&Past| it.app.read_models.is_building();
+            if pasts.iter().filter(is_building).count() >= KEPT {
+                return Err(Refusal::Overloaded);
+            }
             let app = self.at_position(workspace, position)?;
             Past { workspace: workspace.clone(), position, app }
         };
         let app = Arc::clone(&past.app);
         pasts.push(past);
-        if pasts.len() > KEPT {
-            pasts.remove(0);
-        }
+        let gone = let_go(&mut pasts);
+        // Their threads end and their files go while others may ask.
+        drop(pasts);
+        drop(gone);
         Ok(app)
     }
 
