@@ -19,6 +19,9 @@ use smol_str::SmolStr;
 
 use crate::{params, problem::Refused};
 
+/// How much of a text that is no id is said again.
+const ID_CHARACTERS_MAX: usize = 64;
+
 /// A person who has shown who they are, and what they may ask.
 #[derive(Clone)]
 pub(crate) struct Ask {
@@ -113,8 +116,8 @@ impl<T: FromStr> FromRequest for Id<T> {
     type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let id = segment(request, "id").parse().map(Self);
-        std::future::ready(id.map_err(|_| not_found("an object with that id")))
+        let id = segment(request, "id");
+        std::future::ready(id.parse().map(Self).map_err(|_| no_id(&id)))
     }
 }
 
@@ -184,6 +187,16 @@ fn segment(request: &HttpRequest, name: &str) -> String {
 /// A workspace that there is, and was not at the moment that is asked about.
 pub(crate) fn not_yet(workspace: &WorkspaceId) -> Refused {
     let detail = format!("the workspace {workspace} did not exist yet at that time");
+    Refused::from_status(StatusCode::NOT_FOUND, detail)
+}
+
+/// A text where an id should be. Some have asked by a name, a serial or a position.
+fn no_id(text: &str) -> Refused {
+    let text: String = text.chars().take(ID_CHARACTERS_MAX).collect();
+    let detail = format!(
+        "there is nothing with the id {text:?}, which is not even one: ids look like \
+         01990000-0000-7000-8000-000000000001, and the list of what you are asking for shows them"
+    );
     Refused::from_status(StatusCode::NOT_FOUND, detail)
 }
 

@@ -50,7 +50,8 @@ async fn a_device_is_enrolled_assigned_and_removed() {
     world.post(DEVICES, again).await.is(201);
     assert_eq!(world.items(&format!("{DEVICES}?q=C02")).await.len(), 2);
     world.get(&format!("{DEVICES}/{NOBODY}")).await.refused(404);
-    world.delete(&format!("{DEVICES}/nonsense")).await.refused(404);
+    let detail = world.delete(&format!("{DEVICES}/nonsense")).await.refused(404);
+    assert!(detail.contains("\"nonsense\"") && detail.contains("ids look like"), "{detail}");
 }
 
 #[actix_web::test]
