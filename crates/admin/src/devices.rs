@@ -37,7 +37,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(
             Method::PATCH,
             one,
-            "Give a device another user, policy or external id",
+            "Give a device another user, policy, name or external id",
             change,
         )
         .takes::<ChangeDevice>()
@@ -116,6 +116,10 @@ struct ChangeDevice {
     #[serde(default, deserialize_with = "set")]
     #[schema(value_type = Option<Uuid>)]
     policy: Set<Uuid>,
+    /// What people call it.
+    #[serde(default, deserialize_with = "set")]
+    #[schema(value_type = Option<String>)]
+    name: Set<String>,
     /// What its MDM service calls it, where that is not the serial number.
     #[serde(default, deserialize_with = "set")]
     #[schema(value_type = Option<String>)]
@@ -141,8 +145,8 @@ async fn get(inside: Inside, id: Id<DeviceId>) -> Answer<Device> {
 
 async fn change(inside: Inside, id: Id<DeviceId>, body: Body<ChangeDevice>) -> Answer<Device> {
     let Inside { app, person, workspace } = inside;
-    let Body(ChangeDevice { user, policy, external_id }) = body;
-    let change = DeviceChange { user, policy: policy.map(PolicyId), external_id };
+    let Body(ChangeDevice { user, policy, name, external_id }) = body;
+    let change = DeviceChange { user, policy: policy.map(PolicyId), name, external_id };
     Ok(Json(app.change_device(&person, &workspace, id.0, change).await?.into()))
 }
 

@@ -79,8 +79,11 @@ struct WouldErase {
     /// What is carried out on their devices.
     #[schema(schema_with = words::on_deactivate)]
     on_deactivate: OnDeactivate,
-    /// The ids of their devices, which keep their names.
+    /// The ids of their devices. What these are called, and what other devices were called while they were
+    /// theirs, goes.
     devices: Vec<String>,
+    /// The ids of the devices that an older version enrolled with a name, which the record keeps.
+    names_kept: Vec<String>,
     /// The persons of the same userName in the other portals.
     others: Vec<OtherPerson>,
 }
@@ -118,6 +121,8 @@ struct Erasure {
     offboarding: Option<String>,
     /// The ids of the devices that they had.
     devices: Vec<String>,
+    /// The ids of the devices that an older version enrolled with a name, which the record keeps.
+    names_kept: Vec<String>,
     /// The persons of the same userName in the other portals.
     others: Vec<OtherPerson>,
     /// How each place is dealt with that may hold something of a person.
@@ -191,6 +196,7 @@ impl From<Prospect> for WouldErase {
             account: found.account,
             on_deactivate: found.rule,
             devices: found.devices.iter().map(ToString::to_string).collect(),
+            names_kept: found.names_kept.iter().map(ToString::to_string).collect(),
             others: found.others.into_iter().map(|it| OtherPerson::of(it, None)).collect(),
         }
     }
@@ -218,6 +224,7 @@ impl From<Certificate> for Erasure {
             keys_destroyed: it.keys,
             offboarding: it.offboarding.map(|id| id.to_string()),
             devices: it.devices.iter().map(ToString::to_string).collect(),
+            names_kept: it.names_kept.iter().map(ToString::to_string).collect(),
             others: others.collect(),
             places: places.collect(),
         }

@@ -495,6 +495,8 @@ fn a_devices_events_are_stored_as_they_always_were() {
             DeviceEvent::Unassigned {},
             DeviceEvent::PolicyChanged { policy: Some(policy) },
             DeviceEvent::ExternalIdChanged { external_id: Some("enterprises/e/devices/d".into()) },
+            DeviceEvent::Named { name: Some("Ada's phone".into()) },
+            DeviceEvent::Named { name: None },
             DeviceEvent::Removed {},
             DeviceEvent::ActionRequested {
                 action,

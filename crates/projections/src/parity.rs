@@ -263,6 +263,7 @@ fn random_histories_are_full_of_facts() {
         device.action_sent
         device.assigned
         device.enrolled
+        device.named
         device.policy_changed
         device.removed
         device.unassigned

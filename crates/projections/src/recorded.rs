@@ -40,6 +40,8 @@ pub struct Erased {
     pub workspace: WorkspaceId,
     /// Its place in the workspace, from 1.
     pub position: u64,
+    /// The id of the aggregate it happened to.
+    pub stream: Uuid,
     /// Its stored name, such as `user.entry_added`.
     pub name: SmolStr,
     /// Who, why and in answer to what.
@@ -67,7 +69,10 @@ impl Seen {
         let meta = stored.meta;
         let payload = match stored.payload {
             Payload::Plain(payload) => payload,
-            Payload::Erased => return Ok(Self::Erased(Erased { workspace, position, name, meta })),
+            Payload::Erased => {
+                let stream = stream.id;
+                return Ok(Self::Erased(Erased { workspace, position, stream, name, meta }));
+            }
             Payload::Missing { key } => return Err(ReadError::KeyMissing { position, key }),
             Payload::Damaged { key } => return Err(ReadError::Damaged { position, key }),
         };

@@ -180,13 +180,23 @@ pub(crate) fn after_erasures(events: &[Recorded]) -> Vec<Seen> {
         .filter(|event| event.name == "user.erased")
         .map(|event| (event.stream, event.position))
         .collect();
+    // A device's names go when it loses its name because of that.
+    let unnamed = |event: &&Recorded| {
+        matches!(&event.event, Event::Device(DeviceEvent::Named { name: None }))
+    };
+    let unnamed: HashMap<Uuid, u64> =
+        events.iter().filter(unnamed).map(|event| (event.stream, event.position)).collect();
     let see = |event: &Recorded| {
-        let last = erased.get(&event.stream).filter(|_| event.kind == User::KIND);
+        let last = match &event.event {
+            Event::User(_) => erased.get(&event.stream),
+            Event::Device(DeviceEvent::Named { name: Some(_) }) => unnamed.get(&event.stream),
+            _ => None,
+        };
         if last.is_none_or(|last| event.position >= *last) {
             return Seen::Whole(event.clone());
         }
-        let Recorded { workspace, position, name, meta, .. } = event.clone();
-        Seen::Erased(Erased { workspace, position, name, meta })
+        let Recorded { workspace, position, stream, name, meta, .. } = event.clone();
+        Seen::Erased(Erased { workspace, position, stream, name, meta })
     };
     events.iter().map(see).collect()
 }

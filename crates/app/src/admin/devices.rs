@@ -68,6 +68,8 @@ pub struct DeviceChange {
     pub user: Set<Uuid>,
     /// Under which policy.
     pub policy: Set<PolicyId>,
+    /// What people call it.
+    pub name: Set<String>,
     /// What its MDM service calls it.
     pub external_id: Set<String>,
 }
@@ -204,11 +206,11 @@ impl App {
         Ok(row(id, &done.es.state))
     }
 
-    /// Gives a device another user, another policy or another external id.
+    /// Gives a device another user, policy, name or external id.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`]; [`Refusal::Malformed`] for an unknown user or policy, or an external id
-    /// that is none; [`Refusal::State`] for a user without account (rule 25) and for a device that
+    /// [`Refusal::NotFound`]; [`Refusal::Malformed`] for an unknown user or policy, or a name or
+    /// external id that is none; [`Refusal::State`] for a user without account (rule 25) and for a device that
     /// was removed.
     pub async fn change_device(
         &self,
@@ -229,7 +231,13 @@ impl App {
             Set::To(id) => Some(id.map(|id| external_id(&id)).transpose()?),
             Set::Keep => None,
         };
-        let command = DeviceCommand::Change(Changes { user, policy, external_id });
+        let name = match change.name {
+            Set::To(name) => {
+                Some(name.map(|name| typed("name", &name, NAME_CHARACTERS_MAX)).transpose()?)
+            }
+            Set::Keep => None,
+        };
+        let command = DeviceCommand::Change(Changes { user, policy, name, external_id });
         let done = self.on_device(person, workspace, id, command).await?;
         Ok(row(id, &done.es.state))
     }

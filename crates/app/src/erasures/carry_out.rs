@@ -1,6 +1,6 @@
 //! Making an erasure true for every file. Each step may be done twice; a crash in between loses none.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
     Decider,
@@ -16,7 +16,7 @@ use projections::RebuildError;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use super::traces::Traces;
+use super::{device_names::DeviceNames, traces::Traces};
 use crate::{App, Order, Refusal};
 
 /// For the log's actor column.
@@ -63,7 +63,9 @@ impl App {
         if remains.portal == Portal::Mdm {
             self.take_devices(workspace, user, &meta).await?;
         }
-        let entries = self.destroy_keys(workspace, &event, erasure, traces, mentions.keys).await?;
+        let mut keys = mentions.keys;
+        keys.extend(self.take_names(workspace, user, &meta).await?);
+        let entries = self.destroy_keys(workspace, &event, erasure, traces, keys).await?;
         self.log.journal().forget(workspace, &entries)?;
         self.purge(workspace).await
     }
@@ -98,10 +100,10 @@ impl App {
         event: &StoredEvent,
         erasure: ErasureId,
         traces: Traces,
-        mentions: std::collections::BTreeSet<u64>,
+        others: BTreeSet<u64>,
     ) -> Result<Vec<Uuid>, Refusal> {
         let Traces { mut keys, mut entries, .. } = traces;
-        keys.extend(mentions);
+        keys.extend(others);
         keys.extend(self.log.journal().body_keys(workspace)?);
         entries.insert(event.stream.id);
         // What a lost ledger named cannot be read any more, and stays destroyed.
@@ -156,6 +158,22 @@ impl App {
             Ok(_) | Err(Refusal::State(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Nothing is called any more what it was called while it was theirs. Returns the keys of such names.
+    async fn take_names(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        meta: &Meta,
+    ) -> Result<BTreeSet<u64>, Refusal> {
+        let names = DeviceNames::find(self, workspace, user).await?;
+        for device in names.called {
+            let (workspace, meta) = (workspace.clone(), meta.clone());
+            let command = DeviceCommand::Unname;
+            self.devices.dispatch(Order { workspace, id: device.0, command, meta }).await?;
+        }
+        Ok(names.keys)
     }
 
     /// Brings the read models to where nothing is left of rows that are gone.

@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
     Micros,
-    ids::{ErasureId, OffboardingId, UserId},
+    ids::{DeviceId, ErasureId, OffboardingId, UserId},
+    portal::Portal,
     user::{Namesake, Remains, UserEvent},
 };
 use event_log::WorkspaceId;
 
-use super::carry_out::Recorded;
+use super::{carry_out::Recorded, device_names::DeviceNames};
 use crate::{
     App, Refusal,
     admin::page::{Listed, Listing},
@@ -48,7 +49,7 @@ pub const PLACES: [(&str, &str); 11] = [
     ),
     (
         "devices",
-        "A device keeps its name, which may be a person's: those that they had are listed.",
+        "Whatever a device was called while it was theirs is gone with the key of that name. Serial numbers stay. A device that was enrolled by an older version with a name has that in the record for ever: such devices are listed.",
     ),
     (
         "other_portals",
@@ -87,7 +88,9 @@ pub struct Certificate {
     /// The offboarding that goes on.
     pub offboarding: Option<OffboardingId>,
     /// The devices that they had.
-    pub devices: Vec<domain::ids::DeviceId>,
+    pub devices: Vec<DeviceId>,
+    /// The devices of which the record keeps a name that they had while they were this person's.
+    pub names_kept: Vec<DeviceId>,
     /// The persons of the same userName in the other portals, and by which erasure they went, if they did.
     pub others: Vec<(Namesake, Option<ErasureId>)>,
 }
@@ -175,6 +178,7 @@ impl App {
             let known = self.users.load(workspace, other.user.0).await?;
             erased.push((other, known.state.erased()));
         }
+        let names_kept = self.names_kept(workspace, user, remains.portal).await?;
         Ok(Certificate {
             id,
             user,
@@ -188,7 +192,21 @@ impl App {
             keys: keys.len() as u64,
             offboarding: known.state.open_offboarding().map(|open| open.id),
             devices,
+            names_kept,
             others: erased,
         })
+    }
+
+    /// The devices of which the record keeps a name that they had while they were somebody's.
+    pub(super) async fn names_kept(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        portal: Portal,
+    ) -> Result<Vec<DeviceId>, Refusal> {
+        if portal != Portal::Mdm {
+            return Ok(Vec::new());
+        }
+        Ok(DeviceNames::find(self, workspace, user).await?.kept)
     }
 }

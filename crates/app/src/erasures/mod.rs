@@ -4,7 +4,8 @@
 //! follows makes it true for every file of the data directory. It is owed from then on, found again after a
 //! crash, and may be done twice (`carry_out`):
 //!
-//! 1. values that name the person are dropped from groups that wait for them (`traces` finds them),
+//! 1. values that name the person are dropped from groups that wait for them (`traces` finds them), and names
+//!    from devices that were theirs (`device_names`),
 //! 2. the keys of all that was said of them stand in the ledger, and are destroyed,
 //! 3. the journal forgets their names and all bodies,
 //! 4. read models are purged, and those of the past go.
@@ -18,6 +19,7 @@
 mod again;
 mod carry_out;
 mod certificate;
+mod device_names;
 mod gone;
 mod owed;
 mod request;

@@ -51,6 +51,8 @@ pub struct Prospect {
     pub rule: OnDeactivate,
     /// The devices that they have.
     pub devices: Vec<DeviceId>,
+    /// The devices of which the record would keep a name that they had while they were this person's.
+    pub names_kept: Vec<DeviceId>,
     /// The persons of the same userName in the other portals.
     pub others: Vec<Namesake>,
 }
@@ -80,6 +82,7 @@ impl App {
             account: state.account.state,
             rule: open.or(rule).unwrap_or_default(),
             devices: self.devices_of(workspace, user, state).await?,
+            names_kept: self.names_kept(workspace, user, state.portal).await?,
             others: self.namesakes(workspace, state).await?,
         })
     }

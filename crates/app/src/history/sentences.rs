@@ -178,6 +178,10 @@ fn device(fact: &DeviceEvent, event: &Recorded, Words { name, about, .. }: &Word
         }
         DeviceEvent::Unassigned {} => format!("the device {name} was taken from who had it"),
         DeviceEvent::PolicyChanged { .. } => format!("the device {name} got another policy"),
+        DeviceEvent::Named { name: Some(called) } => {
+            format!("the device {name} was called {called}")
+        }
+        DeviceEvent::Named { name: None } => format!("the device {name} lost the name that it had"),
         DeviceEvent::Removed {} => format!("the device {name} left management"),
         DeviceEvent::ActionRequested { kind, .. } => {
             let what = match kind {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use domain::{
     Decider, Event,
-    device::{Device, DeviceEvent},
+    device::Device,
     group::{Group, GroupEvent},
     ids::{GroupId, UserId},
     portal::Portal,
@@ -148,7 +148,7 @@ impl App {
         Ok(Told { event, says })
     }
 
-    /// What people call a group or a device: as it is called now, or was when it came.
+    /// What people call a group or a device: as it is called now, or, of a group, was when it came.
     async fn name_of(
         &self,
         workspace: &WorkspaceId,
@@ -161,6 +161,17 @@ impl App {
         if let Some(known) = names.0.get(stream) {
             return Ok(known.clone());
         }
+        if stream.kind == Device::KIND
+            && let Ok(es) = self.devices.load(workspace, stream.id).await
+        {
+            let Device { serial, name, .. } = &es.state;
+            let called = match name {
+                Some(name) => format!("{name} ({serial})"),
+                None => serial.clone(),
+            };
+            names.0.insert(stream.clone(), called.clone());
+            return Ok(called);
+        }
         let first = self.log.read_stream(workspace, stream, 0, 1).await?.into_iter().next();
         let first = first.and_then(|event| Recorded::read(event).ok().flatten());
         let name = match first.map(|first| first.event) {
@@ -170,10 +181,6 @@ impl App {
                 let resource = row.map_or(resource, |row| row.resource);
                 resource.display_name().unwrap_or_default().to_owned()
             }
-            Some(Event::Device(DeviceEvent::Enrolled { serial, name, .. })) => match name {
-                Some(name) => format!("{name} ({serial})"),
-                None => serial,
-            },
             _ => stream.id.to_string(),
         };
         names.0.insert(stream.clone(), name.clone());

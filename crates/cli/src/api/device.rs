@@ -47,7 +47,7 @@ pub(crate) enum Command {
         #[arg(long)]
         policy: Option<String>,
     },
-    /// Give one another user, policy or external id; `none` takes away.
+    /// Give one another user, policy, name or external id; `none` takes away.
     Change {
         #[command(flatten)]
         of: InWorkspace,
@@ -59,6 +59,9 @@ pub(crate) enum Command {
         /// The id of a policy.
         #[arg(long)]
         policy: Option<String>,
+        /// What people call it.
+        #[arg(long)]
+        name: Option<String>,
         /// What its MDM service calls it, where that is not the serial number.
         #[arg(long)]
         external_id: Option<String>,
@@ -96,8 +99,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             ]);
             of.show(Method::POST, "/mdm/devices", Some(&body)).await
         }
-        Command::Change { of, id, user, policy, external_id } => {
-            let changes = [("user", user), ("policy", policy), ("external_id", external_id)];
+        Command::Change { of, id, user, policy, name, external_id } => {
+            let changes =
+                [("user", user), ("policy", policy), ("name", name), ("external_id", external_id)];
             let body: Map<_, _> = changes
                 .into_iter()
                 .filter_map(|(name, value)| Some((name.to_owned(), or_none(value?))))

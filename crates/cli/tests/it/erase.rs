@@ -78,6 +78,24 @@ async fn say_everything(api: &mut Client, connector: &Connector) -> String {
     id
 }
 
+/// Gives a device of theirs names, and so one that was theirs once and is removed. Returns that one, and one
+/// that was never theirs.
+async fn name_devices(api: &mut Client, device: &str, id: &str) -> (String, String) {
+    let path = |id: &str| format!("/workspaces/{WORKSPACE}/mdm/devices/{id}");
+    let once = setup::device(api, WORKSPACE, "S-2", None).await.unwrap();
+    for (device, change) in [
+        (device, json!({ "name": needle("phone") })),
+        (device, json!({ "name": needle("phone-2") })),
+        (&once, json!({ "name": needle("tablet") })),
+        (&once, json!({ "user": id })),
+        (&once, json!({ "user": null })),
+    ] {
+        api.patch(&path(device), change).await.unwrap().expect(200).unwrap();
+    }
+    api.delete(&path(&once)).await.unwrap().expect(204).unwrap();
+    (once, setup::device(api, WORKSPACE, "S-3", None).await.unwrap())
+}
+
 /// What the past shows of an erased person: that they were there.
 async fn the_past_goes_on(api: &mut Client, id: &str, before: u64) {
     let erased = get(api, &format!("/events?stream=user/{id}&type=user.erased")).await;
@@ -128,6 +146,7 @@ async fn rule_32_nothing_of_an_erased_person_is_in_any_file_and_the_record_is_wh
     let (mut server, mut api, connector) = mdm("remove_user").await;
     let id = say_everything(&mut api, &connector).await;
     let device = setup::device(&mut api, WORKSPACE, "S-1", Some(&id)).await.unwrap();
+    let (theirs_once, of_nobody) = name_devices(&mut api, &device, &id).await;
     let before = testkit::record::head(&mut api, WORKSPACE).await.unwrap();
     // What shows the past holds them too.
     get(&mut api, &format!("/mdm/users?at={before}")).await;
@@ -141,6 +160,11 @@ async fn rule_32_nothing_of_an_erased_person_is_in_any_file_and_the_record_is_wh
     nothing_left(&server, "when the command returned");
     assert_eq!(certificate["state"], "completed", "{certificate}");
     assert_eq!(certificate["devices"], json!([device]));
+    assert_eq!(certificate["names_kept"], json!([]));
+    for (device, name) in [(&device, None), (&theirs_once, None), (&of_nobody, Some("S-3"))] {
+        let shown = get(&mut api, &format!("/mdm/devices/{device}")).await;
+        assert_eq!(shown["name"].as_str(), name, "{shown}");
+    }
     assert!(certificate["keys_destroyed"].as_u64().unwrap() >= 3, "{certificate}");
     assert_eq!(erase(&server, &id).await["id"], certificate["id"], "asked twice, it is one");
 

@@ -316,6 +316,7 @@ impl Device {
             | DeviceEvent::Unassigned {}
             | DeviceEvent::PolicyChanged { .. }
             | DeviceEvent::ExternalIdChanged { .. }
+            | DeviceEvent::Named { .. }
             | DeviceEvent::Removed {} => {}
         }
     }

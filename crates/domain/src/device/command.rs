@@ -25,8 +25,10 @@ pub enum DeviceCommand {
         /// Under which policy.
         policy: Option<PolicyId>,
     },
-    /// It gets another user, another policy or another external id.
+    /// It gets another user, policy, name or external id.
     Change(Changes),
+    /// Its name goes, whatever state it is in: somebody was erased whose it may say.
+    Unname,
     /// An administrator removes it. Refused while an offboarding owes it a removal by its service: that
     /// would be lost.
     Remove,
@@ -122,6 +124,8 @@ pub struct Changes {
     pub user: Option<Option<UserId>>,
     /// Under which policy.
     pub policy: Option<Option<PolicyId>>,
+    /// What people call it.
+    pub name: Option<Option<String>>,
     /// What its MDM service calls it.
     pub external_id: Option<Option<String>>,
 }

@@ -11,8 +11,8 @@ use crate::{
     stored::{Fact, Sealing, name_of},
 };
 
-/// What may become a fact of a device. Sealed under the device's key: people name devices after
-/// themselves.
+/// What may become a fact of a device. Sealed under the device's key; a name under one of its own, since
+/// people name devices after themselves, and a device outlives them (decision 4).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum DeviceEvent {
@@ -23,8 +23,8 @@ pub enum DeviceEvent {
         serial: String,
         /// For example `ios`.
         platform: String,
-        /// What people call it.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        /// What people call it. Only in what is older than `device.named`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
         /// What its MDM service calls it, where that is not the serial number.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +56,12 @@ pub enum DeviceEvent {
     ExternalIdChanged {
         /// How.
         external_id: Option<String>,
+    },
+    /// People call it so, or by no name any more.
+    #[serde(rename = "device.named")]
+    Named {
+        /// How.
+        name: Option<String>,
     },
     /// It is not managed any more.
     #[serde(rename = "device.removed")]
@@ -153,6 +159,9 @@ impl DomainEvent for DeviceEvent {
 
 impl Fact for DeviceEvent {
     fn sealing(&self) -> Sealing {
-        Sealing::Stream
+        match self {
+            Self::Named { name: Some(_) } => Sealing::Own,
+            _ => Sealing::Stream,
+        }
     }
 }

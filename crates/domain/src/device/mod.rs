@@ -87,7 +87,7 @@ impl Device {
     }
 
     fn change(&self, changes: &Changes) -> Result<Vec<DeviceEvent>, DeviceRefusal> {
-        let Changes { user, policy, external_id } = changes;
+        let Changes { user, policy, name, external_id } = changes;
         let known = self.managed()?;
         let moved = user.filter(|user| *user != known.user);
         if moved.is_some()
@@ -108,7 +108,11 @@ impl Device {
             .as_ref()
             .filter(|external_id| **external_id != known.external_id)
             .map(|external_id| DeviceEvent::ExternalIdChanged { external_id: external_id.clone() });
-        Ok(user.into_iter().chain(policy).chain(called).chain(taken_back).collect())
+        let named = name
+            .as_ref()
+            .filter(|name| **name != known.name)
+            .map(|name| DeviceEvent::Named { name: name.clone() });
+        Ok(user.into_iter().chain(policy).chain(named).chain(called).chain(taken_back).collect())
     }
 }
 
@@ -121,16 +125,22 @@ impl Decider for Device {
     fn decide(&self, command: &DeviceCommand) -> Result<Vec<DeviceEvent>, DeviceRefusal> {
         match command {
             DeviceCommand::Enrol { serial, platform, name, external_id, user, policy } => {
-                Ok(vec![DeviceEvent::Enrolled {
+                let enrolled = DeviceEvent::Enrolled {
                     serial: serial.clone(),
                     platform: platform.clone(),
-                    name: name.clone(),
+                    name: None,
                     external_id: external_id.clone(),
                     user: *user,
                     policy: *policy,
-                }])
+                };
+                let named = name.clone().map(|name| DeviceEvent::Named { name: Some(name) });
+                Ok([enrolled].into_iter().chain(named).collect())
             }
             DeviceCommand::Change(changes) => self.change(changes),
+            DeviceCommand::Unname => {
+                let named = self.name.is_some();
+                Ok(named.then_some(DeviceEvent::Named { name: None }).into_iter().collect())
+            }
             DeviceCommand::Remove => {
                 self.managed()?.owes_no_removal()?;
                 Ok([DeviceEvent::Removed {}].into_iter().chain(self.end_all()).collect())
@@ -168,6 +178,7 @@ impl Decider for Device {
             DeviceEvent::ExternalIdChanged { external_id } => {
                 self.external_id.clone_from(external_id);
             }
+            DeviceEvent::Named { name } => self.name.clone_from(name),
             DeviceEvent::Removed {} => {
                 self.state = DeviceState::Removed;
                 self.user = None;

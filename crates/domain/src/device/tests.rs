@@ -10,6 +10,7 @@ use crate::{
     Attempt, Decider, Es, Stamp,
     ids::{ActionId, OffboardingId, PolicyId, UserId},
     offboarding::ActionKind,
+    stored::{Fact, Sealing},
 };
 
 const ADA: UserId = UserId(Uuid::from_u128(1));
@@ -393,4 +394,45 @@ fn nobody_whose_account_will_be_removed_keeps_a_device_of_which_an_action_was_ca
     let cancel = steer(Steering::Cancel { reason: None, leaves: true });
     let cancelled = DeviceEvent::ActionCancelled { action: ACTION, reason: None };
     check(given, cancel, [cancelled, DeviceEvent::Unassigned {}]);
+}
+
+fn named(name: Option<&str>) -> DeviceEvent {
+    DeviceEvent::Named { name: name.map(str::to_owned) }
+}
+
+#[test]
+fn a_name_is_a_fact_of_its_own_under_a_key_of_its_own() {
+    let enrol = DeviceCommand::Enrol {
+        serial: "S-1".into(),
+        platform: "ios".into(),
+        name: Some("Ada's phone".into()),
+        external_id: None,
+        user: Some(ADA),
+        policy: None,
+    };
+    let recorded = vec![enrolled(), named(Some("Ada's phone"))];
+    assert_eq!(
+        recorded.iter().map(Fact::sealing).collect::<Vec<_>>(),
+        [Sealing::Stream, Sealing::Own]
+    );
+    TestFramework::<Es<Device>>::with(())
+        .given_no_previous_events()
+        .when(Attempt { command: Arc::new(enrol), now: 0 })
+        .then_expect_events(recorded);
+}
+
+#[test]
+fn a_name_that_goes_goes_from_whatever_a_device_is_and_once() {
+    let called = |name: Option<&str>| {
+        let name = Some(name.map(str::to_owned));
+        DeviceCommand::Change(Changes { name, ..Changes::default() })
+    };
+    let phone = || vec![enrolled(), named(Some("phone"))];
+    check(phone(), called(Some("phone")), vec![]);
+    check(phone(), called(Some("tablet")), vec![named(Some("tablet"))]);
+    check(phone(), called(None), vec![named(None)]);
+    check(phone(), DeviceCommand::Unname, vec![named(None)]);
+    let gone = [phone(), vec![DeviceEvent::Removed {}]].concat();
+    check(gone.clone(), DeviceCommand::Unname, vec![named(None)]);
+    check([gone, vec![named(None)]].concat(), DeviceCommand::Unname, vec![]);
 }

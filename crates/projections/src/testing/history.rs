@@ -201,7 +201,7 @@ impl History {
             _ if !self.devices.contains_key(&who) => DeviceCommand::Enrol {
                 serial: format!("S{who}"),
                 platform: "ios".to_owned(),
-                name: None,
+                name: how.is_multiple_of(2).then(|| format!("Phone {who}")),
                 external_id: None,
                 user: Some(user),
                 policy,
@@ -211,6 +211,7 @@ impl History {
                 ..Changes::default()
             }),
             18 if how < 40 => DeviceCommand::Remove,
+            18 if how < 60 => DeviceCommand::Unname,
             18 => DeviceCommand::Change(Changes { policy: Some(policy), ..Changes::default() }),
             19 => DeviceCommand::Request {
                 action,

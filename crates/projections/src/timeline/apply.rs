@@ -5,11 +5,12 @@ use domain::{
     group::GroupEvent,
     ids::{ActionId, MemberId, UserId},
 };
+use event_log::WorkspaceId;
 use rusqlite::{OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
 use crate::{
-    Recorded,
+    Erased, Recorded,
     sql::{int, uuid},
 };
 
@@ -73,9 +74,9 @@ pub(super) fn device(
                 .execute(params![event.workspace.as_str(), event.stream.as_bytes()])?;
             Ok(())
         }
-        DeviceEvent::PolicyChanged { .. } | DeviceEvent::ExternalIdChanged { .. } => {
-            mention_holder(tx, event)
-        }
+        DeviceEvent::PolicyChanged { .. }
+        | DeviceEvent::Named { .. }
+        | DeviceEvent::ExternalIdChanged { .. } => mention_holder(tx, event),
         DeviceEvent::ActionRequested { action, user, .. } => {
             tx.prepare_cached("INSERT OR REPLACE INTO actions VALUES (?1, ?2, ?3)")?.execute(
                 params![event.workspace.as_str(), action.0.as_bytes(), user.0.as_bytes()],
@@ -93,9 +94,23 @@ pub(super) fn device(
     }
 }
 
+/// A device had a name that was erased; that it got one is about whoever had it.
+pub(super) fn erased_name(tx: &Transaction<'_>, event: &Erased) -> rusqlite::Result<()> {
+    mention_holder_at(tx, &event.workspace, event.stream, event.position)
+}
+
 fn mention(tx: &Transaction<'_>, event: &Recorded, subject: Uuid) -> rusqlite::Result<()> {
+    mention_at(tx, &event.workspace, event.position, subject)
+}
+
+fn mention_at(
+    tx: &Transaction<'_>,
+    workspace: &WorkspaceId,
+    position: u64,
+    subject: Uuid,
+) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT OR IGNORE INTO mentions VALUES (?1, ?2, ?3, NULL, NULL)")?
-        .execute(params![event.workspace.as_str(), subject.as_bytes(), int(event.position)])?;
+        .execute(params![workspace.as_str(), subject.as_bytes(), int(position)])?;
     Ok(())
 }
 
@@ -110,11 +125,20 @@ fn give(tx: &Transaction<'_>, event: &Recorded, user: UserId) -> rusqlite::Resul
 
 /// It is about whoever has the device.
 fn mention_holder(tx: &Transaction<'_>, event: &Recorded) -> rusqlite::Result<()> {
+    mention_holder_at(tx, &event.workspace, event.stream, event.position)
+}
+
+fn mention_holder_at(
+    tx: &Transaction<'_>,
+    workspace: &WorkspaceId,
+    device: Uuid,
+    position: u64,
+) -> rusqlite::Result<()> {
     let holder = tx
         .prepare_cached("SELECT user FROM holders WHERE workspace = ?1 AND device = ?2")?
-        .query_row(params![event.workspace.as_str(), event.stream.as_bytes()], |row| uuid(row, 0))
+        .query_row(params![workspace.as_str(), device.as_bytes()], |row| uuid(row, 0))
         .optional()?;
-    holder.map_or(Ok(()), |holder| mention(tx, event, holder))
+    holder.map_or(Ok(()), |holder| mention_at(tx, workspace, position, holder))
 }
 
 /// It is about whom the action is about.

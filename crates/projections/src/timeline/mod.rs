@@ -21,7 +21,7 @@ use rusqlite::Transaction;
 
 pub use queries::Timelines;
 
-use crate::{Projection, Recorded, Table};
+use crate::{Erased, Projection, Recorded, Table};
 
 /// The name of the projection.
 pub const NAME: &str = "timeline";
@@ -89,6 +89,9 @@ const TABLES: &[Table] = &[
     },
 ];
 
+/// What a device records when it gets a name.
+const NAMED: &str = "device.named";
+
 impl Projection for Timeline {
     fn name(&self) -> &'static str {
         NAME
@@ -131,5 +134,13 @@ impl Projection for Timeline {
                 Ok(())
             }
         }
+    }
+
+    fn hears_erased(&self, name: &str) -> bool {
+        name == NAMED
+    }
+
+    fn apply_erased(&self, tx: &Transaction<'_>, event: &Erased) -> rusqlite::Result<()> {
+        apply::erased_name(tx, event)
     }
 }

@@ -126,8 +126,12 @@ impl Scene {
 
     /// Gives a device to somebody else, or refuses to.
     pub(crate) async fn move_to(&self, device: DeviceId, user: EntryId) -> Result<(), String> {
-        let change =
-            DeviceChange { user: Set::To(Some(user.0)), policy: Set::Keep, external_id: Set::Keep };
+        let change = DeviceChange {
+            user: Set::To(Some(user.0)),
+            policy: Set::Keep,
+            name: Set::Keep,
+            external_id: Set::Keep,
+        };
         let moved = self.app.change_device(&person(), &self.workspace, device, change).await;
         moved.map(drop).map_err(|refusal| refusal.to_string())
     }
