@@ -115,7 +115,8 @@ struct Erasure {
     reason: Option<String>,
     /// Where it stands in the record.
     position: u64,
-    /// How many data keys were destroyed, for this erasure alone or with others.
+    /// How many data keys were destroyed of what was said of the person. Those of bodies of requests, which
+    /// may be about anybody, are not counted.
     keys_destroyed: u64,
     /// The id of the offboarding that goes on.
     offboarding: Option<String>,

@@ -10,7 +10,8 @@
 //!
 //! A line is a JSON object: `installation` (whose keys they are, in hexadecimal), `id` of the erasure,
 //! `workspace`, `user`, `entries` (the SCIM ids that the person had), `keys` (numbers) and `at`
-//! (microseconds since the Unix epoch). Nothing in it is personal. Lines are added and never changed; an
+//! (microseconds since the Unix epoch). A line whose `id` and `user` are the nil UUID is of nobody in particular:
+//! its keys were those of bodies of requests, or a ledger that was lost had named them. Nothing in a line is personal. Lines are added and never changed; an
 //! erasure that was interrupted may have several, and all of them hold.
 //!
 //! A line counts only in the file that bears the name: a file that was removed, replaced or cut while it is
@@ -55,6 +56,19 @@ pub struct Erasure {
     pub keys: Vec<u64>,
     /// When it was asked for.
     pub at: Micros,
+}
+
+impl Erasure {
+    /// Keys that were destroyed because of erasures, and are not of one person.
+    pub fn of_nobody(workspace: WorkspaceId, keys: Vec<u64>, at: Micros) -> Self {
+        let (id, user) = (Uuid::nil(), Uuid::nil());
+        Self { id, workspace, user, entries: Vec::new(), keys, at }
+    }
+
+    /// Whether it is of no person.
+    pub fn is_of_nobody(&self) -> bool {
+        self.user.is_nil()
+    }
 }
 
 /// An erasure as a line.

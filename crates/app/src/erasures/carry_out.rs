@@ -65,6 +65,7 @@ impl App {
         }
         let mut keys = mentions.keys;
         keys.extend(self.take_names(workspace, user, &meta).await?);
+        keys.extend(traces.ended(self, workspace, event.position).await?);
         let entries = self.destroy_keys(workspace, &event, erasure, traces, keys).await?;
         self.log.journal().forget(workspace, &entries)?;
         self.purge(workspace).await
@@ -104,10 +105,7 @@ impl App {
     ) -> Result<Vec<Uuid>, Refusal> {
         let Traces { mut keys, mut entries, .. } = traces;
         keys.extend(others);
-        keys.extend(self.log.journal().body_keys(workspace)?);
         entries.insert(event.stream.id);
-        // What a lost ledger named cannot be read any more, and stays destroyed.
-        keys.extend(self.keys_of_nobody(workspace)?);
         // What an attempt that was cut off has found may not be readable any more.
         for known in self.log.ledger().erasures() {
             if known.id == erasure.0 {
@@ -124,7 +122,29 @@ impl App {
             at: event.time,
         };
         self.log.erase(erasure).await?;
+        // Bodies of requests may be about anybody.
+        self.destroy_of_nobody(workspace, self.log.journal().body_keys(workspace)?).await?;
         Ok(entries)
+    }
+
+    /// Destroys keys that are of no person in particular. They stand in the ledger in a line of nobody, which no
+    /// certificate counts.
+    async fn destroy_of_nobody(
+        &self,
+        workspace: &WorkspaceId,
+        keys: impl IntoIterator<Item = u64>,
+    ) -> Result<(), Refusal> {
+        let keys: Vec<_> = keys.into_iter().collect();
+        if !keys.is_empty() {
+            self.log.erase(Erasure::of_nobody(workspace.clone(), keys, self.now())).await?;
+        }
+        Ok(())
+    }
+
+    /// Every erasure of a workspace is carried out: what is destroyed and has no line in the ledger gets one,
+    /// since a ledger that was lost may have named it, and nobody can tell any more whose it was.
+    pub(super) async fn keep_destroyed(&self, workspace: &WorkspaceId) -> Result<(), Refusal> {
+        self.destroy_of_nobody(workspace, self.keys_of_nobody(workspace)?).await
     }
 
     /// An account that is removed leaves no device behind; an offboarding sees to its devices itself.

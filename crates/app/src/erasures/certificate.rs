@@ -154,7 +154,7 @@ impl App {
         workspace: &WorkspaceId,
     ) -> impl Iterator<Item = (ErasureId, UserId)> {
         let mut erasures = self.log.ledger().erasures();
-        erasures.retain(|it| it.workspace == *workspace);
+        erasures.retain(|it| it.workspace == *workspace && !it.is_of_nobody());
         erasures.into_iter().map(|it| (ErasureId(it.id), UserId(it.user)))
     }
 

@@ -8,7 +8,8 @@
 //! the log is opened; here the erasure is recorded again, so that the rest follows from it.
 //!
 //! A ledger that was lost is older than the log. What it lacks is found by the events and carried out again,
-//! which writes its lines anew.
+//! which writes its lines anew: with the keys of all that was said of the person, as far as events tell whose
+//! they were. The others that were destroyed get a line of nobody.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -82,6 +83,9 @@ impl Erasures {
         let mut all = self.owed.lock().await;
         let Some(owed) = all.get_mut(workspace) else { return Ok(()) };
         let oldest = owed.iter().filter(|(other, _)| **other != user).map(|(_, at)| *at).min();
+        if oldest.is_none() {
+            app.keep_destroyed(workspace).await?;
+        }
         store(app, workspace, oldest.unwrap_or_default()).await?;
         owed.remove(&user);
         Ok(())

@@ -130,6 +130,48 @@ impl Traces {
         }
     }
 
+    /// The keys of pending members that have come to be the person, or that an erasure at this position has
+    /// dropped. What those said nobody may be able to read any more; where they ended is.
+    pub(super) async fn ended(
+        &self,
+        app: &App,
+        workspace: &WorkspaceId,
+        erased: u64,
+    ) -> Result<BTreeSet<u64>, Refusal> {
+        let filter = EventFilter { name: Some("group.pending_*".into()), ..EventFilter::default() };
+        let (mut keys, mut after) = (BTreeSet::new(), 0);
+        loop {
+            let events = app.log.find(workspace, &filter, after, CHUNK).await?;
+            let (last, found) = (events.last().map(|event| event.position), events.len());
+            for event in events {
+                let Some(version) = self.ended_by(&event, erased)? else { continue };
+                let before = version.saturating_sub(1);
+                let brought = app.log.read_stream(workspace, &event.stream, before, 1).await?;
+                keys.extend(brought.into_iter().filter_map(|event| event.key));
+            }
+            match last {
+                Some(last) if found == CHUNK => after = last,
+                _ => return Ok(keys),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The version of the pending member that an event has ended, if it was of this person.
+    fn ended_by(&self, event: &StoredEvent, erased: u64) -> Result<Option<u64>, Refusal> {
+        let Payload::Plain(payload) = &event.payload else { return Ok(None) };
+        let fact = stored::decode(&event.name, event.schema_version, payload);
+        Ok(match fact.map_err(|_| Refusal::Unreadable)? {
+            GroupEvent::PendingResolved { pending, member } => {
+                self.entries.contains(&member.0).then_some(pending)
+            }
+            GroupEvent::PendingDropped { pending } => {
+                (event.meta.causation == Some(erased)).then_some(pending)
+            }
+            _ => None,
+        })
+    }
+
     fn is_named_by(&self, event: &StoredEvent) -> Result<bool, Refusal> {
         let Payload::Plain(payload) = &event.payload else { return Ok(false) };
         let fact = stored::decode(&event.name, event.schema_version, payload);

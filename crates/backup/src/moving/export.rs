@@ -17,7 +17,9 @@ use record::{NotaryError, Verifier, export::show_time};
 use uuid::Uuid;
 
 use super::manifest::{FORMAT, VERSION};
-use super::{NoTransferKey, TransferKey, WorkspaceManifest, WorkspaceManifestError, past, secrets};
+use super::{
+    NoTransferKey, TransferKey, WorkspaceManifest, WorkspaceManifestError, past, people, secrets,
+};
 use crate::fit::{Misplaced, check_export};
 use crate::place::{make_dir, replace};
 use crate::suspend::fold;
@@ -160,7 +162,7 @@ fn fill(
     replace(&into.join(ledger::FILE), &ledger::lines(&erasures, into)?)?;
     backup::make_whole(into)?;
     let manifest = manifest(order, head, transfer, now)?.write(into, transfer)?;
-    Ok(Exported { manifest, head, erasures: erasures.len() })
+    Ok(Exported { manifest, head, erasures: people(&erasures) })
 }
 
 fn copy_log(order: &Export, progress: &mut dyn FnMut(Progress)) -> Result<TreeHead, ExportError> {

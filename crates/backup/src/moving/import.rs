@@ -17,7 +17,7 @@ use event_log::{
 };
 use record::{Checkpoint, Notary, NotaryError, Note, Verifier};
 
-use super::{TransferKey, WorkspaceManifest, WorkspaceManifestError, secrets};
+use super::{TransferKey, WorkspaceManifest, WorkspaceManifestError, people, secrets};
 use crate::Progress;
 use crate::claims::held;
 use crate::fit::{Misplaced, check_import};
@@ -313,7 +313,7 @@ impl Coming<'_> {
         let path = stage.join(ledger::FILE);
         replace(&path, &ledger::lines(&erasures, stage)?)?;
         ledger::apply(&path, stage)?;
-        Ok(erasures.len())
+        Ok(people(&erasures))
     }
 
     /// Records that it came, and that nothing is sent. Not to be called where a runtime is at work.

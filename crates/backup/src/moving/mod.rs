@@ -21,9 +21,11 @@ mod import;
 mod manifest;
 mod transfer;
 
+use std::collections::BTreeSet;
+
 use domain::Decider;
 use domain::workspace::{Origin, PastKey, Workspace};
-use event_log::{EventLog, Failure, SqliteLog, StreamId, WorkspaceId};
+use event_log::{Erasure, EventLog, Failure, SqliteLog, StreamId, WorkspaceId};
 use projections::ReadError;
 use record::{KeyState, NotaryError, PublicKey, Verifier, export::show_time};
 use uuid::Uuid;
@@ -74,6 +76,12 @@ pub async fn keys_before(
     let stream = StreamId::new(Workspace::KIND, Uuid::nil());
     let events = log.read_stream(workspace, &stream, 0, usize::MAX).await?;
     Ok(past_keys(&fold(events)?.state.origins)?)
+}
+
+/// How many persons erasures are of.
+fn people(erasures: &[Erasure]) -> usize {
+    let people = erasures.iter().filter(|it| !it.is_of_nobody()).map(|it| it.user);
+    people.collect::<BTreeSet<_>>().len()
 }
 
 /// Why keys are not known.

@@ -21,6 +21,7 @@ mod hot_group;
 mod kills;
 mod lanes;
 mod lifecycle;
+mod lost_ledger;
 mod mdm_services;
 mod metrics;
 mod middle;
