@@ -116,9 +116,6 @@ async fn why_somebody_has_no_account_or_this_role() {
     // With the rule that is in force now.
     let caller = world.caller("dashboard", &token).await;
     let bob = world.provision(&caller, "bob@acme.example").await.id;
-    // Whoever asks waits for the policies: one that comes to the account only after the group would name
-    // the account as what it looked because of.
-    world.get(&format!("{ACME}/why?account={bob}")).await.is(200);
     let staff = push(&world, &caller, "Staff", &[]).await;
     add(&world, &caller, staff, &bob.to_string()).await;
     let role = world.get(&format!("{ACME}/why?role={bob}")).await.is(200);
@@ -126,4 +123,24 @@ async fn why_somebody_has_no_account_or_this_role() {
     let steps = says(&role["steps"]);
     assert_eq!(steps[0], "their role became admin: the group Staff is mapped to it");
     assert_eq!(steps[1], "they came into the group Staff");
+}
+
+#[actix_web::test]
+async fn why_a_role_came_names_the_group_however_late_the_policy_was() {
+    let (world, token) = World::with_scim("dashboard", json!({ "on_create": "create" })).await;
+    let mapping = json!({ "rules": [{ "group": "Staff", "role": "admin" }] });
+    world.put(&format!("{ACME}/role-mapping"), mapping).await.is(200);
+    let world = world.dozing();
+    let caller = world.caller("dashboard", &token).await;
+    let bob = world.provision(&caller, "bob@acme.example").await.id;
+    let staff = push(&world, &caller, "Staff", &[]).await;
+    add(&world, &caller, staff, &bob.to_string()).await;
+    let world = world.awake();
+    let role = world.get(&format!("{ACME}/why?role={bob}")).await.is(200);
+    let steps = &role["steps"];
+    let came = steps[1]["position"].as_u64();
+    assert!(steps[0]["causation"].as_u64() < came, "the policy has looked because of the account");
+    let says = says(steps);
+    assert_eq!(says[0], "their role became admin: the group Staff is mapped to it");
+    assert_eq!(says[1], "they came into the group Staff");
 }

@@ -88,7 +88,7 @@ impl World {
     }
 
     /// Lets the policies run.
-    fn awake(self) -> Self {
+    pub(crate) fn awake(self) -> Self {
         self.awake_with(policies::standard())
     }
 
@@ -96,6 +96,14 @@ impl World {
     pub(crate) fn awake_with(mut self, policies: Vec<Box<dyn Policy>>) -> Self {
         let run = policies::run(Arc::clone(&self.app), policies);
         self.policies = Some(actix_web::rt::spawn(run));
+        self
+    }
+
+    /// Lets no policies run from now on.
+    pub(crate) fn dozing(mut self) -> Self {
+        if let Some(policies) = self.policies.take() {
+            policies.abort();
+        }
         self
     }
 

@@ -3,14 +3,21 @@
 //! Each event names the one that caused it; the first of them was recorded by a request, which the
 //! provisioning log tells of while it is kept. Of what a request recorded at once, what it recorded before
 //! in the same stream belongs to the answer: somebody was deactivated, and so an offboarding began.
+//!
+//! A policy names what it looked because of, which need not be what it found: one that comes late to a new
+//! account finds a group that came meanwhile. So of a role that a group gave, the answer goes on with the
+//! person's coming into that group, if that lies between.
 
 use domain::{
     Decider,
     device::Device,
+    group::Group,
     ids::{ActionId, UserId},
-    user::{AccountState, User},
+    stored,
+    user::{AccountState, User, UserEvent, event::RoleReason},
 };
 use event_log::{EventFilter, Payload, StoredEvent, StreamId, WorkspaceId};
+use projections::timeline;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,6 +30,8 @@ use crate::{
     },
 };
 
+/// What a role is recorded as.
+const ROLE_CHANGED: &str = "user.role_changed";
 /// How many steps a chain has at most. Chains in Muster have a handful.
 const STEPS_MAX: usize = 100;
 /// How many events before the first of a chain may be of the same request.
@@ -90,6 +99,9 @@ impl App {
         if steps.len() >= STEPS_MAX {
             return Ok(None);
         }
+        if let Some(joined) = self.joined_meanwhile(workspace, last).await? {
+            return Ok(Some(joined));
+        }
         if let Some(cause) = last.meta.causation {
             // A cause lies before what it caused; anything else would go round in a circle.
             let is_before = cause > 0 && cause < last.position;
@@ -109,6 +121,35 @@ impl App {
             event.meta.request == last.meta.request && event.stream == last.stream
         };
         Ok(before.into_iter().rev().find(same))
+    }
+
+    /// How somebody came into the group that gave them a role, if that was after what the role names as its
+    /// cause.
+    async fn joined_meanwhile(
+        &self,
+        workspace: &WorkspaceId,
+        role: &StoredEvent,
+    ) -> Result<Option<StoredEvent>, Refusal> {
+        let (Payload::Plain(payload), Some(cause)) = (&role.payload, role.meta.causation) else {
+            return Ok(None);
+        };
+        if role.name != ROLE_CHANGED {
+            return Ok(None);
+        }
+        let fact = stored::decode(&role.name, role.schema_version, payload);
+        let Ok(UserEvent::RoleChanged { why: RoleReason::Group { group }, .. }) = fact else {
+            return Ok(None);
+        };
+        self.read_models.followed(timeline::NAME, workspace).await?;
+        let span = (cause, role.position - 1);
+        let user = UserId(role.stream.id);
+        let (about, _) = self.about(workspace, user, span, LOOKED_AT_MAX).await?;
+        let group = StreamId::new(Group::KIND, group.0);
+        let joins = |event: &StoredEvent| {
+            event.stream == group
+                && ["group.members_added", "group.pending_resolved"].contains(&event.name.as_str())
+        };
+        Ok(about.into_iter().rev().find(joins))
     }
 
     /// The request that recorded the first event, as the provisioning log has it.
