@@ -3,14 +3,14 @@
 //! It is written last and replaced as a whole. The format is for ever: a new one gets a new number.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use event_log::{Micros, TreeHead, WorkspaceId};
 use record::{Checkpoint, Note, export::show_time};
 use serde::{Deserialize, Serialize};
 
 use crate::Lines;
-use crate::place::{read, replace};
+use crate::place::{LOCK, read, replace};
 
 /// The name of the file.
 pub(crate) const FILE: &str = "manifest.json";
@@ -56,9 +56,16 @@ pub struct Part {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// There is none, so that this is no backup, or one that was not finished.
-    #[error("there is no manifest: this is no backup, or one that was never finished")]
-    Missing,
+    /// There is none, and nothing else that a backup begins with.
+    #[error("{} is no backup: it has no manifest", .0.display())]
+    Missing(PathBuf),
+    /// A backup was begun, and its first run was cut off.
+    #[error(
+        "the backup in {} was begun and never finished, so that nothing vouches for what is in it: make it again \
+         into the same directory (muster backup), which goes on where it was cut off, or restore another one",
+        .0.display()
+    )]
+    Unfinished(PathBuf),
     /// It was written by a newer version.
     #[error("the manifest has format {0}, this program knows {VERSION}")]
     Newer(u32),
@@ -92,7 +99,11 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`].
     pub fn read(dir: &Path) -> Result<Self, ManifestError> {
-        let bytes = read(&dir.join(FILE))?.ok_or(ManifestError::Missing)?;
+        let bytes = read(&dir.join(FILE))?.ok_or_else(|| {
+            let begun = dir.join(LOCK).exists();
+            let missing = if begun { ManifestError::Unfinished } else { ManifestError::Missing };
+            missing(dir.to_owned())
+        })?;
         let version = serde_json::from_slice::<serde_json::Value>(&bytes)?["version"].as_u64();
         if let Some(newer) =
             version.and_then(|it| u32::try_from(it).ok()).filter(|it| *it > VERSION)

@@ -4,6 +4,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+/// The first file that a backup has: whoever makes it, or adds to it, keeps others away by it.
+pub(crate) const LOCK: &str = "lock";
+
 /// The directories of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -25,7 +28,7 @@ impl Place {
         make_dir(&self.dir)?;
         make_dir(self.keys_dir())?;
         let lock =
-            File::options().write(true).create(true).truncate(false).open(self.dir.join("lock"))?;
+            File::options().write(true).create(true).truncate(false).open(self.dir.join(LOCK))?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
             Err(TryLockError::WouldBlock) => {

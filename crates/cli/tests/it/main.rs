@@ -8,6 +8,7 @@
 mod access;
 mod attributes;
 mod backup;
+mod backup_killed;
 mod bad_input;
 mod brake;
 mod check;
