@@ -12,12 +12,14 @@
 //! ids. Bodies of requests are there where somebody has asked for it, sealed with keys of their own.
 //!
 //! - `entry`: what is said of a request
-//! - `requests`: writing it; `search`: reading it
+//! - `requests`: writing it; `reads`, `packed`: many of them in one row; `search`: reading it
 //! - `bodies`, `retention`: keeping and forgetting
 
 mod bodies;
 mod counts;
 mod entry;
+mod packed;
+mod reads;
 mod requests;
 mod retention;
 mod search;
@@ -46,6 +48,7 @@ pub use bodies::BODIES_DAYS;
 pub use entry::{
     Action, Attempt, Body, Cycle, Entry, NameDigest, NewEntry, Outcome, Rejections, Resource,
 };
+pub(crate) use reads::SCHEMA as READS;
 pub(crate) use requests::SCHEMA;
 pub use requests::{CYCLE_GAP_MICROS, CYCLE_MICROS_MAX, SAMPLES_MAX};
 pub use retention::KEPT_DAYS;

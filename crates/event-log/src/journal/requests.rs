@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 use super::bodies::BodyKeys;
 use super::entry::{Attempt, Cycle, Entry, NewEntry, Outcome};
+use super::packed::is_packed;
+use super::reads::{self, Blocks};
 use crate::rows::limit_of;
 use crate::{Failure, Micros, WorkspaceId};
 
@@ -28,7 +30,8 @@ pub const CYCLE_MICROS_MAX: Micros = 12 * 3_600 * 1_000_000;
 pub const SAMPLES_MAX: usize = 10;
 
 /// What an entry needs to be found by an index for: subjects and names are indexed where there are
-/// any, outcomes only where something happened. Most requests are reads that cost two rows.
+/// any, outcomes only where something happened. Those of most reads stand elsewhere ([`reads`]); files of
+/// older versions have them here.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE places (
         no        INTEGER PRIMARY KEY,
@@ -183,19 +186,24 @@ pub(super) fn store(
     }
     let mut known = std::mem::take(places);
     let tx = conn.transaction().map_err(failed)?;
-    let mut changed = BTreeMap::new();
+    let (mut changed, mut blocks) = (BTreeMap::new(), Blocks::default());
     for new in waiting.entries {
         let place = known.place(&tx, &new).map_err(failed)?;
         let time = new.entry.time.max(place.last + 1);
         place.last = time;
         let entry = Entry { time, ..new.entry };
-        insert(&tx, place.no, &entry).map_err(failed)?;
+        if new.body.is_none() && is_packed(&entry) {
+            blocks.add(&tx, place.no, &entry).map_err(failed)?;
+        } else {
+            insert(&tx, place.no, &entry).map_err(failed)?;
+        }
         if let Some(body) = new.body {
             keys.store(&tx, &new.workspace, (place.no, time), body)?;
         }
         place.count(&tx, &entry).map_err(failed)?;
         changed.insert(place.no, (new.workspace, entry.connector));
     }
+    blocks.store(&tx).map_err(failed)?;
     for key in changed.into_values() {
         if let Some(place) = known.0.get(&key) {
             place.store_cycle(&tx).map_err(failed)?;
@@ -250,6 +258,7 @@ impl Place {
                           WHERE place = ?1 ORDER BY begun DESC LIMIT 1";
         let cycle =
             tx.query_row(last_cycle, [no], |row| read_cycle(row, connector.clone())).optional()?;
+        let last = last.max(reads::last_time(tx, no)?);
         Ok(Self { no, last: last.unwrap_or(0), cycle })
     }
 
@@ -350,6 +359,13 @@ impl<'t> RequestId<'t> {
                 Self::Uuid(id.into_bytes())
             }
             _ => Self::Text(text),
+        }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Uuid(bytes) => bytes,
+            Self::Text(text) => text.as_bytes(),
         }
     }
 

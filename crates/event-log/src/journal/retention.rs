@@ -12,6 +12,8 @@ use crate::{Failure, Micros, WorkspaceId};
 pub const KEPT_DAYS: u32 = 90;
 /// How many rows one step of the deletion takes away.
 pub(super) const STEP: usize = 5_000;
+/// As how many rows one of reads counts: as it has pages, and those of the indexes of the others.
+const BLOCK_WEIGHT: usize = 8;
 
 /// How long the log of a workspace is kept from now on.
 pub(super) fn keep(conn: &Connection, workspace: &WorkspaceId, days: u32) -> rusqlite::Result<()> {
@@ -42,13 +44,13 @@ pub(super) fn sweep(conn: &mut Connection, keys: &BodyKeys, now: Micros) -> Resu
         for (place, workspace, days) in places(&tx)? {
             let before = |days: u32| now.saturating_sub(Micros::from(days) * DAY_MICROS);
             let (requests, bodies) = (before(days), before(days.min(BODIES_DAYS)));
-            for (table, column, before) in [
-                ("bodies", "time", bodies),
-                ("cycles", "ended", requests),
-                ("requests", "time", requests),
+            // The first column of a key is `place`, and what it begins with comes before its end.
+            for (table, order, column, before, weight) in [
+                ("bodies", "time", "time", bodies, 1),
+                ("cycles", "begun", "ended", requests, 1),
+                ("reads", "first", "last", requests, BLOCK_WEIGHT),
+                ("requests", "time", "time", requests, 1),
             ] {
-                // The first column of the key is `place`, and `begun` comes before `ended`.
-                let order = if table == "cycles" { "begun" } else { "time" };
                 let returned = if table == "bodies" { "key" } else { "0" };
                 let sql = format!(
                     "DELETE FROM {table} WHERE place = ?1 AND {order} IN (
@@ -57,9 +59,11 @@ pub(super) fn sweep(conn: &mut Connection, keys: &BodyKeys, now: Micros) -> Resu
                 );
                 let mut delete = tx.prepare_cached(&sql)?;
                 let deleted = delete
-                    .query_map(params![place, before, limit_of(left)], |row| row.get::<_, i64>(0))?
+                    .query_map(params![place, before, limit_of(left / weight)], |row| {
+                        row.get::<_, i64>(0)
+                    })?
                     .collect::<rusqlite::Result<Vec<_>>>()?;
-                left -= deleted.len().min(left);
+                left -= (deleted.len() * weight).min(left);
                 if table == "bodies" && !deleted.is_empty() {
                     let numbers = deleted.into_iter().map(i64::cast_unsigned);
                     unused.entry(workspace.clone()).or_default().extend(numbers);
@@ -67,7 +71,7 @@ pub(super) fn sweep(conn: &mut Connection, keys: &BodyKeys, now: Micros) -> Resu
             }
         }
         tx.commit()?;
-        Ok(left == 0)
+        Ok(left < BLOCK_WEIGHT)
     };
     let more = step().map_err(Failure::storage(doing))?;
     for (workspace, numbers) in unused {

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 
 use super::entry::{Action, Attempt, Cycle, Entry, NameDigest, Outcome, Rejections, Resource};
+use super::reads;
 use super::requests::{RequestId, read_cycle};
 use crate::rows::limit_of;
 use crate::{Micros, WorkspaceId};
@@ -15,6 +16,8 @@ use crate::{Micros, WorkspaceId};
 const LOOKED_AT_MAX: usize = 20_000;
 /// How many are read at a time.
 const CHUNK: usize = 1_000;
+/// How many blocks of reads are looked at for one part, at most: about as long.
+const BLOCKS_MAX: usize = 10_000;
 
 /// Which entries are looked for. What is `None` does not matter.
 #[derive(Clone, Debug, Default)]
@@ -85,10 +88,12 @@ const BY_NAME: &str = entries!("INDEXED BY requests_by_name", "name = ?5");
 const BY_OUTCOME: &str =
     entries!("INDEXED BY requests_by_outcome", "outcome = ?5 AND outcome >= 2");
 
-/// A connector's entries, being read.
+/// A connector's entries, being read: those in rows of their own, or those in blocks.
 struct Source {
     place: i64,
     connector: SmolStr,
+    is_of_blocks: bool,
+    /// Nothing later is left.
     to: Micros,
     rows: VecDeque<Entry>,
     ended: bool,
@@ -113,13 +118,49 @@ impl Search {
             })
             && self.subject.is_none_or(|it| Some(it) == entry.subject)
             && self.name.is_none_or(|it| Some(it) == entry.name)
+            && self.correlation.as_ref().is_none_or(|it| *it == entry.correlation)
     }
 
-    /// Reads more of a connector, where nothing of it is left.
-    fn fill(&self, conn: &Connection, source: &mut Source) -> rusqlite::Result<()> {
+    /// Whether an entry of a block may match.
+    fn may_be_in_block(&self) -> bool {
+        self.name.is_none() && self.outcome.is_none_or(|it| it == Outcome::Read)
+    }
+
+    /// Reads more of a connector, where nothing of it is left; of not more than so many blocks.
+    fn fill(
+        &self,
+        conn: &Connection,
+        source: &mut Source,
+        blocks: &mut usize,
+    ) -> rusqlite::Result<()> {
         if source.ended || !source.rows.is_empty() {
             return Ok(());
         }
+        if source.is_of_blocks {
+            self.fill_block(conn, source, blocks)
+        } else {
+            self.fill_rows(conn, source)
+        }
+    }
+
+    fn fill_block(
+        &self,
+        conn: &Connection,
+        source: &mut Source,
+        blocks: &mut usize,
+    ) -> rusqlite::Result<()> {
+        let correlation = self.correlation.as_deref().map(RequestId::of);
+        let subject = self.subject.as_ref().map(|subject| &subject.as_bytes()[..]);
+        let names: Vec<_> = correlation.iter().map(RequestId::as_bytes).chain(subject).collect();
+        let range = (self.from.unwrap_or(Micros::MIN), source.to);
+        let found = reads::find(conn, (source.place, &source.connector), range, &names, blocks)?;
+        source.rows = found.entries.into();
+        source.ended = found.to.is_none();
+        source.to = found.to.unwrap_or(Micros::MIN);
+        Ok(())
+    }
+
+    fn fill_rows(&self, conn: &Connection, source: &mut Source) -> rusqlite::Result<()> {
         let limit = (self.limit + 1).min(CHUNK);
         let correlation = self.correlation.as_deref().map(RequestId::of);
         let subject = self.subject.map(Uuid::into_bytes);
@@ -147,10 +188,14 @@ impl Search {
         Ok(())
     }
 
-    fn source(&self, (place, connector): (i64, SmolStr)) -> Source {
+    fn sources(&self, (place, connector): (i64, SmolStr)) -> impl Iterator<Item = Source> {
         let to = self.to.unwrap_or(Micros::MAX);
         let to = self.before.map_or(to, |before| to.min(last_before(before, place)));
-        Source { place, connector, to, rows: VecDeque::new(), ended: false }
+        let kinds = [Some(false), self.may_be_in_block().then_some(true)];
+        kinds.into_iter().flatten().map(move |is_of_blocks| {
+            let connector = connector.clone();
+            Source { place, connector, is_of_blocks, to, rows: VecDeque::new(), ended: false }
+        })
     }
 }
 
@@ -182,17 +227,27 @@ pub(super) fn search(
     search: &Search,
 ) -> rusqlite::Result<Part<Entry>> {
     let places = places(conn, workspace, search.connector.as_deref())?;
-    let mut sources: Vec<_> = places.into_iter().map(|it| search.source(it)).collect();
-    let (mut items, mut next) = (Vec::new(), None);
+    let mut sources: Vec<_> = places.into_iter().flat_map(|it| search.sources(it)).collect();
+    let (mut items, mut next, mut blocks) = (Vec::new(), None, BLOCKS_MAX);
     for looked_at in 0.. {
         for source in &mut sources {
-            search.fill(conn, source)?;
+            search.fill(conn, source, &mut blocks)?;
         }
+        // Up to then nothing is known of a connector whose blocks were too many.
+        let unknown = sources.iter().filter(|it| it.rows.is_empty() && !it.ended).map(|it| it.to);
+        let unknown = unknown.max();
         let newest = |source: &&mut Source| {
             source.rows.front().map(|entry| Spot { time: entry.time, place: source.place })
         };
-        let source = sources.iter_mut().filter(|it| !it.rows.is_empty()).max_by_key(newest);
-        let Some(source) = source else { return Ok(Part { items, next: None }) };
+        let is_known = |source: &&mut Source| {
+            source.rows.front().is_some_and(|it| unknown.is_none_or(|unknown| it.time > unknown))
+        };
+        let source = sources.iter_mut().filter(is_known).max_by_key(newest);
+        let Some(source) = source else {
+            // Before this spot is what has that time or an earlier one: places are numbered from 1.
+            let next = unknown.map(|time| Spot { time: time.saturating_add(1), place: 0 });
+            return Ok(Part { items, next });
+        };
         if items.len() >= search.limit || looked_at >= LOOKED_AT_MAX {
             break;
         }
@@ -217,10 +272,15 @@ pub(super) fn get(
         return Ok(None);
     };
     let none = rusqlite::types::Null;
-    conn.prepare_cached(BY_TIME)?
-        .query_row(params![place, time, time, 1, none], |row| read_entry(row, connector))
-        .optional()
-        .map(|found| found.map(|entry| (place, entry)))
+    let found = conn
+        .prepare_cached(BY_TIME)?
+        .query_row(params![place, time, time, 1, none], |row| read_entry(row, connector.clone()))
+        .optional()?;
+    let found = match found {
+        None => reads::get(conn, (place, &connector), time)?,
+        found => found,
+    };
+    Ok(found.map(|entry| (place, entry)))
 }
 
 /// The cycles of a workspace, newest first.

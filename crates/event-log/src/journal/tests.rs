@@ -201,6 +201,109 @@ fn entries_are_found_by_each_thing_that_is_known_of_them() {
     }
 }
 
+/// A read like most of them.
+fn read(connector: &str, time: Micros) -> NewEntry {
+    let mut new = entry(connector, time);
+    new.entry.action = Action::Read;
+    (new.entry.outcome, new.entry.positions) = (Outcome::Read, None);
+    new.entry.subject = Some(Uuid::from_u128(1_000 + u128::from(time.unsigned_abs())));
+    new.entry.correlation =
+        Uuid::from_u128(9_000_000 + u128::from(time.unsigned_abs())).to_string();
+    new
+}
+
+fn blocks(journal: &Journal) -> Vec<u32> {
+    drop(journal.inner.written().unwrap());
+    let file = lock(&journal.inner.file);
+    let mut counts = file.conn.prepare("SELECT count FROM reads ORDER BY place, first").unwrap();
+    counts.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn reads_stand_many_in_a_row_and_are_found_like_any_other_entry() {
+    let dir = Dir::new();
+    let mut journal = dir.open();
+    let mut expected = Vec::new();
+    for time in 1..=700 {
+        let connector = if time % 7 == 0 { "mdm" } else { "store" };
+        journal.answered(if time % 5 == 0 {
+            entry(connector, time)
+        } else {
+            read(connector, time)
+        });
+        expected.insert(0, time);
+        if time % 100 == 0 {
+            drop(journal);
+            journal = dir.open();
+        }
+    }
+    assert_eq!(blocks(&journal), [256, 224, 80], "560 reads of two connectors");
+    for limit in [1, 3, 50, 1_000] {
+        assert_eq!(times(&journal, &Search { limit, ..all() }), expected, "{limit}");
+    }
+    for time in [1, 7, 256, 257, 301, 602, 699] {
+        let connector = if time % 7 == 0 { "mdm" } else { "store" };
+        let NewEntry { entry, .. } = read(connector, time);
+        let found = journal.entry(&acme(), connector, time).unwrap();
+        assert_eq!(found, Some((entry.clone(), None)));
+        let by_subject = Search { subject: entry.subject, ..all() };
+        assert_eq!(times(&journal, &by_subject), [time]);
+        let by_correlation = Search { correlation: Some(entry.correlation.clone()), ..all() };
+        assert_eq!(times(&journal, &by_correlation), [time]);
+        let other = Search { subject: Some(Uuid::from_u128(2)), ..by_correlation };
+        assert_eq!(times(&journal, &other), [0; 0]);
+    }
+    let between = Search { from: Some(254), to: Some(259), ..all() };
+    assert_eq!(times(&journal, &between), [259, 258, 257, 256, 255, 254]);
+    let changed = Search { outcome: Some(Outcome::Changed), from: Some(690), ..all() };
+    assert_eq!(times(&journal, &changed), [700, 695, 690]);
+    let lists = Search { action: Some(Action::List), ..all() };
+    assert_eq!(times(&journal, &lists), [0; 0]);
+    assert_eq!(journal.entry(&acme(), "mdm", 8).unwrap(), None);
+}
+
+#[test]
+fn a_read_that_has_a_body_stands_beside_it() {
+    let journal = Dir::new().open();
+    let body = Body { bytes: b"{}".to_vec(), cut: false };
+    journal.answered(NewEntry { body: Some(body.clone()), ..read("store", 1) });
+    assert_eq!(blocks(&journal), [0; 0]);
+    let expected = Some((read("store", 1).entry, Some(body)));
+    assert_eq!(journal.entry(&acme(), "store", 1).unwrap(), expected);
+}
+
+#[test]
+fn a_search_that_has_looked_at_many_blocks_goes_on_with_the_next_part() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    // Reads that lie far from each other stand alone.
+    let apart = 2 * 3_600 * 1_000_000;
+    let count = 12_000;
+    for number in 1..=count {
+        journal.answered(read("store", number * apart));
+    }
+    journal.answered(entry("mdm", 10 * apart));
+    journal.answered(entry("mdm", (count - 10) * apart));
+    let theirs = Search { correlation: Some("theirs".into()), ..all() };
+    let part = journal.search(&acme(), &theirs).unwrap();
+    assert_eq!(
+        part.items.len(),
+        1,
+        "what is older than the blocks that were looked at has to wait"
+    );
+    assert!(part.next.is_some());
+    assert_eq!(times(&journal, &theirs), [(count - 10) * apart, 10 * apart]);
+    let first = Search { subject: read("store", apart).entry.subject, ..all() };
+    assert!(journal.search(&acme(), &first).unwrap().items.is_empty());
+    assert_eq!(times(&journal, &first), [apart]);
+    // They go one by one, too.
+    dir.clock.set((count - 2) * apart + bodies::DAY_MICROS);
+    journal.keep(&acme(), 1).unwrap();
+    while journal.sweep().unwrap() {}
+    assert_eq!(times(&journal, &all()), [count, count - 1, count - 2].map(|it| it * apart));
+    assert_eq!(blocks(&journal), [1; 3]);
+}
+
 #[test]
 fn a_cycle_ends_with_a_pause_and_counts_what_came_of_it() {
     let dir = Dir::new();
