@@ -4,11 +4,13 @@
 //! workspace, a connector, a person or anything else that somebody else names: their number would grow
 //! with what is stored, and metrics are read by people who may not see it.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
+use domain::workspace::Idp;
+use event_log::journal::{Action, Outcome};
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, core::Collector,
-    process_collector::ProcessCollector, proto::MetricFamily,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+    core::Collector, process_collector::ProcessCollector, proto::MetricFamily,
 };
 
 /// Upper bounds of latencies, in seconds: from what a read costs to what a client waits for.
@@ -18,8 +20,7 @@ const SECONDS: &[f64] =
 /// The meters of a server.
 pub struct Meters {
     registry: Registry,
-    scim: IntCounterVec,
-    scim_seconds: HistogramVec,
+    scim: Scim,
     rejected: IntCounterVec,
     api_seconds: HistogramVec,
     call_seconds: HistogramVec,
@@ -36,15 +37,17 @@ impl Default for Meters {
             kept(&registry, HistogramVec::new(options, labels))
         };
         Self {
-            scim: counter(
-                "muster_scim_requests_total",
-                "SCIM requests with a good token, and operations of bulk requests, by what came of them.",
-                &["idp", "action", "outcome"],
-            ),
-            scim_seconds: seconds(
-                "muster_scim_request_seconds",
-                "Time until the answer to a SCIM request began.",
-                &["idp", "action"],
+            scim: Scim::new(
+                counter(
+                    "muster_scim_requests_total",
+                    "SCIM requests with a good token, and operations of bulk requests, by what came of them.",
+                    &["idp", "action", "outcome"],
+                ),
+                seconds(
+                    "muster_scim_request_seconds",
+                    "Time until the answer to a SCIM request began.",
+                    &["idp", "action"],
+                ),
             ),
             rejected: counter(
                 "muster_scim_rejected_total",
@@ -64,6 +67,41 @@ impl Default for Meters {
             registry: with_process(registry),
         }
     }
+}
+
+/// The meters of SCIM requests. Those of the words of a request are kept once they were looked up: every
+/// request counts.
+struct Scim {
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+    /// By the numbers of `IdP`, action and outcome.
+    counters: Box<[OnceLock<IntCounter>]>,
+    /// By the numbers of `IdP` and action.
+    histograms: Box<[OnceLock<Histogram>]>,
+}
+
+impl Scim {
+    fn new(requests: IntCounterVec, seconds: HistogramVec) -> Self {
+        let kinds = Idp::ALL.len() * Action::ALL.len();
+        let counters = (0..kinds * Outcome::ALL.len()).map(|_| OnceLock::new()).collect();
+        let histograms = (0..kinds).map(|_| OnceLock::new()).collect();
+        Self { requests, seconds, counters, histograms }
+    }
+
+    fn counter(&self, idp: Idp, action: Action, outcome: Outcome) -> &IntCounter {
+        let number = kind(idp, action) * Outcome::ALL.len() + outcome as usize;
+        let words = [idp.as_str(), action.as_str(), outcome.as_str()];
+        self.counters[number].get_or_init(|| self.requests.with_label_values(&words))
+    }
+
+    fn histogram(&self, idp: Idp, action: Action) -> &Histogram {
+        let words = [idp.as_str(), action.as_str()];
+        self.histograms[kind(idp, action)].get_or_init(|| self.seconds.with_label_values(&words))
+    }
+}
+
+fn kind(idp: Idp, action: Action) -> usize {
+    idp as usize * Action::ALL.len() + action as usize
 }
 
 /// The registry, with what the system knows of the process: memory, processor time, open files, threads.
@@ -94,13 +132,13 @@ impl Meters {
     /// A SCIM request, or an operation of a bulk request, was answered.
     pub(crate) fn scim(
         &self,
-        (idp, action, outcome): (&str, &str, &str),
+        (idp, action, outcome): (Idp, Action, Outcome),
         took: Duration,
         is_operation: bool,
     ) {
-        self.scim.with_label_values(&[idp, action, outcome]).inc();
+        self.scim.counter(idp, action, outcome).inc();
         if !is_operation {
-            self.scim_seconds.with_label_values(&[idp, action]).observe(took.as_secs_f64());
+            self.scim.histogram(idp, action).observe(took.as_secs_f64());
         }
     }
 
@@ -140,8 +178,9 @@ mod tests {
     #[test]
     fn an_operation_is_counted_and_its_request_is_timed() {
         let meters = Meters::default();
-        meters.scim(("okta", "create", "created"), Duration::from_millis(2), true);
-        meters.scim(("okta", "bulk", "in_parts"), Duration::from_millis(3), false);
+        let created = (Idp::Okta, Action::Create, Outcome::Created);
+        meters.scim(created, Duration::from_millis(2), true);
+        meters.scim((Idp::Okta, Action::Bulk, Outcome::InParts), Duration::from_millis(3), false);
         meters.rejected("expired");
         meters.api("BREW", 418, Duration::ZERO);
         let text = prometheus::TextEncoder::new().encode_to_string(&meters.gather()).unwrap();
@@ -156,5 +195,28 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
         assert!(!text.contains("muster_scim_request_seconds_count{action=\"create\""), "{text}");
+    }
+
+    #[test]
+    fn each_kind_of_request_is_counted_alone() {
+        let meters = Meters::default();
+        for idp in Idp::ALL {
+            for action in Action::ALL {
+                for outcome in Outcome::ALL {
+                    meters.scim((idp, *action, *outcome), Duration::ZERO, false);
+                }
+            }
+        }
+        let text = prometheus::TextEncoder::new().encode_to_string(&meters.gather()).unwrap();
+        let counts = |name: &str, count: usize| {
+            let of = |line: &&str| line.starts_with(name);
+            let ends = format!(" {count}");
+            assert!(text.lines().filter(of).all(|line| line.ends_with(&ends)), "{text}");
+            text.lines().filter(of).count()
+        };
+        let kinds = Idp::ALL.len() * Action::ALL.len();
+        let outcomes = Outcome::ALL.len();
+        assert_eq!(counts("muster_scim_requests_total{", 1), kinds * outcomes);
+        assert_eq!(counts("muster_scim_request_seconds_count{", outcomes), kinds);
     }
 }

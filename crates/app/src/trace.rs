@@ -120,19 +120,19 @@ impl Answered {
 impl App {
     /// Puts a request, or an operation of a bulk request, into the provisioning log. Waits for nothing.
     pub fn answered(&self, caller: &Caller, answered: Answered) {
-        if self.is_unrecorded() {
-            return;
-        }
         let (done, body) = match answered.operation {
             Some(_) => (caller.trace.operation(), None),
             None => caller.trace.request(),
         };
         let Done { subject, name, positions } = done;
         let outcome = answered.outcome(positions);
-        let words = (caller.idp.as_str(), answered.action.as_str(), outcome.as_str());
+        let words = (caller.idp, answered.action, outcome);
         self.meters.scim(words, answered.duration, answered.operation.is_some());
         if answered.operation.is_none() {
             self.tell_span(|| span(caller, &answered, outcome, self.now()));
+        }
+        if self.is_unrecorded() {
+            return;
         }
         let error = answered.error;
         let entry = Entry {
