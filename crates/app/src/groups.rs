@@ -11,7 +11,7 @@ use scim::{
     filter::Filter,
     members::{self, MemberChange},
     patch,
-    resource::{Parsed, Resource},
+    resource::{Parsed, Written},
 };
 
 use uuid::Uuid;
@@ -27,7 +27,7 @@ pub struct GroupView {
     /// The SCIM id.
     pub id: GroupId,
     /// What the connector said.
-    pub resource: Resource,
+    pub resource: Written,
     /// When it was created, in microseconds since the epoch.
     pub created: i64,
     /// When it last changed.
@@ -61,7 +61,7 @@ impl GroupView {
     fn of(id: GroupId, version: u64, living: &Living) -> Self {
         Self {
             id,
-            resource: living.resource.clone(),
+            resource: Written::of(&living.resource),
             created: living.created,
             modified: living.modified,
             version,
@@ -73,6 +73,7 @@ impl GroupView {
 impl From<GroupRow> for GroupView {
     fn from(row: GroupRow) -> Self {
         let GroupRow { id, resource, created, modified, version, members, .. } = row;
+        let resource = Written::of(&resource);
         let members = MemberIds::List(members.unwrap_or_default());
         Self { id, resource, created, modified, version, members }
     }
@@ -158,9 +159,9 @@ impl App {
         caller.budget.compare(comparisons(&operations, living))?;
         let command = GroupCommand::Patch { via: via(caller, if_match), operations, options };
         let done = self.on_group(caller, id, command).await?;
-        let view = view(caller, id, &done)?;
-        self.note_name(caller, view.resource.display_name());
-        Ok(view)
+        let living = done.es.state.living(&caller.connector);
+        self.note_name(caller, living.and_then(|living| living.resource.display_name()));
+        view(caller, id, &done)
     }
 
     /// DELETE /Groups/{id}. Its members stay who they are.
@@ -253,10 +254,8 @@ impl App {
         let mut found = Vec::new();
         for member in members.iter().filter_map(|it| it.known) {
             let user = directory.user(workspace, connector, EntryId(member.0))?;
-            let resource = user.as_ref().map(|user| &user.resource);
-            let names =
-                [resource.and_then(Resource::external_id), resource.and_then(Resource::user_name)];
-            let [external_id, user_name] = names;
+            let resource = user.map(|user| user.resource()).transpose()?.unwrap_or_default();
+            let (external_id, user_name) = (resource.external_id(), resource.user_name());
             let groups =
                 directory.pending_for(workspace, connector, member, external_id, user_name)?;
             let here = groups.into_iter().filter(|(group, _)| *group == id);

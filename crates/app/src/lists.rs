@@ -45,19 +45,19 @@ impl App {
         with_members: bool,
     ) -> Result<List, Refusal> {
         query.check(kinds, &caller.catalogue)?;
-        let question = cursor::question(caller, kinds, &query);
+        let question = || cursor::question(caller, kinds, &query);
         let by_cursor = matches!(query.page, Page::Cursor { .. });
         let start = match &query.page {
             Page::Index { start, .. } => Start::Skip(start.saturating_sub(1)),
             Page::Cursor { cursor: None, .. } => Start::Behind(None),
             Page::Cursor { cursor: Some(text), .. } => {
-                Start::Behind(Some(cursor::read(text, &question, self.now())?))
+                Start::Behind(Some(cursor::read(text, &question(), self.now())?))
             }
         };
         let Listed { total, rows, next, .. } =
-            self.find(caller, kinds, query, start, with_members).await?;
+            self.find(caller, kinds, Arc::clone(&query), start, with_members).await?;
         let next = next.filter(|_| by_cursor);
-        let next_cursor = next.and_then(|next| cursor::write(next, question, self.now()));
+        let next_cursor = next.and_then(|next| cursor::write(next, question(), self.now()));
         Ok(List { total, views: rows.into_iter().map(View::from).collect(), next_cursor })
     }
 

@@ -8,7 +8,11 @@ use domain::{
     user::{Entry, User, UserCommand, UserRefusal, Via},
 };
 use projections::directory::{GroupRefRow, UserRow};
-use scim::{etag::EntityTags, patch, resource::Parsed, resource::Resource};
+use scim::{
+    etag::EntityTags,
+    patch,
+    resource::{Parsed, Written},
+};
 
 use crate::{
     App, Caller, DispatchError, Done, Order, Refusal, held::refuse_missing, write::decide::to_log,
@@ -23,7 +27,7 @@ pub struct UserView {
     /// The SCIM id.
     pub id: EntryId,
     /// What the connector said.
-    pub resource: Resource,
+    pub resource: Written,
     /// When the connector brought the person, in microseconds since the epoch.
     pub created: i64,
     /// When the entry last changed.
@@ -38,7 +42,7 @@ impl UserView {
     fn of(entry: &Entry, groups: Vec<GroupRefRow>) -> Self {
         Self {
             id: entry.id,
-            resource: entry.resource.clone(),
+            resource: Written::of(&entry.resource),
             created: entry.created,
             modified: entry.modified,
             version: entry.version,
@@ -49,8 +53,8 @@ impl UserView {
 
 impl From<UserRow> for UserView {
     fn from(row: UserRow) -> Self {
-        let UserRow { id, resource, created, modified, version, groups, .. } = row;
-        Self { id, resource, created, modified, version, groups }
+        let UserRow { id, written, created, modified, version, groups, .. } = row;
+        Self { id, resource: written, created, modified, version, groups }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Documents: users and groups as they are sent.
 
+use std::cell::OnceCell;
+
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{
@@ -10,26 +12,31 @@ use actix_web::{
 use app::{GroupView, MemberIds, UserView};
 use jiff::Timestamp;
 use projections::directory::GroupRefRow;
-use scim::{Catalogue, Kind, Meta, Resource, etag, project::Projection};
+use scim::{Catalogue, Kind, Meta, etag, project::Projection, resource::Written};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{members::Members, pieces::Pieces};
+use crate::{error::Refused, members::Members, pieces::Pieces};
+
+/// What most documents of one resource fit into.
+const DOCUMENT_BYTES: usize = 1_024;
 
 /// How the resources of one caller look in one answer.
 pub(crate) struct Look {
     base_url: String,
     projection: Projection,
     catalogue: Catalogue,
-    /// How members look; `None` if nothing of them is shown.
-    members: Option<Members>,
+    /// How members look, once that was asked; `None` in it if nothing of them is shown.
+    members: OnceCell<Option<Members>>,
     /// Nothing is hidden by default, so that most answers need no look at each attribute.
     shows_all: bool,
 }
 
 /// A resource as it is sent.
 pub(crate) struct Document {
-    attributes: Value,
+    /// An object of JSON.
+    text: Vec<u8>,
     /// The members of a group, if they are shown: apart, because there may be a hundred thousand, and as
     /// the group has them, because most answers about a large group are without a body.
     members: Option<MemberIds>,
@@ -37,12 +44,22 @@ pub(crate) struct Document {
     version: u64,
 }
 
+/// A group as the document of a member has it, RFC 7643 §4.1.2.
+#[derive(Serialize)]
+struct GroupOfUser<'a> {
+    value: Uuid,
+    #[serde(rename = "$ref")]
+    reference: String,
+    display: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
 impl Look {
     pub(crate) fn new(base_url: String, projection: Projection, catalogue: Catalogue) -> Self {
         let hides = |kind: &Kind| catalogue.hides_any(*kind);
         let shows_all = projection.is_default() && !Kind::ALL.iter().any(hides);
-        let members = members(&base_url, &projection, &catalogue);
-        Self { base_url, projection, catalogue, members, shows_all }
+        Self { base_url, projection, catalogue, members: OnceCell::new(), shows_all }
     }
 
     /// Whether the client has said what it wants to read, so that the answer has to have a body.
@@ -51,67 +68,74 @@ impl Look {
     }
 
     /// A user.
-    pub(crate) fn user(&self, view: UserView) -> Document {
+    ///
+    /// # Errors
+    /// 500 when what is stored of the user cannot be read.
+    pub(crate) fn user(&self, view: &UserView) -> Result<Document, Refused> {
         let UserView { id, resource, created, modified, version, groups } = view;
-        let mut document = self.document(Kind::User, id.0, resource, (created, modified, version));
-        if !groups.is_empty() && self.projection.wants("groups") {
-            document.attributes["groups"] =
-                groups.iter().map(|it| self.group_of_user(it)).collect();
-        }
-        self.project(Kind::User, &mut document.attributes);
-        document
+        let groups: Vec<_> = groups.iter().map(|group| self.group_of_user(group)).collect();
+        let groups = Some(groups).filter(|groups| !groups.is_empty());
+        self.document((Kind::User, id.0), resource, groups, (*created, *modified, *version))
     }
 
     /// A group.
-    pub(crate) fn group(&self, view: GroupView) -> Document {
+    ///
+    /// # Errors
+    /// 500 when what is stored of the group cannot be read.
+    pub(crate) fn group(&self, view: GroupView) -> Result<Document, Refused> {
         let GroupView { id, resource, created, modified, version, members } = view;
-        let mut document = self.document(Kind::Group, id.0, resource, (created, modified, version));
-        self.project(Kind::Group, &mut document.attributes);
-        document.members = self.wants_members().then_some(members);
-        document
+        let (kind, stamps) = ((Kind::Group, id.0), (created, modified, version));
+        let document = self.document(kind, &resource, None, stamps)?;
+        let members = self.wants_members().then_some(members);
+        Ok(Document { members, ..document })
     }
 
     /// Whether a group is shown with its members.
     pub(crate) fn wants_members(&self) -> bool {
-        self.members.is_some()
+        self.members().is_some()
     }
 
     /// How members look; `None` if nothing of them is shown.
     pub(crate) fn members(&self) -> Option<&Members> {
-        self.members.as_ref()
+        let look = || members(&self.base_url, &self.projection, &self.catalogue);
+        self.members.get_or_init(look).as_ref()
     }
 
-    fn group_of_user(&self, group: &GroupRefRow) -> Value {
-        json!({
-            "value": group.id.0,
-            "$ref": Kind::Group.location(&self.base_url, group.id.0),
-            "display": group.display,
-            "type": "direct",
-        })
+    fn group_of_user<'a>(&self, group: &'a GroupRefRow) -> GroupOfUser<'a> {
+        let reference = Kind::Group.location(&self.base_url, group.id.0);
+        GroupOfUser { value: group.id.0, reference, display: &group.display, kind: "direct" }
     }
 
-    /// The document with what the service provider says of a resource.
+    /// The document with what the service provider says of a resource, and without members.
     fn document(
         &self,
-        kind: Kind,
-        id: Uuid,
-        resource: Resource,
+        (kind, id): (Kind, Uuid),
+        resource: &Written,
+        groups: Option<Vec<GroupOfUser<'_>>>,
         (created, modified, version): (i64, i64, u64),
-    ) -> Document {
+    ) -> Result<Document, Refused> {
         let meta = Meta {
             created: date_time(created),
             last_modified: date_time(modified),
             location: kind.location(&self.base_url, id),
             version: Some(etag::of(version)),
         };
-        let attributes = resource.into_document(kind, &id.to_string(), &meta);
-        Document { attributes, members: None, location: meta.location, version }
+        let mut text = Vec::with_capacity(DOCUMENT_BYTES);
+        resource.write_document(kind, &id.to_string(), &meta, groups, &mut text);
+        if !self.shows_all {
+            text = self.projected(kind, &text).map_err(|error| {
+                tracing::error!(resource.id = %id, %error, "what is stored of a resource cannot be read");
+                Refused::internal()
+            })?;
+        }
+        Ok(Document { text, members: None, location: meta.location, version })
     }
 
-    fn project(&self, kind: Kind, document: &mut Value) {
-        if !self.shows_all {
-            self.projection.apply(document, kind, &self.catalogue);
-        }
+    /// What the client wants of a document.
+    fn projected(&self, kind: Kind, text: &[u8]) -> serde_json::Result<Vec<u8>> {
+        let mut document: Value = serde_json::from_slice(text)?;
+        self.projection.apply(&mut document, kind, &self.catalogue);
+        serde_json::to_vec(&document)
     }
 }
 
@@ -125,8 +149,8 @@ impl Document {
     }
 
     /// All of it, if that can be said without reading members.
-    pub(crate) fn whole(&self) -> Option<&Value> {
-        self.members.is_none().then_some(&self.attributes)
+    pub(crate) fn whole(self) -> Result<Vec<u8>, Self> {
+        if self.members.is_none() { Ok(self.text) } else { Err(self) }
     }
 
     /// The version in which it is shown.
@@ -135,12 +159,13 @@ impl Document {
     }
 
     /// Writes it into an answer.
-    pub(crate) fn write(self, pieces: &mut Pieces) {
-        let Some(members) = self.members else { return pieces.json(&self.attributes) };
-        pieces.open_object(&self.attributes);
-        pieces.text(",\"members\":[");
+    pub(crate) fn write(mut self, pieces: &mut Pieces) {
+        let Some(members) = self.members else { return pieces.text(&self.text) };
+        self.text.pop(); // The brace at its end.
+        pieces.text(&self.text);
+        pieces.text(b",\"members\":[");
         pieces.members(members.into_vec());
-        pieces.text("]}");
+        pieces.text(b"]}");
     }
 }
 
@@ -170,14 +195,14 @@ mod tests {
         Look::new(BASE.to_owned(), projection, Catalogue::standard().clone())
     }
 
-    fn resource(value: Value) -> Resource {
-        serde_json::from_value(value).unwrap()
+    fn resource(value: &Value) -> Written {
+        Written::parse(&value.to_string()).unwrap()
     }
 
     fn ada() -> UserView {
         UserView {
             id: EntryId(Uuid::from_u128(1)),
-            resource: resource(json!({"userName": "ada", "emails": [{"value": "a@x"}]})),
+            resource: resource(&json!({"userName": "ada", "emails": [{"value": "a@x"}]})),
             created: 1_767_225_600_000_000,
             modified: 1_767_225_600_123_999,
             version: 7,
@@ -189,12 +214,12 @@ mod tests {
     }
 
     fn shown(document: &Document) -> Value {
-        document.attributes.clone()
+        serde_json::from_slice(&document.text).unwrap()
     }
 
     #[test]
     fn a_user_is_shown_with_meta_and_groups() {
-        let document = show("", "").user(ada());
+        let document = show("", "").user(&ada()).unwrap();
         let (user, group) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let head = document.head(StatusCode::OK).finish();
         assert_eq!(head.headers().get(ETAG).unwrap(), "W/\"7\"");
@@ -226,12 +251,12 @@ mod tests {
 
     #[test]
     fn a_projection_leaves_what_is_asked_for_and_the_head_as_it_is() {
-        let document = show("userName", "").user(ada());
+        let document = show("userName", "").user(&ada()).unwrap();
         assert_eq!(document.version(), 7);
         let mut names: Vec<_> = shown(&document).as_object().unwrap().keys().cloned().collect();
         names.sort();
         assert_eq!(names, ["id", "schemas", "userName"]);
-        assert_eq!(shown(&show("", "groups").user(ada())).get("groups"), None);
+        assert_eq!(shown(&show("", "groups").user(&ada()).unwrap()).get("groups"), None);
     }
 
     #[test]

@@ -42,21 +42,16 @@ pub(crate) struct Source {
 
 impl Pieces {
     /// JSON as it stands.
-    pub(crate) fn text(&mut self, text: &str) {
-        self.buffer().extend_from_slice(text.as_bytes());
-    }
-
-    /// A value as JSON.
-    pub(crate) fn json(&mut self, value: &impl Serialize) {
-        if let Err(error) = serde_json::to_writer(self.buffer(), value) {
-            unreachable!("documents have texts for names and are written to memory: {error}")
-        }
+    pub(crate) fn text(&mut self, text: &[u8]) {
+        self.buffer().extend_from_slice(text);
     }
 
     /// An object, without the brace at its end.
     pub(crate) fn open_object(&mut self, value: &impl Serialize) {
-        self.json(value);
         let buffer = self.buffer();
+        if let Err(error) = serde_json::to_writer(&mut *buffer, value) {
+            unreachable!("documents have texts for names and are written to memory: {error}")
+        }
         debug_assert_eq!(buffer.last(), Some(&b'}'), "only objects are opened");
         buffer.pop();
     }
@@ -73,6 +68,17 @@ impl Pieces {
         match self.0.back_mut() {
             Some(Piece::Text(buffer)) => buffer,
             _ => unreachable!("a text has just been put there"),
+        }
+    }
+
+    /// All of it, if no members are still to be written and it is small enough to be sent whole.
+    pub(crate) fn whole(mut self) -> Result<Vec<u8>, Self> {
+        match (self.0.pop_front(), self.0.is_empty()) {
+            (Some(Piece::Text(text)), true) if text.len() < WHOLE_BYTES_MAX => Ok(text),
+            (first, _) => {
+                first.into_iter().for_each(|first| self.0.push_front(first));
+                Err(self)
+            }
         }
     }
 

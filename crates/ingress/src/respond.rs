@@ -2,7 +2,10 @@
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, body,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, HeaderValue},
+    },
     web::Data,
 };
 use app::{App, GroupView, List, UserView, View};
@@ -25,16 +28,18 @@ pub(crate) const SCIM_JSON: &str = "application/scim+json; charset=utf-8";
 /// The media type for clients that ask for this one only.
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
 
-/// What most documents of one resource fit into.
-const DOCUMENT_BYTES: usize = 1_024;
-
 /// Finishes an answer that has a body.
 pub(crate) fn json(response: &mut HttpResponseBuilder, body: &impl Serialize) -> HttpResponse {
-    let mut bytes = Vec::with_capacity(DOCUMENT_BYTES);
-    if let Err(error) = serde_json::to_writer(&mut bytes, body) {
-        unreachable!("documents have texts for names and are written to memory: {error}")
+    match serde_json::to_vec(body) {
+        Ok(bytes) => text(response, bytes),
+        Err(error) => unreachable!("documents have texts for names: {error}"),
     }
-    response.insert_header((CONTENT_TYPE, SCIM_JSON)).body(bytes)
+}
+
+/// Finishes an answer whose body is JSON already.
+fn text(response: &mut HttpResponseBuilder, json: Vec<u8>) -> HttpResponse {
+    let content_type = HeaderValue::from_static(SCIM_JSON);
+    response.insert_header((CONTENT_TYPE, content_type)).body(json)
 }
 
 /// An answer of 200.
@@ -72,18 +77,18 @@ impl Show {
 
     /// The answer that shows a user.
     pub(crate) async fn user(&self, user: UserView, status: StatusCode) -> Answer {
-        self.respond(self.look.user(user), status).await
+        self.respond(self.look.user(&user)?, status).await
     }
 
     /// The answer that shows a group.
     pub(crate) async fn group(&self, group: GroupView, status: StatusCode) -> Answer {
-        self.respond(self.look.group(group), status).await
+        self.respond(self.look.group(group)?, status).await
     }
 
     /// The answer to a PATCH of a group: 204, whatever its size, unless the client has said what it
     /// wants to read.
     pub(crate) async fn patched(&self, group: GroupView) -> Answer {
-        let document = self.look.group(group);
+        let document = self.look.group(group)?;
         if self.look.is_explicit() {
             return self.respond(document, StatusCode::OK).await;
         }
@@ -92,7 +97,7 @@ impl Show {
 
     /// The answer to a read: the resource, unless the client has it already.
     pub(crate) async fn read(&self, view: View, known: &IfNoneMatch) -> Answer {
-        let document = self.document(view);
+        let document = self.document(view)?;
         if known.has(document.version()) {
             return Ok(document.head(StatusCode::NOT_MODIFIED).finish());
         }
@@ -100,13 +105,13 @@ impl Show {
     }
 
     /// The head of the answer to a read of a group, for which its members need not be read.
-    pub(crate) fn group_head(&self, group: GroupView, known: &IfNoneMatch) -> HttpResponse {
-        let document = self.look.group(group);
+    pub(crate) fn group_head(&self, group: GroupView, known: &IfNoneMatch) -> Answer {
+        let document = self.look.group(group)?;
         if known.has(document.version()) {
-            return document.head(StatusCode::NOT_MODIFIED).finish();
+            return Ok(document.head(StatusCode::NOT_MODIFIED).finish());
         }
         let mut head = document.head(StatusCode::OK);
-        head.insert_header((CONTENT_TYPE, SCIM_JSON)).body(body::None::new())
+        Ok(head.insert_header((CONTENT_TYPE, SCIM_JSON)).body(body::None::new()))
     }
 
     /// Whether a group is shown with its members.
@@ -116,9 +121,10 @@ impl Show {
 
     async fn respond(&self, document: Document, status: StatusCode) -> Answer {
         let mut head = document.head(status);
-        if let Some(whole) = document.whole() {
-            return Ok(json(&mut head, whole));
-        }
+        let document = match document.whole() {
+            Ok(whole) => return Ok(text(&mut head, whole)),
+            Err(document) => document,
+        };
         let mut pieces = Pieces::default();
         document.write(&mut pieces);
         pieces.respond(head, self.source()).await
@@ -135,20 +141,23 @@ impl Show {
             items_per_page: views.len(),
             next_cursor,
         });
-        pieces.text(",\"Resources\":[");
+        pieces.text(b",\"Resources\":[");
         for (index, view) in views.into_iter().enumerate() {
             if index > 0 {
-                pieces.text(",");
+                pieces.text(b",");
             }
-            self.document(view).write(&mut pieces);
+            self.document(view)?.write(&mut pieces);
         }
-        pieces.text("]}");
-        pieces.respond(HttpResponse::Ok(), self.source()).await
+        pieces.text(b"]}");
+        match pieces.whole() {
+            Ok(whole) => Ok(text(&mut HttpResponse::Ok(), whole)),
+            Err(pieces) => pieces.respond(HttpResponse::Ok(), self.source()).await,
+        }
     }
 
-    fn document(&self, view: View) -> Document {
+    fn document(&self, view: View) -> Result<Document, Refused> {
         match view {
-            View::User(user) => self.look.user(user),
+            View::User(user) => self.look.user(&user),
             View::Group(group) => self.look.group(group),
         }
     }

@@ -17,10 +17,12 @@ use crate::urn;
 
 pub use document::Meta;
 pub use parse::Parsed;
+pub use written::Written;
 
 mod document;
 mod parse;
 mod replace;
+mod written;
 
 /// The attributes that a client asserts about a user or a group.
 ///

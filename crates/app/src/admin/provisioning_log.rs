@@ -244,7 +244,8 @@ impl App {
         let name = match resource {
             Resource::User => {
                 let user = directory.user(workspace, &connector, EntryId(subject))?;
-                user.and_then(|it| it.resource.user_name().map(str::to_owned))
+                let resource = user.map(|user| user.resource()).transpose()?;
+                resource.and_then(|it| it.user_name().map(str::to_owned))
             }
             Resource::Group => {
                 let group = directory.group(workspace, &connector, GroupId(subject), false)?;

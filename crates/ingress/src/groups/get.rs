@@ -21,7 +21,7 @@ pub(super) async fn get(
     if with_members && (method == Method::HEAD || known.is_given()) {
         let group = app.group(&caller, GroupId(id), false).await?;
         if method == Method::HEAD || known.has(group.version) {
-            return Ok(show.group_head(group, &known));
+            return show.group_head(group, &known);
         }
     }
     let group = app.group(&caller, GroupId(id), with_members).await?;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use scim::resource::Resource;
 use uuid::Uuid;
 
-use super::{Directory, connectors, members};
+use super::{Directory, members};
 use crate::{
     Cursor, Failure,
     cursor::cut,
@@ -54,8 +54,8 @@ macro_rules! select {
 
 const BY_NO: &str = select!("groups g JOIN connectors c ON c.no = g.connector WHERE g.no = ?1");
 const BY_ID: &str = select!(
-    "connectors c JOIN groups g ON g.workspace = c.workspace AND g.id = ?2 AND g.connector = c.no
-     WHERE c.no = ?1"
+    "connectors c JOIN groups g ON g.workspace = c.workspace AND g.id = ?3 AND g.connector = c.no
+     WHERE c.workspace = ?1 AND c.name = ?2"
 );
 const OF_PORTAL: &str = select!(
     "groups g JOIN connectors c ON c.no = g.connector
@@ -101,17 +101,17 @@ impl Directory<'_> {
         with_members: bool,
     ) -> Result<Option<GroupRow>, Failure> {
         let reader = self.reader()?;
-        let tx = reader.snapshot()?;
-        let Some(connector) = connectors::find(&tx, workspace, connector)? else { return Ok(None) };
-        let found = tx
+        // One statement sees one state by itself.
+        let _snapshot = with_members.then(|| reader.snapshot()).transpose()?;
+        let found = reader
             .prepare_cached(BY_ID)?
-            .query_row(params![connector.no, id.0.as_bytes()], |row| {
+            .query_row(params![workspace.as_str(), connector.as_str(), id.0.as_bytes()], |row| {
                 Ok((group_row(row)?, row.get::<_, i64>(8)?))
             })
             .optional()?;
         let Some((mut row, no)) = found else { return Ok(None) };
         if with_members {
-            row.members = Some(members::ids(&tx, no)?);
+            row.members = Some(members::ids(&reader, no)?);
         }
         Ok(Some(row))
     }

@@ -165,8 +165,8 @@ fn kind(row: &Row) -> Kind {
 fn document(row: &Row) -> Value {
     let time = |micros| format!("{:.3}", jiff::Timestamp::from_microsecond(micros).unwrap());
     let (kind, created, modified, resource) = match row {
-        Row::User(user) => (Kind::User, user.created, user.modified, &user.resource),
-        Row::Group(group) => (Kind::Group, group.created, group.modified, &group.resource),
+        Row::User(user) => (Kind::User, user.created, user.modified, user.resource().unwrap()),
+        Row::Group(group) => (Kind::Group, group.created, group.modified, group.resource.clone()),
     };
     let meta = Meta { created: time(created), last_modified: time(modified), ..Meta::default() };
     let mut document = resource.document(kind, &id_of(row).to_string(), &meta);

@@ -101,7 +101,8 @@ fn document(row: &UserRow) -> Value {
         version: Some(format!("W/\"{}\"", row.version)),
         ..Meta::default()
     };
-    let mut document = row.resource.document(Kind::User, &row.id.to_string(), &meta);
+    let resource = row.resource().unwrap();
+    let mut document = resource.document(Kind::User, &row.id.to_string(), &meta);
     let groups = row.groups.iter().map(|it| json!({ "value": it.id, "display": it.display }));
     document["groups"] = groups.collect();
     document
@@ -141,6 +142,22 @@ fn a_filter_answered_by_an_index_means_what_the_evaluator_says() {
         let (_, page) = listed(text, 2, 3);
         assert_eq!(page, expected.into_iter().skip(1).take(3).collect::<Vec<_>>(), "{text}");
     }
+}
+
+#[test]
+fn whoever_is_asked_for_alone_is_who_stands_in_the_list() {
+    let (okta, d) = (connector("okta"), directory(&PEOPLE));
+    let some = all().into_iter().take(70);
+    assert!(
+        some.clone().any(|row| row.groups.len() > 1) && some.clone().any(|it| it.groups.is_empty())
+    );
+    for row in some {
+        assert_eq!(d.user(&workspace(), &okta, row.id).unwrap().as_ref(), Some(&row));
+        let name = row.resource().unwrap().user_name().unwrap().to_uppercase();
+        assert_eq!(listed(&format!("userName eq \"{name}\""), 1, 1), (1, vec![row]));
+    }
+    assert_eq!(d.user(&workspace(), &okta, EntryId(id(7))).unwrap(), None);
+    assert_eq!(listed("userName eq \"person7@x\"", 1, 1), (0, Vec::new()));
 }
 
 #[test]

@@ -5,14 +5,17 @@ use domain::{
     ids::{ConnectorName, EntryId, GroupId, MemberId, UserId},
 };
 use event_log::WorkspaceId;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use scim::{resource::Resource, schema::Kind};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use scim::{
+    resource::{Resource, Written},
+    schema::Kind,
+};
 use serde_json::{Value, json};
 
 use super::{Directory, blocks, connectors, connectors::ConnectorRow, schema};
 use crate::{
     Failure,
-    sql::{json, length, natural, uuid},
+    sql::{length, maybe_uuid, natural, unreadable, uuid},
 };
 
 /// A user, as one connector sees them.
@@ -22,8 +25,8 @@ pub struct UserRow {
     pub id: EntryId,
     /// The person.
     pub user: UserId,
-    /// What the connector said.
-    pub resource: Resource,
+    /// What the connector said, as it is stored.
+    pub written: Written,
     /// When the connector brought the person.
     pub created: Micros,
     /// When this entry last changed.
@@ -43,21 +46,87 @@ pub struct GroupRefRow {
     pub display: String,
 }
 
-const BY_NO: &str = "SELECT id, user, resource, created, modified, version
-    FROM entries WHERE no = ?1";
-const BY_ID: &str = "SELECT id, user, resource, created, modified, version
-    FROM entries WHERE connector = ?1 AND id = ?2";
+impl UserRow {
+    /// What the connector said.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn resource(&self) -> Result<Resource, Failure> {
+        Ok(self.written.read().map_err(|error| unreadable(error.into()))?)
+    }
+}
+
+/// A query of users with the columns of [`user_row`].
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT e.id, e.user, e.resource, e.created, e.modified, e.version", $rest)
+    };
+}
+
+const BY_NO: &str = select!(" FROM entries e WHERE e.no = ?1");
+
+// One user with their groups, in one statement: it sees one state by itself, and a transaction around
+// several costs as much as finding the row does. The user comes as often as they have groups.
+const BY_ID: &str = select!(
+    ", g.id, g.display_name
+     FROM connectors c JOIN entries e ON e.connector = c.no AND e.id = ?3
+     LEFT JOIN members m
+         ON m.member = e.id AND m.group_no BETWEEN c.no << 32 AND ((c.no + 1) << 32) - 1
+     LEFT JOIN groups g ON g.no = m.group_no
+     WHERE c.workspace = ?1 AND c.name = ?2 ORDER BY e.no, m.group_no"
+);
+const BY_USER_NAME: &str = select!(
+    ", g.id, g.display_name
+     FROM connectors c JOIN entries e ON e.connector = c.no AND e.user_name_fold = ?3
+     LEFT JOIN members m
+         ON m.member = e.id AND m.group_no BETWEEN c.no << 32 AND ((c.no + 1) << 32) - 1
+     LEFT JOIN groups g ON g.no = m.group_no
+     WHERE c.workspace = ?1 AND c.name = ?2 ORDER BY e.no, m.group_no"
+);
 
 fn user_row(row: &Row<'_>) -> rusqlite::Result<UserRow> {
+    let written = Written::parse(row.get_ref(2)?.as_str()?);
     Ok(UserRow {
         id: EntryId(uuid(row, 0)?),
         user: UserId(uuid(row, 1)?),
-        resource: json(row, 2)?,
+        written: written.map_err(|error| unreadable(error.into()))?,
         created: row.get(3)?,
         modified: row.get(4)?,
         version: natural(row, 5)?,
         groups: Vec::new(),
     })
+}
+
+/// The users that such a query finds, in the order of their creation.
+fn found(
+    connection: &Connection,
+    sql: &str,
+    (workspace, connector): (&WorkspaceId, &ConnectorName),
+    key: impl ToSql,
+) -> rusqlite::Result<Vec<UserRow>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![workspace.as_str(), connector.as_str(), key])?;
+    let mut users = Vec::<UserRow>::new();
+    while let Some(row) = rows.next()? {
+        let id = EntryId(uuid(row, 0)?);
+        if users.last().is_none_or(|last| last.id != id) {
+            users.push(user_row(row)?);
+        }
+        let group = maybe_uuid(row, 6)?.map(GroupId);
+        if let (Some(id), Some(user)) = (group, users.last_mut()) {
+            user.groups.push(GroupRefRow { id, display: row.get(7)? });
+        }
+    }
+    Ok(users)
+}
+
+/// The users of a connector that have a userName, which is folded: one, or none.
+pub(super) fn named(
+    connection: &Connection,
+    of: (&WorkspaceId, &ConnectorName),
+    user_name: &str,
+) -> rusqlite::Result<Vec<UserRow>> {
+    found(connection, BY_USER_NAME, of, user_name)
 }
 
 impl Directory<'_> {
@@ -72,13 +141,15 @@ impl Directory<'_> {
         user: UserId,
     ) -> Result<Option<EntryId>, Failure> {
         let reader = self.reader()?;
-        let tx = reader.snapshot()?;
-        let Some(connector) = connectors::find(&tx, workspace, connector)? else { return Ok(None) };
-        let found = tx
-            .prepare_cached("SELECT id FROM entries WHERE connector = ?1 AND user = ?2")?
-            .query_row(params![connector.no, user.0.as_bytes()], |row| uuid(row, 0))
-            .optional()?;
-        Ok(found.map(EntryId))
+        Ok(reader
+            .prepare_cached(
+                "SELECT e.id FROM connectors c JOIN entries e ON e.connector = c.no AND e.user = ?3
+                 WHERE c.workspace = ?1 AND c.name = ?2",
+            )?
+            .query_row(params![workspace.as_str(), connector.as_str(), user.0.as_bytes()], |row| {
+                uuid(row, 0).map(EntryId)
+            })
+            .optional()?)
     }
 
     /// A user by their SCIM id.
@@ -91,14 +162,8 @@ impl Directory<'_> {
         connector: &ConnectorName,
         id: EntryId,
     ) -> Result<Option<UserRow>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
-        let Some(connector) = connectors::find(&tx, workspace, connector)? else { return Ok(None) };
-        let row = tx
-            .prepare_cached(BY_ID)?
-            .query_row(params![connector.no, id.0.as_bytes()], user_row)
-            .optional()?;
-        Ok(with_groups(&tx, &connector, row)?)
+        let id = id.0.as_bytes();
+        Ok(found(&*self.reader()?, BY_ID, (workspace, connector), id)?.pop())
     }
 
     /// The person of an entry.

@@ -1,6 +1,7 @@
 //! The document of a resource: what a client reads.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Resource;
 use crate::schema::Kind;
@@ -21,18 +22,32 @@ pub struct Meta {
     pub version: Option<String>,
 }
 
+/// The `meta` attribute as it is sent.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown<'a> {
+    resource_type: &'static str,
+    created: &'a str,
+    last_modified: &'a str,
+    location: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+}
+
 impl Meta {
     /// The `meta` attribute.
     pub fn to_json(&self, kind: Kind) -> Value {
-        let mut meta = Map::new();
-        meta.insert("resourceType".to_owned(), Value::from(kind.name()));
-        meta.insert("created".to_owned(), Value::from(self.created.as_str()));
-        meta.insert("lastModified".to_owned(), Value::from(self.last_modified.as_str()));
-        meta.insert("location".to_owned(), Value::from(self.location.as_str()));
-        if let Some(version) = &self.version {
-            meta.insert("version".to_owned(), Value::from(version.as_str()));
+        json!(self.shown(kind))
+    }
+
+    pub(super) fn shown(&self, kind: Kind) -> Shown<'_> {
+        Shown {
+            resource_type: kind.name(),
+            created: &self.created,
+            last_modified: &self.last_modified,
+            location: &self.location,
+            version: self.version.as_deref(),
         }
-        Value::Object(meta)
     }
 }
 

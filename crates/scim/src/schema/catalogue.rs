@@ -6,7 +6,7 @@
 //! is a free-form extension, because IdPs send custom attributes that nobody has declared.
 
 use std::borrow::Cow;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::{Attribute, Kind, Schema};
 use crate::path::AttributePath;
@@ -26,20 +26,23 @@ static STANDARD: LazyLock<Catalogue> = LazyLock::new(|| {
             document(include_str!("../../schemas/resource_type.json")),
             document(include_str!("../../schemas/schema.json")),
         ],
+        hides: OnceLock::new(),
     }))
 });
 
 /// All schemas of a service provider. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Catalogue(Arc<Inner>);
+pub struct Catalogue(pub(super) Arc<Inner>);
 
 #[derive(Clone, Debug)]
-struct Inner {
+pub(super) struct Inner {
     common: Schema,
     user: Schema,
     group: Schema,
     extensions: Vec<(Kind, Arc<Schema>)>,
     protocol: [Schema; 3],
+    /// What [`Catalogue::hides_any`] says of each kind, once it was asked.
+    pub(super) hides: OnceLock<[bool; Kind::ALL.len()]>,
 }
 
 /// Where an attribute path points in a resource.
@@ -101,7 +104,7 @@ impl Catalogue {
     /// extension with the same URN.
     #[must_use]
     pub fn with_extension(&self, kind: Kind, schema: Schema) -> Self {
-        let mut inner = Inner::clone(&self.0);
+        let mut inner = Inner { hides: OnceLock::new(), ..Inner::clone(&self.0) };
         inner.extensions.retain(|(_, known)| !known.id.eq_ignore_ascii_case(&schema.id));
         inner.extensions.push((kind, Arc::new(schema)));
         Self(Arc::new(inner))

@@ -64,6 +64,11 @@ impl Catalogue {
     /// Whether something of what is stored of this kind is not in every response: what is never
     /// returned, or only on request. If not, a response that nobody narrowed is the whole document.
     pub fn hides_any(&self, kind: Kind) -> bool {
+        let hides = self.0.hides.get_or_init(|| Kind::ALL.map(|kind| self.has_hidden(kind)));
+        Kind::ALL.iter().zip(hides).any(|(known, hides)| *known == kind && *hides)
+    }
+
+    fn has_hidden(&self, kind: Kind) -> bool {
         let is_hidden = |attribute: &Attribute| {
             attribute.is_hidden() || attribute.returned == Returned::Request
         };
