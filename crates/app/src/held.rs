@@ -34,8 +34,17 @@ pub(crate) struct Shown<'a> {
 impl App {
     /// The directory, once it has seen what is in the log.
     pub(crate) async fn shown(&self, caller: &Caller) -> Result<Shown<'_>, Refusal> {
+        self.shown_to(caller, self.log.head(&caller.workspace)).await
+    }
+
+    /// The directory, once it has seen the log up to a position.
+    pub(crate) async fn shown_to(
+        &self,
+        caller: &Caller,
+        position: u64,
+    ) -> Result<Shown<'_>, Refusal> {
         let Caller { workspace, connector, .. } = caller;
-        let held = self.read_models.followed(NAME, workspace).await?;
+        let held = self.read_models.followed_to(NAME, workspace, position).await?;
         let directory = self.read_models.directory();
         let mut ids = HashSet::new();
         for held in &*held {

@@ -38,6 +38,7 @@ mod sightings;
 mod spans;
 mod token_watch;
 mod trace;
+mod undisturbed;
 mod users;
 mod write;
 

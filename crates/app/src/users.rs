@@ -163,6 +163,9 @@ impl App {
     /// [`Refusal::NotFound`].
     pub async fn user(&self, caller: &Caller, entry: EntryId) -> Result<UserView, Refusal> {
         caller.trace.about(entry.0);
+        if let Some(row) = self.undisturbed_user(caller, entry)? {
+            return Ok(row.into());
+        }
         let shown = self.shown(caller).await?;
         shown.refuse([entry.0])?;
         let row = shown.directory.user(&caller.workspace, &caller.connector, entry)?;
@@ -188,6 +191,7 @@ impl App {
         command: UserCommand,
     ) -> Result<UserView, Refusal> {
         caller.trace.about(entry.0);
+        let before = self.log.head(&caller.workspace);
         let user = self.user_of(caller, entry).await?;
         let done = match self.on_user(caller, user, command).await {
             Ok(done) => done,
@@ -195,8 +199,12 @@ impl App {
         };
         let known = done.es.state.entry(&caller.connector, entry).ok_or(UserRefusal::NoEntry)?;
         self.note_name(caller, known.resource.user_name());
-        // What was done is answered, though groups that are held are shown as they were.
-        let directory = self.shown(caller).await?.directory;
+        // What was done is answered, though groups that are held are shown as they were. It changes none of
+        // them, so that nothing is waited for that was recorded since the request came.
+        if !self.groups_are_undisturbed(caller) {
+            self.shown_to(caller, before).await?;
+        }
+        let directory = self.read_models.directory();
         let groups = directory.groups_of(&caller.workspace, entry.into())?;
         Ok(UserView::of(known, groups))
     }

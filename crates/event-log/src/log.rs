@@ -44,6 +44,17 @@ pub trait EventLog: Send + Sync {
         self.heads()
     }
 
+    /// Whether it is certain that no event of a workspace after the position `after` belongs to such a
+    /// stream. Of what is long ago nothing is known any more. Waits for nothing.
+    fn nothing_since(
+        &self,
+        _workspace: &WorkspaceId,
+        _after: u64,
+        _of: &dyn Fn(&StreamId) -> bool,
+    ) -> bool {
+        false
+    }
+
     /// At most `limit` events of a workspace after the position `after`, in order.
     fn read(
         &self,

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::job::{Answer, SealedAppend, SealedCommit, SealedEvent};
 use crate::sync::lock;
-use crate::{CommitOutcome, Payload, StoredEvent, WorkspaceId};
+use crate::{CommitOutcome, Payload, StoredEvent, StreamId, WorkspaceId};
 
 /// What an event takes beside its payload, about: names, ids, what it shares with those of its commit.
 const EVENT_BYTES: usize = 512;
@@ -65,6 +65,28 @@ impl Recent {
             kept.range(from..).take(limit).cloned().collect()
         };
         Some(found.iter().map(|event| (**event).clone()).collect())
+    }
+
+    /// Whether none of the events after one position, up to another at least, belongs to such a stream.
+    /// `false` too when not all of them are here.
+    pub(crate) fn nothing_since(
+        &self,
+        workspace: &WorkspaceId,
+        (after, head): (u64, u64),
+        of: &dyn Fn(&StreamId) -> bool,
+    ) -> bool {
+        if after >= head {
+            return true;
+        }
+        let events = lock(&self.events);
+        let Some(kept) = events.of.get(workspace) else { return false };
+        let (Some(first), Some(last)) = (kept.front(), kept.back()) else { return false };
+        if last.position < head {
+            return false;
+        }
+        let from = (after + 1).checked_sub(first.position).map(usize::try_from);
+        let Some(Ok(from)) = from else { return false };
+        !kept.range(from..).any(|event| of(&event.stream))
     }
 
     /// Forgets what was sealed with these keys, and what stands before it.
@@ -150,7 +172,7 @@ fn bytes(event: &StoredEvent) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Meta, StreamId};
+    use crate::Meta;
     use uuid::Uuid;
 
     fn id(workspace: &str) -> WorkspaceId {
@@ -216,6 +238,22 @@ mod tests {
         assert_eq!(recent.positions("acme", 14, 9), None, "nobody knows here what comes after");
         assert_eq!(recent.positions("other", 0, 9), Some(vec![1]));
         assert_eq!(recent.positions("nobody", 0, 9), None);
+    }
+
+    #[test]
+    fn what_certainly_has_not_changed_is_told() {
+        let recent = Recent::new(1 << 20);
+        let nothing_since = |after, head, number| {
+            let of = StreamId::new("user", Uuid::from_u128(number));
+            recent.nothing_since(&id("acme"), (after, head), &|it| *it == of)
+        };
+        assert!(nothing_since(0, 0, 0) && !nothing_since(0, 1, 0));
+        recent.put(stored("acme", 11, 2, 1));
+        assert!(nothing_since(10, 12, 1) && nothing_since(11, 12, 1));
+        assert!(!nothing_since(10, 12, 0) && !nothing_since(11, 12, 0));
+        assert!(nothing_since(12, 12, 0), "nothing comes after the head");
+        assert!(!nothing_since(9, 12, 1), "the tenth is not here");
+        assert!(!nothing_since(11, 13, 1), "nor is the thirteenth");
     }
 
     #[test]

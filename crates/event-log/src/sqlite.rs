@@ -283,6 +283,16 @@ impl EventLog for SqliteLog {
         self.shared.tick.subscribe()
     }
 
+    fn nothing_since(
+        &self,
+        workspace: &WorkspaceId,
+        after: u64,
+        of: &dyn Fn(&StreamId) -> bool,
+    ) -> bool {
+        let head = self.head(workspace);
+        self.shared.recent.nothing_since(workspace, (after, head), of)
+    }
+
     fn read(
         &self,
         workspace: &WorkspaceId,

@@ -317,6 +317,18 @@ async fn what_has_changed_since_a_tick_is_told(Fresh { log, .. }: Fresh) {
     assert_eq!(log.heads_since(tick), [(acme, 2)]);
 }
 
+async fn of_what_has_changed_nothing_is_certain(Fresh { log, .. }: Fresh) {
+    let acme = workspace("acme");
+    let nothing_since =
+        |after, number| log.nothing_since(&acme, after, &|stream| *stream == user(number));
+    store(&*log, &acme, &user(1), 0, commit(&["x", "x"])).await;
+    store(&*log, &workspace("other"), &user(3), 0, commit(&["x"])).await;
+    store(&*log, &acme, &user(2), 0, commit(&["x"])).await;
+    assert!(!nothing_since(0, 1) && !nothing_since(1, 1) && !nothing_since(2, 2));
+    // Otherwise it may say so or not, but for what is after the head.
+    assert!(nothing_since(3, 1) && nothing_since(3, 2));
+}
+
 async fn the_tree_grows_with_the_log(Fresh { log, .. }: Fresh) {
     let acme = workspace("acme");
     let mut heads: Vec<TreeHead> = vec![log.tree(&acme).await.unwrap()];
@@ -569,6 +581,7 @@ contract!(
     an_append_whose_future_is_dropped_is_stored,
     the_tick_changes_with_each_commit,
     what_has_changed_since_a_tick_is_told,
+    of_what_has_changed_nothing_is_certain,
     the_tree_grows_with_the_log,
     events_are_found_by_what_is_known_of_them,
     proofs_hold_against_the_tree,

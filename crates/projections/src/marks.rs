@@ -166,6 +166,12 @@ impl Marks {
         self.of(workspace)?[projection].halt.lock().clone()
     }
 
+    /// Whether log or storage refuse.
+    pub(crate) fn is_refused(&self, projection: usize, workspace: &WorkspaceId) -> bool {
+        let marks = self.workspaces.read();
+        marks.get(workspace).is_some_and(|marks| marks[projection].halt.lock().is_some())
+    }
+
     /// The positions at which projections stand behind `head`, each once, furthest first.
     pub(crate) fn behind(&self, workspace: &WorkspaceId, head: u64) -> Vec<u64> {
         let marks = self.made(workspace);

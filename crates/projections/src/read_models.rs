@@ -220,8 +220,20 @@ impl ReadModels {
         name: &str,
         workspace: &WorkspaceId,
     ) -> Result<Arc<[HeldStream]>, Stale> {
+        self.followed_to(name, workspace, self.shop.log.head(workspace)).await
+    }
+
+    /// The same up to a position.
+    ///
+    /// # Errors
+    /// [`Stale`] when it has stopped before.
+    pub async fn followed_to(
+        &self,
+        name: &str,
+        workspace: &WorkspaceId,
+        position: u64,
+    ) -> Result<Arc<[HeldStream]>, Stale> {
         let seat = self.seat(name);
-        let head = self.shop.log.head(workspace);
         let name = seat.projection.name();
         if let Some(past) = &self.past {
             self.built(past, seat, workspace).await?;
@@ -231,8 +243,20 @@ impl ReadModels {
                 return Err(self.vacant(name, workspace));
             }
         }
-        self.shop.marks.reached(seat.index, name, workspace, head).await?;
+        self.shop.marks.reached(seat.index, name, workspace, position).await?;
         Ok(self.shop.marks.held(seat.index, workspace))
+    }
+
+    /// The last position of a workspace that a projection shows, and everything before it. `None` while
+    /// that cannot be said of any: nothing serves, its file or the log refuses, or something is held back.
+    pub fn shows(&self, name: &str, workspace: &WorkspaceId) -> Option<u64> {
+        let (marks, index) = (&self.shop.marks, self.seat(name).index);
+        // Asked for first: what is held back by the time that it is reached is known then.
+        let position = marks.applied(index, workspace);
+        let is_whole = !marks.is_vacant(index)
+            && !marks.is_refused(index, workspace)
+            && marks.held(index, workspace).is_empty();
+        is_whole.then_some(position)
     }
 
     /// No file of a projection serves yet.

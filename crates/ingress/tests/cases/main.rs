@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attributes;
+mod behind;
 mod bulk;
 mod conditions;
 mod cycles;
