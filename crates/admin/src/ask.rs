@@ -203,3 +203,25 @@ fn no_id(text: &str) -> Refused {
 fn not_found(what: &str) -> Refused {
     Refusal::NotFound(what.to_owned()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn how_long_to_wait_is_a_preference_among_others() {
+        let prefers = |header: &'static str| {
+            let request = TestRequest::default().insert_header(("prefer", header));
+            waits(&request.to_http_request())
+        };
+        assert_eq!(prefers("wait=2"), Some(Duration::from_secs(2)));
+        assert_eq!(prefers("respond-async, wait=0"), Some(Duration::ZERO));
+        assert_eq!(prefers("return=minimal; foo=bar,wait=7"), Some(Duration::from_secs(7)));
+        for none in ["", "wait", "wait=", "wait=soon", "await=3"] {
+            assert_eq!(prefers(none), None, "{none:?}");
+        }
+        assert_eq!(waits(&TestRequest::default().to_http_request()), None);
+    }
+}

@@ -107,6 +107,27 @@ async fn rule_30_whatever_a_list_shows_of_the_past_is_shown_alone_as_well() {
     assert_eq!(grants, world.get(&format!("{berlin}/grants")).await.is(200));
 }
 
+#[actix_web::test]
+async fn of_the_moments_that_were_asked_about_the_last_ones_are_kept() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    let caller = world.caller("store", &token).await;
+    let before = head(&world).await;
+    let people = async |at: u64| {
+        let path = format!("{ACME}/employees?at={at}");
+        world.get(&path).await.is(200)["items"].as_array().unwrap().len()
+    };
+    for number in 1..=6 {
+        world.provision(&caller, &format!("user{number}@acme.example")).await;
+        // Settings are read from their own stream, so that nothing is built for them.
+        world.get(&format!("{ACME}/connectors?at={}", head(&world).await)).await.is(200);
+        assert_eq!(people(before).await, 0);
+        assert_eq!(people(head(&world).await).await, number);
+        assert!(world.pasts() <= 4, "after {number}: {}", world.pasts());
+    }
+    let files = world.files_of_pasts();
+    assert!(files.iter().all(|name| name.starts_with("store.")), "{files:?}");
+}
+
 /// The changes of one item, each as a line.
 fn lines(item: &Value) -> Vec<String> {
     let line = |it: &Value| {

@@ -99,6 +99,20 @@ impl World {
         self
     }
 
+    /// How many pasts are kept.
+    pub(crate) fn pasts(&self) -> usize {
+        let dir = self.read_models_dir.path().join("past");
+        dir.read_dir().map_or(0, Iterator::count)
+    }
+
+    /// The files of pasts that were built.
+    pub(crate) fn files_of_pasts(&self) -> Vec<String> {
+        let pasts = self.read_models_dir.path().join("past").read_dir().unwrap();
+        let files = pasts.flat_map(|past| past.unwrap().path().read_dir().unwrap());
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".g1.db")).collect()
+    }
+
     /// Lets no policies run from now on.
     pub(crate) fn dozing(mut self) -> Self {
         if let Some(policies) = self.policies.take() {
