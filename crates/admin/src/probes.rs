@@ -88,6 +88,12 @@ impl Probes {
             };
             warnings.push(format!("{why}: {done} of {of} events"));
         }
+        for name in self.app.read_models().past_mending() {
+            warnings.push(format!(
+                "the file of the projection {name} cannot be read though it was built again: look at the \
+                 disk, and report it"
+            ));
+        }
         for (name, _) in self.app.checked().into_iter().filter(|(_, it)| !it.is_sound) {
             warnings.push(format!("the projection {name} does not show what the log says"));
         }

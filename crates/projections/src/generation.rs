@@ -52,6 +52,8 @@ pub(crate) struct Generation {
     pub(crate) number: u32,
     /// Whether it is of an older version, and serves until one of today's is built.
     pub(crate) is_old: bool,
+    /// Whether it only stands in the place of one that is to be built.
+    pub(crate) is_placeholder: bool,
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
 }
@@ -65,10 +67,12 @@ pub(crate) struct Unfinished {
 
 impl Generation {
     /// The file that serves: the last complete one, of this version or of the last one that may serve for
-    /// it. Files of this version that are of no use go.
+    /// it. Files of this version that are of no use go. `lost` is the number of one that went because it
+    /// was damaged, or 0.
     pub(crate) fn serving(
         dir: &Path,
         projection: &dyn Projection,
+        lost: u32,
     ) -> Result<Option<Self>, Failure> {
         let may_serve = projection.serves_since()..=projection.version();
         let mut files = files(dir, projection)?;
@@ -92,7 +96,7 @@ impl Generation {
             }
         }
         // It is found again only in the place of the next one.
-        let next = serving.as_ref().map_or(0, |serving| serving.number) + 1;
+        let next = serving.as_ref().map_or(lost, |serving| serving.number) + 1;
         if let Some((_, path)) = left.filter(|(number, _)| *number != next) {
             remove(&path);
         }
@@ -108,11 +112,15 @@ impl Generation {
         Ok(Self::new(1, path))
     }
 
-    /// An empty file in the place of one that is to be built.
-    pub(crate) fn placeholder(dir: &Path, projection: &dyn Projection) -> Result<Self, Failure> {
+    /// An empty file in the place of one that is to be built, with the number of the one that was lost, or 0.
+    pub(crate) fn placeholder(
+        dir: &Path,
+        projection: &dyn Projection,
+        number: u32,
+    ) -> Result<Self, Failure> {
         let path = placeholder_path(dir, projection);
         drop(scratch(&path, projection)?);
-        Ok(Self::new(0, path))
+        Ok(Self { is_placeholder: true, ..Self::new(number, path) })
     }
 
     /// Removes the files of older versions: one of today's serves.
@@ -126,7 +134,17 @@ impl Generation {
     }
 
     pub(crate) fn new(number: u32, path: PathBuf) -> Self {
-        Self { number, is_old: false, path, idle: Mutex::default() }
+        Self { number, is_old: false, is_placeholder: false, path, idle: Mutex::default() }
+    }
+
+    /// Writes down beside the file that it is damaged, so that nobody serves it after a start either.
+    pub(crate) fn condemn(&self) -> io::Result<()> {
+        fs::write(beside(&self.path, CONDEMNED), "")
+    }
+
+    /// Whether somebody has written that down.
+    pub(crate) fn is_condemned(&self) -> bool {
+        beside(&self.path, CONDEMNED).exists()
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -273,10 +291,8 @@ fn files(dir: &Path, projection: &dyn Projection) -> Result<Vec<(u32, u32)>, Fai
 
 /// How many bytes a file has, with the log beside it.
 pub(crate) fn size_of(path: &Path) -> u64 {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
     let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
-    size(path) + size(Path::new(&log))
+    size(path) + size(&beside(path, "-wal"))
 }
 
 /// How many bytes the largest file of a projection has, of whatever version.
@@ -414,15 +430,21 @@ pub(crate) fn remove_others(dir: &Path, serving: &[PathBuf]) -> Result<(), Failu
     Ok(())
 }
 
-/// What SQLite lays beside a file, and the file itself.
-const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+/// A file, and what SQLite and we lay beside it.
+const SUFFIXES: [&str; 5] = ["", "-wal", "-shm", "-journal", CONDEMNED];
+/// The end of the name of what we lay beside it, once it was found damaged.
+const CONDEMNED: &str = "-damaged";
 
-/// Removes a file and what SQLite lays beside it. What cannot be removed is left for the next start.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Removes a file and what lies beside it. What cannot be removed is left for the next start.
 pub(crate) fn remove(path: &Path) {
     for suffix in SUFFIXES {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        match fs::remove_file(&name) {
+        match fs::remove_file(beside(path, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(file = %path.display(), %error, "an old read model stays");
             }

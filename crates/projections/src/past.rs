@@ -339,7 +339,7 @@ impl Workshop {
             past.stages[index].send_replace(Stage::Absent);
             let seat = &self.seats[index];
             self.marks.vacate(index);
-            let emptied = Generation::placeholder(&self.dir, seat.projection).and_then(|empty| {
+            let emptied = Generation::placeholder(&self.dir, seat.projection, 0).and_then(|empty| {
                 let writer = open_writer(&empty, seat.projection, &self.copier)?;
                 seat.swap(&mut seat.writer.lock(), empty, writer);
                 Ok(())

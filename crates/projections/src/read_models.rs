@@ -153,7 +153,7 @@ impl ReadModels {
             let sound = |workspace: &WorkspaceId, position| log.head(workspace) >= position;
             let seat = Seat::open(dir, *projection, index, &copier, sound, (fills, &repair));
             let seat = seat.map_err(failed)?;
-            if seat.serving().number == 0 {
+            if seat.serving().is_placeholder {
                 marks.vacate(index);
             }
             let writer = seat.writer.lock();
@@ -293,6 +293,13 @@ impl ReadModels {
     /// Whether any file that serves is damaged.
     pub fn is_damaged(&self) -> bool {
         self.shop.seats.iter().any(Seat::is_damaged)
+    }
+
+    /// The projections whose file cannot be read though it was built again and again: that is not tried any
+    /// more for now.
+    pub fn past_mending(&self) -> Vec<&'static str> {
+        let resting = self.shop.seats.iter().filter(|seat| seat.rests());
+        resting.map(|seat| seat.projection.name()).collect()
     }
 
     /// Whether any projection does not show the whole of what happened in a workspace, and which.

@@ -184,9 +184,9 @@ impl Workshop {
     /// Makes sure that files as large as those that serve have room.
     pub(crate) fn check_space(&self, names: &[&'static str]) -> Result<(), RebuildError> {
         // Where nothing serves yet, the file of an older version says how large it will be.
-        let sizes = self.seats_named(names).map(|seat| match seat.serving().number {
-            0 => generation::largest(&self.dir, seat.projection),
-            _ => generation::size_of(seat.serving().path()),
+        let sizes = self.seats_named(names).map(|seat| match seat.serving() {
+            it if it.is_placeholder => generation::largest(&self.dir, seat.projection),
+            it => generation::size_of(it.path()),
         });
         let needed = sizes.sum::<u64>().saturating_mul(SPACE_FACTOR);
         let free = self.free_space()?;
@@ -300,8 +300,16 @@ pub(crate) fn run(shop: &Arc<Workshop>, runtime: &Runtime, mut stop: watch::Rece
 impl Workshop {
     /// Nobody reads a file any more that was found damaged: what it still shows may be wrong as well.
     fn vacate_damaged(&self) {
-        for seat in self.seats.iter().filter(|seat| seat.is_damaged()) {
+        for seat in &self.seats {
+            let serving = seat.serving();
+            if !seat.damage.is_of(serving.number) {
+                continue;
+            }
             self.marks.vacate(seat.index);
+            if let Err(error) = serving.condemn() {
+                let projection = seat.projection.name();
+                tracing::warn!(projection, %error, "a start may serve the damaged file again");
+            }
         }
     }
 
@@ -309,9 +317,11 @@ impl Workshop {
     /// not ended.
     fn due(&self, at_start: bool) -> Vec<(Purpose, Order)> {
         let has_none = |seat: &Seat| self.marks.is_vacant(seat.index) || seat.serving().is_old;
-        if self.seats.iter().all(|seat| has_none(seat) && !seat.is_damaged()) {
+        if self.seats.iter().all(has_none) {
             // One reading of the log does for all of them.
-            return vec![(Purpose::Upgrade, Order::default())];
+            let is_damaged = self.seats.iter().any(Seat::is_damaged);
+            let purpose = if is_damaged { Purpose::Repair } else { Purpose::Upgrade };
+            return vec![(purpose, Order::default())];
         }
         let mut due = Vec::new();
         for seat in &self.seats {

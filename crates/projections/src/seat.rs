@@ -44,9 +44,15 @@ impl Seat {
     ) -> Result<Self, Failure> {
         let is_sound = |writer: &Writer| writer.saved().iter().all(|(it, at)| sound(it, *at));
         let damage = Arc::new(Damage::new(projection.name(), repair));
-        let mut found = None;
-        while let Some(generation) = Generation::serving(dir, projection)? {
+        let (mut found, mut lost) = (None, 0);
+        while let Some(generation) = Generation::serving(dir, projection, lost)? {
             let name = projection.name();
+            if generation.is_condemned() {
+                lost = generation.number;
+                tracing::error!(projection = name, "its file was found damaged: starting anew");
+                remove(generation.path());
+                continue;
+            }
             match open_writer(&generation, projection, copier) {
                 Ok(writer) if is_sound(&writer) => {
                     found = Some((generation, writer));
@@ -54,14 +60,17 @@ impl Seat {
                 }
                 Ok(_) => tracing::warn!(projection = name, "it is ahead of the log: starting anew"),
                 Err(error) if error.is_damage() => {
-                    damage.count();
+                    lost = generation.number;
                     tracing::error!(projection = name, %error, "its file is damaged: starting anew");
                 }
                 Err(error) => return Err(error),
             }
             remove(generation.path());
         }
-        let next = found.as_ref().map_or(0, |(generation, _)| generation.number) + 1;
+        if lost > 0 {
+            damage.condemn(if fills || found.is_some() { 0 } else { lost });
+        }
+        let next = found.as_ref().map_or(lost, |(generation, _)| generation.number) + 1;
         let left = generation::path(dir, projection, next);
         if let Some(unfinished) = generation::unfinished(&left, projection) {
             let writer = Writer::new(projection, unfinished.connection, None);
@@ -76,7 +85,7 @@ impl Seat {
                 Generation::remove_old(dir, projection)?;
                 Generation::first(dir, projection)?
             } else {
-                Generation::placeholder(dir, projection)?
+                Generation::placeholder(dir, projection, lost)?
             };
             let writer = open_writer(&generation, projection, copier)?;
             (generation, writer)
@@ -102,9 +111,14 @@ impl Seat {
         self.serving().reader(&self.damage)
     }
 
-    /// Whether the file that serves was found damaged.
+    /// Whether the file that serves was found damaged, and is to be built again.
     pub(crate) fn is_damaged(&self) -> bool {
         self.damage.is_of(self.serving().number)
+    }
+
+    /// Whether it was found damaged, and building has mended nothing.
+    pub(crate) fn rests(&self) -> bool {
+        self.damage.rests(self.serving().number)
     }
 
     /// Whoever writes the file that serves has met an error.
@@ -125,6 +139,7 @@ impl Seat {
         if marks.applied(self.index, workspace) != from || from >= batch.to {
             return false;
         }
+        writer.suspects_file = self.damage.may_repair();
         match writer.apply(workspace, batch.items.iter(), skipped, batch.to) {
             Ok(found) => {
                 if !found.is_empty() {

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, params};
 use crate::{
     Failure, HeldStream, Projection,
     batch::{Item, Stream},
+    damage,
     held::Held,
     skips::Skipped,
     sql::{int, natural},
@@ -30,6 +31,9 @@ pub(crate) struct Writer {
     /// What the file says.
     saved: HashMap<WorkspaceId, u64>,
     held: Held,
+    /// Whether rows that cannot be read are the file's fault, which is then built again, and not that of the
+    /// event that meets them.
+    pub(crate) suspects_file: bool,
 }
 
 /// Why an event did not go in.
@@ -65,7 +69,7 @@ impl Writer {
     ) -> Result<Self, Failure> {
         let saved = checkpoints(&connection)?.into_iter().collect();
         let held = Held::of(&connection, projection.name())?;
-        Ok(Self { projection, connection, wal, saved, held })
+        Ok(Self { projection, connection, wal, saved, held, suspects_file: false })
     }
 
     /// How far the file has come in each workspace.
@@ -130,6 +134,7 @@ impl Writer {
         one_by_one: bool,
     ) -> Result<Vec<HeldStream>, Fault> {
         let unsaved = to.saturating_sub(self.position(workspace));
+        let suspects_file = self.suspects_file;
         let (mut found, mut streams) = (Vec::new(), HashSet::<Stream>::new());
         let tx = self.connection.transaction()?;
         let before = tx.total_changes();
@@ -139,9 +144,9 @@ impl Writer {
                 continue;
             }
             let applied = if one_by_one {
-                one(&tx, self.projection, item)
+                one(&tx, self.projection, item, suspects_file)
             } else {
-                plainly(&tx, self.projection, item)
+                plainly(&tx, self.projection, item, suspects_file)
             };
             match applied {
                 Ok(()) => {}
@@ -182,7 +187,8 @@ impl Writer {
         let tx = self.connection.transaction()?;
         let mut stopped = None;
         for (index, item) in heard.iter().enumerate() {
-            match one(&tx, self.projection, item) {
+            // A file that could be to blame has been built again by then.
+            match one(&tx, self.projection, item, false) {
                 Ok(()) => {}
                 Err(Fault::Storage(error)) => return Err(error),
                 Err(Fault::Event(reason)) => {
@@ -256,10 +262,16 @@ impl Writer {
     }
 }
 
-fn plainly(tx: &Transaction<'_>, projection: &dyn Projection, item: &Item) -> Result<(), Fault> {
+fn plainly(
+    tx: &Transaction<'_>,
+    projection: &dyn Projection,
+    item: &Item,
+    suspects_file: bool,
+) -> Result<(), Fault> {
     let seen = item.seen().map_err(|reason| Fault::Event(reason.to_owned()))?;
     seen.apply(projection, tx).map_err(|error| {
-        if is_fault_of_event(&error) {
+        let suspected = suspects_file && damage::says_so(&error);
+        if is_fault_of_event(&error) && !suspected {
             let position = item.position();
             Fault::Event(format!("the event at position {position} does not fit: {error}"))
         } else {
@@ -269,9 +281,14 @@ fn plainly(tx: &Transaction<'_>, projection: &dyn Projection, item: &Item) -> Re
 }
 
 /// The same, and of an event that fails nothing stays.
-fn one(tx: &Transaction<'_>, projection: &dyn Projection, item: &Item) -> Result<(), Fault> {
+fn one(
+    tx: &Transaction<'_>,
+    projection: &dyn Projection,
+    item: &Item,
+    suspects_file: bool,
+) -> Result<(), Fault> {
     tx.prepare_cached("SAVEPOINT one")?.execute([])?;
-    let applied = plainly(tx, projection, item);
+    let applied = plainly(tx, projection, item, suspects_file);
     if matches!(applied, Err(Fault::Event(_))) {
         tx.prepare_cached("ROLLBACK TO one")?.execute([])?;
     }

@@ -12,6 +12,7 @@ use event_log::SqliteLog;
 
 use crate::{
     Failure, Order, Purpose, ReadModels, RebuildError,
+    damage::TRIES_MAX,
     directory::NAME,
     read_models::tests::{added, runtime},
     testing::{Story, append, connector, id, log, workspace},
@@ -46,6 +47,23 @@ fn overwrite(dir: &Path, projection: &str, from: u64) {
             file.write_all_at(&noise, from).unwrap();
         }
     }
+}
+
+/// Changes the file of the directory behind everybody's back.
+fn change(dir: &Path, sql: &str) {
+    for entry in fs::read_dir(dir.join("read")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.strip_suffix(".db").filter(|it| it.starts_with("directory.v"));
+        if let Some(name) = name {
+            let path = dir.join("read").join(format!("{name}.db"));
+            rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+        }
+    }
+}
+
+fn ada(models: &ReadModels) -> Result<Option<EntryId>, Failure> {
+    let found = models.directory().user(&workspace(), &connector("okta"), EntryId(id(1)));
+    found.map(|it| it.map(|it| it.id))
 }
 
 fn people(models: &ReadModels) -> u64 {
@@ -128,4 +146,100 @@ fn a_file_that_was_damaged_before_is_filled_anew() {
         let found = models.directory().user(&workspace(), &connector("okta"), EntryId(id(1)));
         assert_eq!(found.unwrap().unwrap().id, EntryId(id(1)), "{table}");
     }
+}
+
+#[test]
+fn whatever_only_a_damaged_file_can_give_is_mended() {
+    for sql in [
+        "UPDATE entries SET resource = CAST(x'ff' AS TEXT)",
+        "UPDATE entries SET version = -1",
+        "DROP TABLE entries",
+        "ALTER TABLE entries RENAME COLUMN resource TO rescource",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, models, _) = unread(dir.path(), 20);
+        change(dir.path(), sql);
+        let asked = ada(&models);
+        assert!(matches!(asked, Err(Failure::Damaged { .. })), "{sql}: {asked:?}");
+        mended(&models);
+        assert_eq!(ada(&models).unwrap(), Some(EntryId(id(1))), "{sql}");
+        assert_eq!((models.builds()[0].purpose, models.held()), (Purpose::Repair, vec![]));
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_off_before_anybody_read_it_is_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, models, _) = unread(dir.path(), 20);
+    drop(models);
+    let models = ReadModels::open(&dir.path().join("read"), log).unwrap();
+    let path = dir.path().join("read").join("directory.v3.g1.db");
+    File::options().write(true).open(path).unwrap().set_len(0).unwrap();
+    let asked = ada(&models);
+    assert!(matches!(asked, Err(Failure::Damaged { .. })), "{asked:?}");
+    mended(&models);
+    assert_eq!(people(&models), 20);
+}
+
+#[test]
+fn whoever_writes_mends_a_file_rather_than_holding_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, models, mut story) = unread(dir.path(), 20);
+    change(dir.path(), "DROP TABLE entries");
+    story.user(99, added(99));
+    runtime().block_on(append(&*log, &story.events[20..]));
+    while models.damages()[0].1 == 0 {
+        std::thread::yield_now();
+    }
+    mended(&models);
+    assert_eq!((people(&models), models.held()), (21, vec![]));
+}
+
+#[test]
+fn what_building_does_not_mend_is_not_built_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, models, _) = unread(dir.path(), 20);
+    let spoil = || {
+        change(dir.path(), "UPDATE entries SET resource = CAST(x'ff' AS TEXT)");
+        ada(&models).unwrap_err()
+    };
+    for _ in 0..TRIES_MAX {
+        assert!(matches!(spoil(), Failure::Damaged { .. }));
+        assert_eq!(models.past_mending(), [""; 0]);
+        mended(&models);
+    }
+    let builds = models.builds().len();
+    assert!(matches!(spoil(), Failure::Database(_)));
+    assert_eq!((models.is_damaged(), models.past_mending()), (false, vec![NAME]));
+    models.wait_for_builds();
+    assert_eq!((models.builds().len(), models.vacancies()), (builds, vec![]));
+    // A person can have it built, and that may mend it.
+    models.rebuild(Some(NAME), &mut |_| {}).unwrap();
+    assert_eq!(ada(&models).unwrap(), Some(EntryId(id(1))));
+    assert_eq!(models.past_mending(), [""; 0]);
+}
+
+#[test]
+fn what_was_found_damaged_is_served_by_no_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, models, _) = unread(dir.path(), 20);
+    // Nobody can build as long as somebody else does.
+    let order = Order { projection: Some("mdm".to_owned()), workspace: None };
+    let other = models.begin(&order).unwrap();
+    change(
+        dir.path(),
+        "UPDATE entries SET resource = CAST(x'ff' AS TEXT) WHERE no & 0xffffffff = 1",
+    );
+    ada(&models).unwrap_err();
+    while models.vacancies().is_empty() {
+        std::thread::yield_now();
+    }
+    drop((other, models));
+    let models = ReadModels::open(&dir.path().join("read"), log).unwrap();
+    runtime().block_on(models.caught_up(NAME, &workspace())).unwrap();
+    models.wait_for_builds();
+    assert_eq!(ada(&models).unwrap(), Some(EntryId(id(1))));
+    // It was known, and is mended before anybody meets it.
+    assert_eq!((models.damages()[0], models.vacancies()), ((NAME, 1), vec![]));
+    assert_eq!(models.builds()[0].purpose, Purpose::Repair);
 }
