@@ -107,6 +107,7 @@ impl From<BuildView> for Build {
                 BuildState::Cancelled => "cancelled",
             },
             phase: match view.phase {
+                Phase::Checking => "checking",
                 Phase::Preparing => "preparing",
                 Phase::Applying => "applying",
                 Phase::Finishing => "finishing",

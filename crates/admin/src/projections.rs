@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, http::Method, web::Json};
 use app::Refusal;
 use event_log::WorkspaceId;
-use projections::{Content, Difference, HeldStream, Order, Status};
+use projections::{Content, Difference, HeldStream, Order, Status, Unsound};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -197,12 +197,24 @@ struct Verified {
     verified: Vec<&'static str>,
     /// Whether each shows all that the log says: nothing differs, and nothing is held back.
     sound: bool,
+    /// The files that are damaged: nothing in them was compared, and they are built again.
+    #[schema(inline)]
+    damaged: Vec<Damaged>,
     /// The first difference in each projection and workspace that does not.
     differences: Vec<Differing>,
     /// What each holds back.
     held: Vec<ProjectionHold>,
     /// What is shown of each workspace by each projection that does.
     contents: Vec<Shown>,
+}
+
+/// A file that is damaged.
+#[derive(Debug, Serialize, ToSchema)]
+struct Damaged {
+    /// The name of the projection.
+    projection: &'static str,
+    /// The first thing that is wrong with it, as SQLite says it.
+    says: String,
 }
 
 /// What a projection shows of a workspace, in one number.
@@ -274,5 +286,8 @@ async fn verify(ask: Ask, body: Body<Which>) -> Answer<Verified> {
     let differences: Vec<_> = found.differences.into_iter().map(show).collect();
     let held = found.held.into_iter().map(ProjectionHold::from).collect();
     let contents = found.contents.into_iter().map(Shown::from).collect();
-    Ok(Json(Verified { verified, sound, differences, held, contents }))
+    let damaged = found.unsound.into_iter();
+    let damaged = damaged.map(|Unsound { projection, says }| Damaged { projection, says });
+    let damaged = damaged.collect();
+    Ok(Json(Verified { verified, sound, damaged, differences, held, contents }))
 }

@@ -9,7 +9,9 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use event_log::{SqliteLog, WorkspaceId};
-use projections::{ALL, Content, Difference, HeldStream, Order, Progress, ReadModels, Status};
+use projections::{
+    ALL, Content, Difference, HeldStream, Order, Progress, ReadModels, Status, Unsound,
+};
 use serde_json::{Value, json};
 
 use self::builds::Watched;
@@ -126,6 +128,7 @@ async fn verify(options: &Options) -> anyhow::Result<ExitCode> {
         }
         say(&format!("{verified}: as the log says"));
     } else {
+        items(&answer["damaged"]).iter().for_each(line);
         items(&answer["differences"]).iter().for_each(line);
         // A projection that holds something back shows less than the log says, however it was built.
         items(&answer["held"]).iter().for_each(line);
@@ -199,11 +202,14 @@ impl Local {
                 "id": it.id().to_string(), "position": it.position, "reason": &*it.reason,
             })
         };
+        let damaged = |it: &Unsound| json!({ "projection": it.projection, "says": it.says });
+        let damaged: Vec<_> = found.unsound.iter().map(damaged).collect();
         let differences: Vec<_> = found.differences.iter().map(difference).collect();
         let held: Vec<_> = found.held.iter().map(held).collect();
         let contents: Vec<_> = found.contents.iter().map(content).collect();
         Ok(json!({
-            "verified": names, "sound": found.is_sound(), "differences": differences,
+            "verified": names, "sound": found.is_sound(), "damaged": damaged,
+            "differences": differences,
             "held": held, "contents": contents,
         }))
     }

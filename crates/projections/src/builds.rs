@@ -52,6 +52,8 @@ pub enum BuildState {
 /// What a build is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// It looks through the files that it is to compare, whether SQLite can make sense of them.
+    Checking,
     /// It makes its files; for one workspace they begin as copies.
     Preparing,
     /// It applies what the log holds.
@@ -323,6 +325,20 @@ impl Ticket {
     /// Takes it back.
     pub(crate) fn cancel(&self) {
         self.note(|record| record.is_cancelled = true);
+    }
+
+    /// Whether it was taken back, or everything ends.
+    pub(crate) fn is_over(&self) -> bool {
+        self.watch()()
+    }
+
+    /// Tells the same to somebody who outlives this.
+    pub(crate) fn watch(&self) -> impl Fn() -> bool + Send + use<> {
+        let (builds, id) = (Arc::clone(&self.builds), self.id);
+        move || {
+            let mut known = builds.known.lock();
+            known.is_closed || known.find(id).map_or(true, |record| record.is_cancelled)
+        }
     }
 
     pub(crate) fn end<T>(&self, result: &Result<T, RebuildError>) {

@@ -163,7 +163,7 @@ impl Generation {
         Ok(Reader { connection: Some(connection), generation, _reading: reading })
     }
 
-    fn open_to_read(&self) -> Result<Connection, Failure> {
+    pub(crate) fn open_to_read(&self) -> Result<Connection, Failure> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         set_up(&connection, READER_CACHE_KIB)?;

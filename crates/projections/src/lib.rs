@@ -29,6 +29,7 @@ mod failure;
 mod fill;
 mod generation;
 mod held;
+mod integrity;
 mod making;
 mod marks;
 mod mender;
@@ -63,7 +64,7 @@ pub use projection::{Projection, Table};
 pub use read_models::{ReadModels, Status, Vacancy};
 pub use rebuild::{Begun, Order, Progress, RebuildError};
 pub use recorded::{Erased, ReadError, Recorded};
-pub use verify::{Content, Difference, Verified};
+pub use verify::{Content, Difference, Unsound, Verified};
 
 /// Every projection, in the order in which a batch reaches them: what SCIM reads comes first.
 pub const ALL: &[&dyn Projection] = &[

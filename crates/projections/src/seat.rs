@@ -7,10 +7,12 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::{
-    Failure, HeldStream, Order, Projection,
+    Failure, HeldStream, Order, Projection, RebuildError, Unsound,
     batch::Batch,
+    builds::Ticket,
     damage::Damage,
     generation::{self, Generation, Reader, remove},
+    integrity,
     marks::Marks,
     skips::Skipped,
     wal::Copier,
@@ -124,6 +126,25 @@ impl Seat {
     /// Whoever writes the file that serves has met an error.
     pub(crate) fn look(&self, error: &rusqlite::Error) {
         self.damage.look(self.serving().number, error);
+    }
+
+    /// Looks through the file that serves. One that is damaged is built again.
+    ///
+    /// # Errors
+    /// As for [`integrity::check`].
+    pub(crate) fn check(&self, ticket: &Ticket) -> Result<Option<Unsound>, RebuildError> {
+        let serving = self.serving();
+        let Some(says) = integrity::check(&serving, self.projection, ticket)? else {
+            return Ok(None);
+        };
+        // It may have given way to another one meanwhile, and be gone.
+        if self.serving().number != serving.number {
+            return Ok(None);
+        }
+        self.damage.found(serving.number, &says);
+        // Here and now: whoever checks without a server ends before anybody has built.
+        serving.condemn().map_err(Failure::from)?;
+        Ok(Some(Unsound { projection: self.projection.name(), says }))
     }
 
     /// Applies a batch of one workspace, read after `from`, if the projection still stands there.

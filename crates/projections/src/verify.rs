@@ -1,6 +1,7 @@
 //! Parity: whether what serves is what the log says.
 //!
-//! A projection is built again in a file of its own, up to the positions at which the serving file
+//! What serves is looked through first (see [`crate::integrity`]): nothing is compared that a damaged file
+//! shows. Then a projection is built again in a file of its own, up to the positions at which the serving file
 //! stands, and the two are compared row by row. Reads and writes go on meanwhile, but for the moment
 //! in which both are brought to the same positions.
 
@@ -51,9 +52,20 @@ pub struct Content {
     pub rows: u64,
 }
 
+/// A file that is damaged, so that nothing in it was compared. Another one is built from the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsound {
+    /// Whose file it is.
+    pub projection: &'static str,
+    /// The first thing that is wrong with it, as SQLite says it. It names no person.
+    pub says: String,
+}
+
 /// What a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
+    /// The files that are damaged.
+    pub unsound: Vec<Unsound>,
     /// One difference for each projection and workspace at most; none, if all is well.
     pub differences: Vec<Difference>,
     /// What is as the log says, by projection and workspace.
@@ -65,7 +77,7 @@ pub struct Verified {
 impl Verified {
     /// Whether all that was compared shows all that the log says.
     pub fn is_sound(&self) -> bool {
-        self.differences.is_empty() && self.held.is_empty()
+        self.unsound.is_empty() && self.differences.is_empty() && self.held.is_empty()
     }
 }
 
@@ -102,7 +114,17 @@ impl Workshop {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Verified, RebuildError> {
         let seats = self.seats_named(names).filter(|seat| !self.marks.is_vacant(seat.index));
-        let makings = seats.map(|seat| Making::check(&self.dir, seat));
+        let mut verified = Verified::default();
+        let mut sound = Vec::new();
+        ticket.enter(Phase::Checking);
+        for seat in seats {
+            match seat.check(ticket)? {
+                Some(says) => verified.unsound.push(says),
+                None => sound.push(seat),
+            }
+        }
+        ticket.enter(Phase::Preparing);
+        let makings = sound.into_iter().map(|seat| Making::check(&self.dir, seat));
         let mut makings: Vec<_> = makings.collect::<Result<_, _>>()?;
         // Each may stand elsewhere; what all have passed is read once for all.
         let passed = |it: &WorkspaceId| {
@@ -115,9 +137,14 @@ impl Workshop {
             progress(Progress { done, total });
         })?;
         ticket.enter(Phase::Finishing);
-        let mut verified = Verified::default();
         for making in &mut makings {
-            self.compare(making, workspace, &source, &mut verified)?;
+            match self.compare(making, workspace, &source, &mut verified) {
+                // It was damaged since it was checked.
+                Err(RebuildError::File(Failure::Damaged { projection, source })) => {
+                    verified.unsound.push(Unsound { projection, says: source.to_string() });
+                }
+                compared => compared?,
+            }
         }
         verified.held = self.held();
         verified.held.retain(|it| {

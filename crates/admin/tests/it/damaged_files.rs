@@ -56,3 +56,24 @@ async fn a_damaged_file_is_named_and_built_again_by_itself() {
     );
     assert_eq!(ask("/readyz").await.is(200)["warnings"], json!([]));
 }
+
+#[actix_web::test]
+async fn a_comparison_says_what_is_wrong_with_a_file() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    let caller = world.caller("store", &token).await;
+    world.provision(&caller, "ada@acme.example").await;
+    world.app.settled(&caller.workspace).await;
+    let models = world.app.read_models();
+    models.caught_up("store", &caller.workspace).await.unwrap();
+    world.spoil("store", "DROP INDEX accounts_by_name");
+    let found = world.post("/projections/verify", json!({ "projection": "store" })).await.is(200);
+    let damaged = json!([{ "projection": "store", "says": "there is no accounts_by_name" }]);
+    assert_eq!((&found["sound"], &found["damaged"]), (&json!(false), &damaged));
+    assert_eq!((&found["differences"], &found["contents"]), (&json!([]), &json!([])));
+    while models.is_damaged() {
+        std::thread::yield_now();
+    }
+    models.wait_for_builds();
+    let found = world.post("/projections/verify", json!({ "projection": "store" })).await.is(200);
+    assert_eq!((&found["sound"], &found["damaged"]), (&json!(true), &json!([])));
+}

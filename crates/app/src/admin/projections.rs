@@ -123,6 +123,11 @@ impl App {
         let now = self.now();
         let mut last = self.verified.lock();
         for name in &names {
+            if verified.unsound.iter().any(|it| it.projection == *name) {
+                // Nothing of it was compared, and another one is built.
+                last.remove(name);
+                continue;
+            }
             let is_sound = verified.differences.iter().all(|it| it.projection != *name);
             // What was found in one workspace says nothing good of the others.
             if is_whole || !is_sound {
