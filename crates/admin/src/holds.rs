@@ -28,7 +28,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let users = "/workspaces/{ws}/holds/{id}/users";
     let (approve, undo) =
         ("/workspaces/{ws}/holds/{id}/approve", "/workspaces/{ws}/holds/{id}/undo");
-    let late = "Somebody is not in the hold, or it is too late to decide; the detail says who";
+    let late = "Somebody is not in the hold, it is too late to decide, nobody waits, or the last Owner would go; \
+                the detail says which";
     vec![
         Endpoint::new(Method::GET, all, "List the holds, the last one first", list)
             .param("state", "Only those that are `open`, or `decided`")

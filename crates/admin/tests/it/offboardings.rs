@@ -93,3 +93,70 @@ async fn nobody_is_asked_to_decide_about_a_workspace_that_is_closed() {
     held(0).await;
     assert_eq!(world.send(TestRequest::get().uri("/readyz")).await.is(200)["warnings"], json!([]));
 }
+
+/// A Dashboard of these Owners, whom its identity provider has deactivated.
+async fn owners_held(names: &[&str]) -> (World, Vec<String>) {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user" });
+    let (world, token) = World::with_scim("dashboard", rule).await;
+    let caller = world.caller("dashboard", &token).await;
+    let mut ids = Vec::new();
+    for name in names {
+        ids.push(world.provision(&caller, name).await.id);
+    }
+    for id in &ids {
+        let owner = json!({ "role": "owner" });
+        world.patch(&format!("/workspaces/acme/collaborators/{id}"), owner).await.is(200);
+    }
+    for id in &ids {
+        world.set_active(&caller, *id, false).await;
+    }
+    let holds = world.items("/workspaces/acme/holds?state=open").await;
+    // The last one first.
+    let holds = holds.iter().rev().map(|hold| hold["id"].as_str().unwrap());
+    (world, holds.map(|id| format!("/workspaces/acme/holds/{id}")).collect())
+}
+
+const LAST_OWNER: &str =
+    "this is the last Owner of the Dashboard: make somebody else an Owner first";
+
+#[actix_web::test]
+async fn approving_does_not_remove_the_last_owner() {
+    let (world, holds) = owners_held(&["ada@acme.example", "bob@acme.example"]).await;
+    let [ada, bob] = &*holds else { panic!("{holds:?}") };
+    // As long as the other one stays, one may go: at once, whenever the account is closed.
+    world.post(&format!("{ada}/approve"), json!({})).await.is(200);
+    let approve = format!("{bob}/approve");
+    assert_eq!(world.post(&approve, json!({})).await.refused(409), LAST_OWNER);
+    let held = world.items(&format!("{bob}/users")).await;
+    let whom = json!({ "users": [held[0]["user"]] });
+    assert_eq!(world.post(&approve, whom.clone()).await.refused(409), LAST_OWNER);
+    assert_eq!(world.get(bob).await.is(200)["people"]["held"], json!(1));
+    let eve = json!({ "user_name": "eve@acme.example", "role": "owner" });
+    world.post("/workspaces/acme/collaborators", eve).await.is(201);
+    world.post(&approve, whom).await.is(200);
+}
+
+#[actix_web::test]
+async fn of_two_owners_who_are_approved_at_once_one_stays() {
+    let (world, holds) = owners_held(&["ada@acme.example", "bob@acme.example"]).await;
+    let approve = async |hold: &str| {
+        let answer = world.post(&format!("{hold}/approve"), json!({})).await;
+        answer.status
+    };
+    let (one, other) = futures_util::future::join(approve(&holds[0]), approve(&holds[1])).await;
+    assert_eq!([one.min(other), one.max(other)], [200, 409]);
+}
+
+#[actix_web::test]
+async fn a_decision_about_nobody_is_refused_unless_it_was_made() {
+    let (world, holds) = owners_held(&["ada@acme.example", "bob@acme.example"]).await;
+    for (hold, decision, other) in [(&holds[0], "undo", "approve"), (&holds[1], "approve", "undo")]
+    {
+        for _ in 0..2 {
+            // The second answer is for whoever has not got the first.
+            world.post(&format!("{hold}/{decision}"), json!({})).await.is(200);
+        }
+        let detail = world.post(&format!("{hold}/{other}"), json!({})).await.refused(409);
+        assert!(detail.starts_with("nobody in this hold waits for a decision"), "{detail}");
+    }
+}

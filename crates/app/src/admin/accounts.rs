@@ -284,7 +284,7 @@ impl App {
 
     /// Refuses what would leave a Dashboard without an Owner. As long as what is given back is held, nobody
     /// else ceases to be one.
-    async fn unless_last_owner(
+    pub(super) async fn unless_last_owner(
         &self,
         workspace: &WorkspaceId,
         user: UserId,

@@ -7,6 +7,7 @@ use domain::{
 use event_log::{Meta, WorkspaceId};
 use futures_util::{StreamExt, stream};
 use projections::effects::{Decided, HoldRow, NAME, OffboardingRow, OffboardingState};
+use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
 use super::page::{Listed, Listing};
@@ -44,6 +45,16 @@ pub enum Decision {
     Approve,
     /// It is taken back: cancelled, and the account open again.
     Undo,
+}
+
+/// What came of deciding about some people.
+#[derive(Default)]
+struct Outcome {
+    done: usize,
+    /// For whom it came too late: somebody else has decided meanwhile.
+    late: Vec<UserId>,
+    /// What is said if the last Owner is among them, who stays; an Owner has a hold of their own.
+    stays: Option<Refusal>,
 }
 
 impl App {
@@ -121,8 +132,9 @@ impl App {
     /// has decided stays; asked again, the rest is.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`]; [`Refusal::State`] when somebody is not in the hold, or when it is too
-    /// late to decide about them. Nobody is decided about then.
+    /// [`Refusal::NotFound`]; [`Refusal::State`] when somebody is not in the hold, when it is too
+    /// late to decide about them, when nobody waits and nobody was decided about in that way, and when the
+    /// last Owner would go. Nobody is decided about then.
     pub async fn decide_hold(
         &self,
         person: &Person,
@@ -138,9 +150,15 @@ impl App {
             Some(users) => {
                 let mut rows = Vec::with_capacity(users.len());
                 for user in users {
-                    rows.push(self.decidable(workspace, id, user, decision).await?);
+                    let row = self.decidable(workspace, id, user, decision).await?;
+                    drop(self.unless_owner_goes(workspace, &row, decision).await?);
+                    rows.push(row);
                 }
-                let late = self.decide_all(workspace, rows, decision, &meta).await?;
+                let Outcome { late, stays, .. } =
+                    self.decide_all(workspace, rows, decision, &meta).await?;
+                if let Some(refusal) = stays {
+                    return Err(refusal);
+                }
                 if let Some(user) = late.first() {
                     return Err(Refusal::State(format!(
                         "the offboarding of user {user} was decided, or has ended, meanwhile, or the \
@@ -162,25 +180,62 @@ impl App {
         decision: Decision,
         meta: &Meta,
     ) -> Result<(), Refusal> {
-        let mut after = 0;
+        let effects = self.read_models.effects();
+        let (mut after, mut done, mut stays) = (0, 0, None);
         loop {
-            let effects = self.read_models.effects();
             let held = OffboardingState::Held;
             let rows = effects.offboardings_of_hold(workspace, id, held, after, CHUNK)?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let Some(last) = rows.last() else { break };
             after = last.position;
-            self.decide_all(workspace, rows, decision, meta).await?;
+            let outcome = self.decide_all(workspace, rows, decision, meta).await?;
+            done += outcome.done;
+            stays = stays.or(outcome.stays);
+        }
+        match stays {
+            Some(refusal) => Err(refusal),
+            None if done > 0 || self.was_decided(workspace, id, decision)? => Ok(()),
+            None => Err(Refusal::State(
+                "nobody in this hold waits for a decision, and nobody was decided about in that way; \
+                 nothing was decided"
+                    .to_owned(),
+            )),
         }
     }
 
-    /// Returns for whom it came too late: somebody else has decided meanwhile.
+    /// Whether anybody was decided about in that way, so that whoever asks again is not refused.
+    fn was_decided(
+        &self,
+        workspace: &WorkspaceId,
+        id: HoldId,
+        decision: Decision,
+    ) -> Result<bool, Refusal> {
+        let effects = self.read_models.effects();
+        let states = match decision {
+            Decision::Approve => &[OffboardingState::Started, OffboardingState::Completed][..],
+            Decision::Undo => &[OffboardingState::Cancelled],
+        };
+        for state in states {
+            let mut after = 0;
+            loop {
+                let rows = effects.offboardings_of_hold(workspace, id, *state, after, CHUNK)?;
+                let Some(last) = rows.last() else { break };
+                after = last.position;
+                if decision == Decision::Approve || rows.iter().any(OffboardingRow::is_undone) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Decides about these. Those who are not in the outcome were decided about before.
     async fn decide_all(
         &self,
         workspace: &WorkspaceId,
         rows: Vec<OffboardingRow>,
         decision: Decision,
         meta: &Meta,
-    ) -> Result<Vec<UserId>, Refusal> {
+    ) -> Result<Outcome, Refusal> {
         let decide = |row: OffboardingRow| {
             let command = match decision {
                 Decision::Approve => UserCommand::ApproveOffboarding { offboarding: row.id },
@@ -188,19 +243,45 @@ impl App {
             };
             let (workspace, meta) = (workspace.clone(), meta.clone());
             let order = Order { workspace, id: row.user.0, command, meta };
-            async move { (row.user, self.users.dispatch(order).await) }
+            async move {
+                match self.unless_owner_goes(&order.workspace, &row, decision).await {
+                    Err(refusal) => (row.user, Err(refusal)),
+                    Ok(_alone) => (row.user, Ok(self.users.dispatch(order).await)),
+                }
+            }
         };
         let mut done = stream::iter(rows).map(decide).buffer_unordered(AT_ONCE);
-        let mut late = Vec::new();
+        let mut outcome = Outcome::default();
         while let Some((user, done)) = done.next().await {
             match done {
-                Err(DispatchError::Refused(UserRefusal::NotHeld | UserRefusal::Erased)) => {
-                    late.push(user);
+                Err(refusal @ Refusal::State(_)) => outcome.stays = Some(refusal),
+                Err(refusal) => return Err(refusal),
+                Ok(Err(DispatchError::Refused(UserRefusal::NotHeld | UserRefusal::Erased))) => {
+                    outcome.late.push(user);
                 }
-                done => drop(done?),
+                Ok(done) => {
+                    drop(done?);
+                    outcome.done += 1;
+                }
             }
         }
-        Ok(late)
+        Ok(outcome)
+    }
+
+    /// Refuses what would remove the last Owner. As long as what is given back is held, nobody else ceases to
+    /// be one.
+    async fn unless_owner_goes(
+        &self,
+        workspace: &WorkspaceId,
+        row: &OffboardingRow,
+        decision: Decision,
+    ) -> Result<Option<MutexGuard<'_, ()>>, Refusal> {
+        match decision {
+            Decision::Approve if row.rule.removes_account() => {
+                self.unless_last_owner(workspace, row.user).await
+            }
+            Decision::Approve | Decision::Undo => Ok(None),
+        }
     }
 
     /// The offboarding of somebody in a hold, if it is not too late for a decision.
@@ -220,11 +301,7 @@ impl App {
         match (row.state, decision) {
             (OffboardingState::Held | OffboardingState::Started, _)
             | (OffboardingState::Completed, Decision::Approve) => Ok(row),
-            (OffboardingState::Cancelled, Decision::Undo)
-                if row.cancelled.as_deref() == Some("undone") =>
-            {
-                Ok(row)
-            }
+            (OffboardingState::Cancelled, Decision::Undo) if row.is_undone() => Ok(row),
             (state @ (OffboardingState::Completed | OffboardingState::Cancelled), _) => {
                 Err(Refusal::State(format!(
                     "the offboarding of user {user} is {} already; nothing was decided",

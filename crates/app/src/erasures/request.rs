@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     ids::{ConnectorName, DeviceId, EntryId, ErasureId, OffboardingId, UserId},
+    offboarding::Offboarding,
     portal::{Portal, Role},
     rule::{OnDeactivate, Rule},
     user::{AccountState, Erase, Namesake, User, UserCommand, UserEvent, UserRefusal, Via},
@@ -294,9 +295,11 @@ fn rule_of<'u>(setting: &Workspace, user: &'u User) -> Option<(&'u ConnectorName
     Some((connector, rule))
 }
 
-/// Whether somebody is an Owner of the Dashboard now.
+/// Whether somebody is an Owner of the Dashboard now, and is not about to be removed.
 pub(crate) fn is_owner(user: &User) -> bool {
+    let goes = |it: &Offboarding| !it.held && it.rule.removes_account();
     user.account.role == Some(Role::Owner)
         && user.account.state == AccountState::Active
         && user.erased().is_none()
+        && !user.open_offboarding().is_some_and(goes)
 }

@@ -3,6 +3,7 @@
 use domain::{
     Micros,
     ids::{ConnectorName, HoldId, OffboardingId, PolicyId, UserId},
+    offboarding::CancelledBecause,
     portal::Portal,
     rule::OnDeactivate,
 };
@@ -73,6 +74,13 @@ pub struct OffboardingRow {
     pub planned: u64,
     /// How many of them have ended: the n.
     pub ended: u64,
+}
+
+impl OffboardingRow {
+    /// Whether a person took it back.
+    pub fn is_undone(&self) -> bool {
+        self.cancelled.as_deref() == Some(CancelledBecause::Undone.as_str())
+    }
 }
 
 /// A query of offboardings with the columns of [`offboarding_row`].
