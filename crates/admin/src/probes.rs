@@ -135,12 +135,12 @@ impl Probes {
     }
 
     /// How many device actions there are in each state.
-    fn effects(&self) -> Vec<(&'static str, u64)> {
-        let counts = self.app.read_models().effects().counts().unwrap_or_else(|error| {
+    async fn effects(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.app.effects_by_state().await.unwrap_or_else(|error| {
             tracing::error!(%error, "the effects cannot be counted");
-            Vec::new()
+            BTreeMap::new()
         });
-        counts.into_iter().map(|(state, count)| (state.as_str(), count)).collect()
+        counts.into_iter().collect()
     }
 
     /// In how many workspaces nothing is sent.
@@ -224,7 +224,12 @@ impl Probes {
         );
         let says = "Workspaces in which nothing is sent to devices until a person resumes it.";
         text.gauge("deliveries_suspended_workspaces", says, self.suspended());
-        text.family("effects", "Device actions, by how far they are.", "state", &self.effects());
+        text.family(
+            "effects",
+            "Device actions, by how far they are.",
+            "state",
+            &self.effects().await,
+        );
         adapters(&text, &self.owed().await);
         if let Some(stats) = &self.log {
             log(&text, &stats());

@@ -33,7 +33,7 @@ const SMALL: [&str; 9] = [
     // A row for each state of an offboarding, of one hold.
     "SELECT state, count(*) FROM offboardings INDEXED BY offboardings_of_hold",
     // A row for each platform of a workspace and state of an action.
-    "SELECT state, sum(actions) FROM counts GROUP BY state",
+    "SELECT workspace, state, actions FROM counts",
     "SELECT workspace, platform, state, actions FROM counts",
     "SELECT coalesce(sum(actions), 0) FROM counts",
     // What waits for one person.

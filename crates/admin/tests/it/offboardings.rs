@@ -63,7 +63,11 @@ async fn closing_a_workspace_loses_no_wipe_unless_somebody_gives_it_up() {
     }
     world.delete(&close("?give_up=%20")).await.refused(400);
     world.get("/workspaces/acme").await.is(200);
+    let counted = "\nmuster_effects{state=";
+    assert!(world.metrics().await.contains(&format!("{counted}\"requested\"}} 1\n")));
     world.delete(&close("?give_up=they+are+lost")).await.is(204);
+    let metrics = world.send(TestRequest::get().uri("/metrics")).await.text;
+    assert!(!metrics.contains(counted), "{metrics}");
     world.get("/workspaces/acme").await.refused(404);
     let log = world.app.log();
     let last = log.read(&caller.workspace, log.head(&caller.workspace) - 1, 1).await.unwrap();

@@ -1,5 +1,7 @@
 //! What is owed to devices, and what a person makes of it (rule 24).
 
+use std::collections::BTreeMap;
+
 use domain::{
     device::{ActionState, DeviceCommand, Steering},
     ids::ActionId,
@@ -17,6 +19,30 @@ use crate::{App, Person, Refusal};
 const REASON_CHARACTERS_MAX: usize = 500;
 
 impl App {
+    /// How many device actions there are in each state, in all workspaces that are open: in one that was closed
+    /// nothing becomes of them any more.
+    ///
+    /// # Errors
+    /// When the read model or a workspace cannot be read.
+    pub async fn effects_by_state(&self) -> Result<BTreeMap<&'static str, u64>, Refusal> {
+        let mut known = BTreeMap::<WorkspaceId, bool>::new();
+        let mut states = BTreeMap::<_, u64>::new();
+        for (workspace, state, count) in self.read_models.effects().counts()? {
+            let is_open = match known.get(&workspace) {
+                Some(is_open) => *is_open,
+                None => match self.workspace(&workspace).await {
+                    Err(Refusal::NotFound(_)) => false,
+                    found => found.map(|_| true)?,
+                },
+            };
+            known.insert(workspace, is_open);
+            if is_open {
+                *states.entry(state.as_str()).or_default() += count;
+            }
+        }
+        Ok(states)
+    }
+
     /// The device actions of a workspace in the order in which they were requested, of one state or
     /// all.
     ///

@@ -179,12 +179,15 @@ impl Effects<'_> {
         Ok(rows?)
     }
 
-    /// How many actions there are in each state, in all workspaces.
-    pub fn counts(self) -> Result<Vec<(ActionState, u64)>, Failure> {
+    /// How many actions there are in each workspace, also in those that are closed, and state: more than one
+    /// number for both where there are several platforms.
+    pub fn counts(self) -> Result<Vec<(WorkspaceId, ActionState, u64)>, Failure> {
         let reader = self.reader()?;
         Ok(reader
-            .prepare_cached("SELECT state, sum(actions) FROM counts GROUP BY state")?
-            .query_map([], |row| Ok((tagged(row, 0)?, natural(row, 1)?)))?
+            .prepare_cached("SELECT workspace, state, actions FROM counts")?
+            .query_map([], |row| {
+                Ok((word(row, 0, WorkspaceId::parse)?, tagged(row, 1)?, natural(row, 2)?))
+            })?
             .collect::<rusqlite::Result<_>>()?)
     }
 }

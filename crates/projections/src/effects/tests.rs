@@ -252,7 +252,7 @@ fn what_is_owed_is_found_and_counted() {
     let all = effects.actions(&workspace(), None, 0, 2).unwrap();
     let rest = effects.actions(&workspace(), None, all[1].position, 2).unwrap();
     assert_eq!((numbers(all), numbers(rest)), (vec![11, 12], vec![13]));
-    let counted: u64 = effects.counts().unwrap().into_iter().map(|(_, count)| count).sum();
+    let counted: u64 = effects.counts().unwrap().into_iter().map(|(.., count)| count).sum();
     assert_eq!(counted, 3);
 
     let row = effects.offboarding(&workspace(), offboarding).unwrap().unwrap();
