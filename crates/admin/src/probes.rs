@@ -78,15 +78,11 @@ impl Probes {
         for (name, count) in stale {
             warnings.push(format!("the projection {name} has stopped in {count} workspace(s)"));
         }
-        for Vacancy { projection, is_damaged, done, of } in &vacant {
-            let why = if *is_damaged {
-                format!(
-                    "the file of the projection {projection} was damaged and is being built again"
-                )
-            } else {
-                format!("the projection {projection} is being built")
-            };
-            warnings.push(format!("{why}: {done} of {of} events"));
+        for vacancy in &vacant {
+            let Vacancy { projection, is_damaged, done, of, .. } = *vacancy;
+            let what = if is_damaged { "the file of the projection" } else { "the projection" };
+            let how_far = if of > 0 { format!(": {done} of {of} events") } else { String::new() };
+            warnings.push(format!("{what} {projection} {}{how_far}", vacancy.in_words()));
         }
         for name in self.app.read_models().past_mending() {
             warnings.push(format!(

@@ -46,6 +46,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .shows::<Build>(),
     ];
     let late = |endpoint: Endpoint| match endpoint.method {
+        Method::POST if endpoint.path.ends_with("/cancel") => {
+            endpoint.refuses(409, "The build has ended, or is an `upgrade` or a `repair`")
+        }
         Method::POST => endpoint.refuses(409, "The build has ended"),
         _ => endpoint,
     };
@@ -71,7 +74,7 @@ pub(crate) struct Build {
     workspace: Option<String>,
     /// `running`, `paused`, `cancelling` (it has not heard of it yet), `done`, `failed` or `cancelled`.
     state: &'static str,
-    /// `preparing`, `applying` (what the log holds) or `finishing` (it takes its place, or is compared).
+    /// `checking` (whether the files are sound that are to be compared), `preparing`, `applying` (what the log holds) or `finishing` (it takes its place, or is compared).
     phase: &'static str,
     /// How many events are in it.
     done: u64,

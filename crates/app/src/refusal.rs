@@ -69,7 +69,7 @@ pub enum Refusal {
     )]
     Broken(&'static str),
     /// A read model of which no file serves: so many events are in the one that is being built.
-    #[error("{why}, {done} of {of} events: ask again")]
+    #[error("{why}{}: ask again", how_far(*done, *of))]
     Filling {
         /// Which, and why.
         why: std::sync::Arc<str>,
@@ -107,6 +107,11 @@ pub enum Refusal {
     /// The same, and the log says why.
     #[error("{UNREADABLE}")]
     Damaged(#[source] Failure),
+}
+
+/// How much of a read model is there, as far as that is known.
+fn how_far(done: u64, of: u64) -> String {
+    if of == 0 { String::new() } else { format!(", {done} of {of} events") }
 }
 
 /// What is said where an event cannot be read. Which one it is, operators are told.

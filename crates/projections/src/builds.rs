@@ -12,7 +12,7 @@ use std::{
 use event_log::WorkspaceId;
 use parking_lot::{Condvar, Mutex};
 
-use crate::{ReadModels, RebuildError};
+use crate::{ReadModels, RebuildError, Remedy};
 
 /// How many builds are remembered.
 const KEPT: usize = 20;
@@ -98,6 +98,11 @@ pub enum NoBuild {
     /// It is over.
     #[error("that build has ended")]
     Ended,
+    /// Without it nothing serves, or nothing of this version.
+    #[error(
+        "that build is not taken back: what it builds is needed, and it would begin again; it can be paused"
+    )]
+    Needed,
 }
 
 struct Record {
@@ -132,6 +137,12 @@ const LAST: &str = "builds.last";
 impl Record {
     fn is_over(&self) -> bool {
         !matches!(self.view.state, BuildState::Running | BuildState::Paused)
+    }
+
+    /// Whether it makes a file of a projection that is to serve.
+    fn builds(&self, projection: &str) -> bool {
+        let compares = matches!(self.view.purpose, Purpose::Verify | Purpose::Purge);
+        !compares && self.view.projections.contains(&projection)
     }
 
     fn stop_clock(&mut self) {
@@ -239,12 +250,15 @@ impl Builds {
         self.known.lock().records.iter().rev().map(Record::shown).collect()
     }
 
-    /// How many events of how many are in the file of a projection that is being built.
-    pub(crate) fn of(&self, projection: &str) -> (u64, u64) {
+    /// How far the build of a projection is that is under way: how many events of how many are in its file.
+    pub(crate) fn of(&self, projection: &str) -> Option<(Remedy, u64, u64)> {
         let known = self.known.lock();
-        let building = known.records.back().filter(|it| !it.is_over());
-        let building = building.filter(|it| it.view.projections.contains(&projection));
-        building.map_or((0, 0), |it| (it.view.done, it.view.total))
+        let building = known.records.back().filter(|it| !it.is_over() && it.builds(projection));
+        building.map(|it| {
+            let is_paused = it.view.state == BuildState::Paused;
+            let remedy = if is_paused { Remedy::Paused } else { Remedy::Runs };
+            (remedy, it.view.done, it.view.total)
+        })
     }
 
     /// Waits until no build is under way.
@@ -262,9 +276,20 @@ impl Builds {
     }
 
     fn turn(&self, id: u64, change: impl FnOnce(&mut Record)) -> Result<BuildView, NoBuild> {
+        self.try_turn(id, |record| {
+            change(record);
+            Ok(())
+        })
+    }
+
+    fn try_turn(
+        &self,
+        id: u64,
+        change: impl FnOnce(&mut Record) -> Result<(), NoBuild>,
+    ) -> Result<BuildView, NoBuild> {
         let mut known = self.known.lock();
         let record = known.find(id)?;
-        change(record);
+        change(record)?;
         let view = record.shown();
         drop(known);
         self.turned.notify_all();
@@ -408,11 +433,17 @@ impl ReadModels {
         })
     }
 
-    /// Takes a build back: what served serves on, and its files go.
+    /// Takes a build back: what served serves on, and its files go. Not one without which nothing serves.
     ///
     /// # Errors
     /// [`NoBuild`].
     pub fn cancel_build(&self, id: u64) -> Result<BuildView, NoBuild> {
-        self.shop.builds.turn(id, |record| record.is_cancelled = true)
+        self.shop.builds.try_turn(id, |record| {
+            if matches!(record.view.purpose, Purpose::Upgrade | Purpose::Repair) {
+                return Err(NoBuild::Needed);
+            }
+            record.is_cancelled = true;
+            Ok(())
+        })
     }
 }

@@ -110,6 +110,10 @@ impl Damage {
         generation > 0 && self.resting.load(Ordering::Acquire) == generation
     }
 
+    pub(crate) fn projection(&self) -> &'static str {
+        self.projection
+    }
+
     /// How many files were found damaged since the start.
     pub(crate) fn times(&self) -> u64 {
         self.times.load(Ordering::Relaxed)

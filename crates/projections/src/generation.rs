@@ -8,6 +8,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -38,6 +39,9 @@ const BUILDER_LOG_PAGES: i64 = 16_384;
 /// The value of `user_version` in a file that may serve.
 const COMPLETE: i64 = 1;
 
+/// What is said of a file that is not there any more.
+pub(crate) const GONE: &str = "it is not there any more";
+
 /// What every file has beside its projection's tables.
 pub(crate) const CHECKPOINTS: &str = "CREATE TABLE checkpoints (
     workspace TEXT PRIMARY KEY,
@@ -55,6 +59,8 @@ pub(crate) struct Generation {
     /// Whether it only stands in the place of one that is to be built.
     pub(crate) is_placeholder: bool,
     path: PathBuf,
+    /// Which file it was when it began to serve: device and number.
+    identity: Option<(u64, u64)>,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -134,7 +140,24 @@ impl Generation {
     }
 
     pub(crate) fn new(number: u32, path: PathBuf) -> Self {
-        Self { number, is_old: false, is_placeholder: false, path, idle: Mutex::default() }
+        let identity = fs::metadata(&path).ok().map(|file| (file.dev(), file.ino()));
+        Self {
+            number,
+            is_old: false,
+            is_placeholder: false,
+            path,
+            identity,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Whether the file is still there. Whoever has it open reads and writes on when somebody has removed it,
+    /// or put another one in its place.
+    pub(crate) fn is_there(&self) -> bool {
+        match fs::metadata(&self.path) {
+            Ok(file) => self.identity.is_none_or(|it| it == (file.dev(), file.ino())),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
     }
 
     /// Writes down beside the file that it is damaged, so that nobody serves it after a start either.
@@ -157,10 +180,20 @@ impl Generation {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.open_to_read()?,
+            None => self.open_to_read().map_err(|error| self.missed(damage, error))?,
         };
         let generation = Arc::clone(self);
         Ok(Reader { connection: Some(connection), generation, _reading: reading })
+    }
+
+    /// What is wrong with a file that cannot be opened, if it is gone.
+    fn missed(&self, damage: &Damage, error: Failure) -> Failure {
+        match error {
+            Failure::Database(source) if !self.is_there() && damage.found(self.number, GONE) => {
+                Failure::Damaged { projection: damage.projection(), source }
+            }
+            error => error,
+        }
     }
 
     pub(crate) fn open_to_read(&self) -> Result<Connection, Failure> {

@@ -49,6 +49,7 @@ mod skips;
 mod sql;
 #[cfg(test)]
 mod testing;
+mod vacancy;
 mod verify;
 mod wal;
 mod workshop;
@@ -61,9 +62,10 @@ pub use generation::Reader;
 pub use held::{HeldId, HeldStream, NoHeldId};
 pub use marks::{Building, Stale};
 pub use projection::{Projection, Table};
-pub use read_models::{ReadModels, Status, Vacancy};
+pub use read_models::{ReadModels, Status};
 pub use rebuild::{Begun, Order, Progress, RebuildError};
 pub use recorded::{Erased, ReadError, Recorded};
+pub use vacancy::{Remedy, Vacancy};
 pub use verify::{Content, Difference, Unsound, Verified};
 
 /// Every projection, in the order in which a batch reaches them: what SCIM reads comes first.

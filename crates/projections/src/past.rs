@@ -205,8 +205,8 @@ impl ReadModels {
         let Err(why) = past.built(seat.index).await else { return Ok(()) };
         let projection = seat.projection.name();
         let (done, of) = match self.shop.builds.of(projection) {
-            (done, 0) => (done, self.shop.log.head(workspace)),
-            known => known,
+            Some((_, done, of)) if of > 0 => (done, of),
+            known => (known.map_or(0, |(_, done, _)| done), self.shop.log.head(workspace)),
         };
         let building =
             Some(if why.is_some() { Building::NoPast } else { Building::Past { done, of } });
@@ -339,11 +339,12 @@ impl Workshop {
             past.stages[index].send_replace(Stage::Absent);
             let seat = &self.seats[index];
             self.marks.vacate(index);
-            let emptied = Generation::placeholder(&self.dir, seat.projection, 0).and_then(|empty| {
-                let writer = open_writer(&empty, seat.projection, &self.copier)?;
-                seat.swap(&mut seat.writer.lock(), empty, writer);
-                Ok(())
-            });
+            let emptied =
+                Generation::placeholder(&self.dir, seat.projection, 0).and_then(|empty| {
+                    let writer = open_writer(&empty, seat.projection, &self.copier)?;
+                    seat.swap(&mut seat.writer.lock(), empty, writer);
+                    Ok(())
+                });
             if let Err(error) = emptied {
                 let projection = seat.projection.name();
                 tracing::warn!(projection, %error, "a read model of the past stays on disk");

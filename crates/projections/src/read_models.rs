@@ -12,7 +12,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    ALL, Building, Failure, HeldStream, OpenError, Projection, Stale,
+    ALL, Failure, HeldStream, OpenError, Projection, Stale,
     accounts::Accounts,
     builds::Builds,
     directory::Directory,
@@ -72,19 +72,6 @@ pub struct Status {
     pub stale: Option<Arc<str>>,
     /// How many streams it holds back.
     pub held: usize,
-}
-
-/// A projection of which no file serves: there is none of this version yet, or it was damaged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vacancy {
-    /// Which projection.
-    pub projection: &'static str,
-    /// Whether its file was damaged.
-    pub is_damaged: bool,
-    /// How many events are in the file that is being built.
-    pub done: u64,
-    /// How many there are to be; 0 while that is not known.
-    pub of: u64,
 }
 
 impl ReadModels {
@@ -240,7 +227,7 @@ impl ReadModels {
         } else if self.shop.marks.is_vacant(seat.index) {
             let occupied = self.shop.marks.occupied(seat.index);
             if timeout(Duration::from_secs(VACANT_SECONDS), occupied).await.is_err() {
-                return Err(self.vacant(name, workspace));
+                return Err(self.vacant(seat, workspace));
             }
         }
         self.shop.marks.reached(seat.index, name, workspace, position).await?;
@@ -257,31 +244,6 @@ impl ReadModels {
             && !marks.is_refused(index, workspace)
             && marks.held(index, workspace).is_empty();
         is_whole.then_some(position)
-    }
-
-    /// No file of a projection serves yet.
-    fn vacant(&self, projection: &'static str, workspace: &WorkspaceId) -> Stale {
-        let is_damaged = self.seat(projection).is_damaged();
-        let reason = if is_damaged {
-            format!("the file of the view {projection} was damaged, and is being built again")
-        } else {
-            format!("the view {projection} is being built")
-        };
-        let (workspace, reason) = (workspace.clone(), reason.into());
-        let (done, of) = self.shop.builds.of(projection);
-        let building = Some(Building::Today { done, of });
-        Stale { projection, workspace, position: 0, reason, building }
-    }
-
-    /// The projections of which no file serves.
-    pub fn vacancies(&self) -> Vec<Vacancy> {
-        let vacant = self.shop.seats.iter().filter(|seat| self.shop.marks.is_vacant(seat.index));
-        let each = vacant.map(|seat| {
-            let projection = seat.projection.name();
-            let (done, of) = self.shop.builds.of(projection);
-            Vacancy { projection, is_damaged: seat.is_damaged(), done, of }
-        });
-        each.collect()
     }
 
     /// How many files of each projection were found damaged since the start.
@@ -369,8 +331,9 @@ impl ReadModels {
             position: marks.applied(seat.index, workspace),
             head: *head,
             stale: if marks.is_vacant(seat.index) {
-                let damaged = "its file was damaged, and is being built again";
-                Some(if seat.is_damaged() { damaged } else { "it is being built" }.into())
+                let vacancy = self.vacancy(seat);
+                let what = if vacancy.is_damaged { "its file" } else { "it" };
+                Some(format!("{what} {}", vacancy.in_words()).into())
             } else {
                 marks.halted(seat.index, workspace)
             },

@@ -27,6 +27,8 @@ use crate::{
 pub(crate) const SPACE_FACTOR: u64 = 2;
 /// After how many seconds a build is tried again that has to be, since nothing serves without it.
 const AGAIN_SECONDS: u64 = 60;
+/// How often is looked whether the files are still there.
+const LOOK_SECONDS: u64 = 60;
 
 /// How far a build has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,33 +264,36 @@ pub(crate) fn run(shop: &Arc<Workshop>, runtime: &Runtime, mut stop: watch::Rece
     // What is left half built from then on is being built.
     let mut at_start = true;
     loop {
+        shop.miss_files();
         shop.vacate_damaged();
         // Whoever builds a projection already may have mended it by then, or found another one damaged.
         shop.builds.idle();
         shop.vacate_damaged();
-        let mut failed = false;
+        let (mut failed, mut is_due) = (false, false);
         for (purpose, order) in shop.due(at_start) {
             match shop.begin(purpose, &order).and_then(|begun| begun.run(&mut |_| {})) {
                 Ok(()) => {}
                 Err(RebuildError::Closed) => return,
                 // What serves goes on; a person has decided.
                 Err(RebuildError::Cancelled) if purpose == Purpose::Rebuild => {}
+                // By a purge, which is waited for.
+                Err(RebuildError::Cancelled) => is_due = true,
                 Err(error) => {
                     tracing::error!(projection = order.projection, %error, "it could not be built");
                     failed = true;
                 }
             }
         }
-        at_start &= failed;
-        let pause = std::time::Duration::from_secs(AGAIN_SECONDS);
+        at_start &= failed || is_due;
+        if is_due {
+            continue;
+        }
+        let seconds = if failed { AGAIN_SECONDS } else { LOOK_SECONDS };
+        let pause = std::time::Duration::from_secs(seconds);
         let goes_on = runtime.block_on(async {
-            let woken = async {
-                let found = shop.repair.notified();
-                if failed { drop(timeout(pause, found).await) } else { found.await }
-            };
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => false,
-                () = woken => true,
+                _ = timeout(pause, shop.repair.notified()) => true,
             }
         });
         if !goes_on {
@@ -298,6 +303,19 @@ pub(crate) fn run(shop: &Arc<Workshop>, runtime: &Runtime, mut stop: watch::Rece
 }
 
 impl Workshop {
+    /// Files that somebody has removed are damaged, though whoever has them open notices nothing.
+    fn miss_files(&self) {
+        for seat in &self.seats {
+            let serving = seat.serving();
+            if !serving.is_there() && seat.serving().number == serving.number {
+                seat.damage.found(serving.number, generation::GONE);
+            }
+        }
+        if let Err(error) = std::fs::create_dir_all(&self.dir) {
+            tracing::error!(dir = %self.dir.display(), %error, "read models have no place");
+        }
+    }
+
     /// Nobody reads a file any more that was found damaged: what it still shows may be wrong as well.
     fn vacate_damaged(&self) {
         for seat in &self.seats {

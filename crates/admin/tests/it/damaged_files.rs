@@ -30,12 +30,11 @@ async fn a_damaged_file_is_named_and_built_again_by_itself() {
         std::thread::yield_now();
     }
     let detail = world.get(EMPLOYEES).await.refused(503);
-    let expected =
-        "the file of the view store was damaged, and is being built again, 0 of 0 events";
+    let expected = "the file of the view store was damaged and waits to be built again: ask again";
     assert!(detail.starts_with(expected), "{detail}");
     let ask = |path| world.send(TestRequest::get().uri(path));
     let ready = ask("/readyz").await.is(200);
-    let warning = "the file of the projection store was damaged and is being built again";
+    let warning = "the file of the projection store was damaged and waits to be built again";
     let warnings = ready["warnings"].as_array().unwrap();
     assert!(warnings.iter().any(|it| it.as_str().unwrap().starts_with(warning)), "{ready}");
     assert!(

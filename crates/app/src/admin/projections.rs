@@ -103,7 +103,7 @@ impl App {
         };
         steered.map_err(|error| match error {
             NoBuild::Unknown => Refusal::NotFound("build".into()),
-            NoBuild::Ended => Refusal::State(error.to_string()),
+            NoBuild::Ended | NoBuild::Needed => Refusal::State(error.to_string()),
         })
     }
 

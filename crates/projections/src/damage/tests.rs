@@ -241,3 +241,43 @@ fn what_was_found_damaged_is_served_by_no_start() {
     assert_eq!((models.damages()[0], models.vacancies()), ((NAME, 1), vec![]));
     assert_eq!(models.builds()[0].purpose, Purpose::Repair);
 }
+
+#[test]
+fn files_that_are_removed_while_they_serve_are_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, models, mut story) = unread(dir.path(), 20);
+    people(&models);
+    fs::remove_dir_all(dir.path().join("read")).unwrap();
+    // Nobody notices by reading.
+    assert_eq!(ada(&models).unwrap(), Some(EntryId(id(1))));
+    models.shop.repair.notify_one();
+    while models.damages().iter().any(|(_, times)| *times == 0) {
+        std::thread::yield_now();
+    }
+    mended(&models);
+    assert_eq!((people(&models), models.vacancies()), (20, vec![]));
+    // One reading of the log does for all of them.
+    let purposes: Vec<_> = models.builds().iter().map(|it| it.purpose).collect();
+    assert_eq!(purposes, [Purpose::Repair]);
+    story.user(99, added(99));
+    runtime().block_on(async {
+        append(&*log, &story.events[20..]).await;
+        models.caught_up(NAME, &workspace()).await.unwrap();
+    });
+    drop(models);
+    let models = ReadModels::open(&dir.path().join("read"), log).unwrap();
+    assert_eq!(people(&models), 21);
+}
+
+#[test]
+fn a_file_that_is_gone_is_missed_by_whoever_opens_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, models, _) = unread(dir.path(), 20);
+    drop(models);
+    let models = ReadModels::open(&dir.path().join("read"), log).unwrap();
+    fs::remove_file(dir.path().join("read").join("directory.v3.g1.db")).unwrap();
+    let asked = ada(&models);
+    assert!(matches!(asked, Err(Failure::Damaged { .. })), "{asked:?}");
+    mended(&models);
+    assert_eq!(people(&models), 20);
+}

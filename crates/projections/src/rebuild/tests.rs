@@ -7,7 +7,7 @@ use event_log::SqliteLog;
 
 use super::*;
 use crate::{
-    ALL, BuildState, Difference, NoBuild, Projection,
+    ALL, BuildState, BuildView, Difference, NoBuild, Projection, Remedy,
     directory::NAME,
     read_models::tests::{added, runtime},
     testing::{Story, append, append_raw, assert_same, connector, log, workspace},
@@ -407,7 +407,15 @@ fn at_an_upgrade_a_new_file_is_built_and_reads_are_told_to_come_back() {
     let stale = runtime().block_on(models.followed(NAME, &workspace())).unwrap_err();
     assert!(stale.building.is_some(), "{stale}");
     assert_eq!(models.vacancies().len(), 1);
-    assert_eq!(models.builds()[0].purpose, Purpose::Upgrade);
+    let BuildView { id, purpose, .. } = models.builds()[0].clone();
+    assert_eq!(purpose, Purpose::Upgrade);
+    // Taken back, it would leave nothing that serves.
+    assert_eq!(models.cancel_build(id).unwrap_err(), NoBuild::Needed);
+    assert_eq!(models.vacancies()[0].remedy, Remedy::Runs);
+    models.pause_build(id).unwrap();
+    let stale = runtime().block_on(models.followed(NAME, &workspace())).unwrap_err();
+    assert!(stale.reason.contains("paused until an operator resumes it"), "{stale}");
+    models.resume_build(id).unwrap();
     drop(gate);
     models.wait_for_builds();
     runtime().block_on(models.caught_up(NAME, &workspace())).unwrap();
