@@ -27,8 +27,11 @@ impl Place {
     pub(crate) fn take(&self) -> io::Result<File> {
         make_dir(&self.dir)?;
         make_dir(self.keys_dir())?;
-        let lock =
-            File::options().write(true).create(true).truncate(false).open(self.dir.join(LOCK))?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock = options.open(self.dir.join(LOCK))?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
             Err(TryLockError::WouldBlock) => {

@@ -447,12 +447,11 @@ impl EventLog for SqliteLog {
 fn lock_dir(dir: &Path) -> Result<File, OpenError> {
     let doing = "locking the data directory";
     make_dir(dir).map_err(Failure::storage("making the data directory"))?;
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(dir.join("lock"))
-        .map_err(Failure::storage(doing))?;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(dir.join("lock")).map_err(Failure::storage(doing))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_owned())),

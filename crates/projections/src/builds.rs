@@ -12,7 +12,7 @@ use std::{
 use event_log::WorkspaceId;
 use parking_lot::{Condvar, Mutex};
 
-use crate::{ReadModels, RebuildError, Remedy};
+use crate::{ReadModels, RebuildError, Remedy, private};
 
 /// How many builds are remembered.
 const KEPT: usize = 20;
@@ -198,7 +198,7 @@ impl Builds {
             return Err(RebuildError::Busy);
         }
         known.made += 1;
-        if let Err(error) = fs::write(&self.last, known.made.to_string()) {
+        if let Err(error) = private::write(&self.last, &known.made.to_string()) {
             tracing::warn!(file = %self.last.display(), %error, "numbers of builds may come again");
         }
         let view = BuildView {

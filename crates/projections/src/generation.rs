@@ -21,6 +21,7 @@ use crate::{
     Failure, Projection,
     damage::{Damage, Reading},
     held::HELD,
+    private,
     sql::unreadable,
 };
 
@@ -162,7 +163,7 @@ impl Generation {
 
     /// Writes down beside the file that it is damaged, so that nobody serves it after a start either.
     pub(crate) fn condemn(&self) -> io::Result<()> {
-        fs::write(beside(&self.path, CONDEMNED), "")
+        private::make_file(&beside(&self.path, CONDEMNED))
     }
 
     /// Whether somebody has written that down.
@@ -343,6 +344,7 @@ pub(crate) fn create(
     workspace: Option<&WorkspaceId>,
 ) -> Result<Connection, Failure> {
     remove(path);
+    private::make_file(path)?;
     let connection = open_to_build(path)?;
     connection
         .execute_batch(&format!("BEGIN; {} {CHECKPOINTS} {HELD} COMMIT;", projection.schema()))?;
@@ -366,6 +368,7 @@ pub(crate) fn open_to_build(path: &Path) -> rusqlite::Result<Connection> {
 /// Makes a file with a projection's tables that nobody will want after a crash.
 pub(crate) fn scratch(path: &Path, projection: &dyn Projection) -> Result<Connection, Failure> {
     remove(path);
+    private::make_file(path)?;
     let connection = Connection::open(path)?;
     // What does not fit is taken back, so there has to be a journal.
     connection.pragma_update(None, "journal_mode", "MEMORY")?;

@@ -38,6 +38,7 @@ mod parity;
 mod past;
 #[cfg(test)]
 mod plans;
+mod private;
 mod projection;
 mod projector;
 mod purge;

@@ -17,6 +17,7 @@ use crate::{
     Failure, Projection, RebuildError,
     fill::{Read, Source},
     generation::{self, Generation},
+    private,
     seat::{Seat, open_writer},
     wal::Copier,
     writer::Writer,
@@ -193,6 +194,7 @@ fn copy(seat: &Seat, path: &Path, workspace: &WorkspaceId) -> Result<Connection,
     let unnamed = path.with_extension("copy");
     generation::remove(&unnamed);
     let reader = seat.reader()?;
+    private::make_file(&unnamed)?;
     let name = unnamed.to_string_lossy();
     reader.execute("VACUUM INTO ?1", [&*name])?;
     drop(reader);

@@ -22,7 +22,7 @@ use crate::{
     mdm::Devices,
     mender,
     past::{self, Past},
-    projector, rebuild,
+    private, projector, rebuild,
     seat::Seat,
     skips::Skips,
     store::Publications,
@@ -129,7 +129,7 @@ impl ReadModels {
         past: Option<Past>,
     ) -> Result<Arc<Self>, OpenError> {
         let failed = |source: Failure| OpenError { dir: dir.to_owned(), source };
-        std::fs::create_dir_all(dir).map_err(|error| failed(error.into()))?;
+        private::make_dir(dir).map_err(|error| failed(error.into()))?;
         let copier = Copier::start().map_err(|error| failed(error.into()))?;
         let (marks, repair) = (Marks::new(projections.len()), Arc::default());
         // What is small is filled by the projector; what would keep everybody waiting is built.

@@ -18,6 +18,7 @@ use crate::{
     fill::{Source, fill},
     generation,
     making::Making,
+    private,
     seat::Seat,
     workshop::Workshop,
 };
@@ -311,7 +312,7 @@ impl Workshop {
                 seat.damage.found(serving.number, generation::GONE);
             }
         }
-        if let Err(error) = std::fs::create_dir_all(&self.dir) {
+        if let Err(error) = private::make_dir(&self.dir) {
             tracing::error!(dir = %self.dir.display(), %error, "read models have no place");
         }
     }

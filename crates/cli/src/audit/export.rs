@@ -82,7 +82,7 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     }
     let mut source = Source::open(&options.offline, &options.remote, &workspace, wanted).await?;
     let mut file = match &begun {
-        None => File::create(&options.out),
+        None => create(&options.out),
         Some(begun) => OpenOptions::new().append(true).open(&options.out).and_then(|file| {
             file.set_len(begun.bytes)?;
             Ok(file)
@@ -113,6 +113,15 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let out = options.out.display();
     complain(&format!("{events} events of {workspace} in {out}"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a file that nobody else can read: an export is about people.
+fn create(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn begin(file: &mut impl Write, source: &Source, options: &ExportOptions) -> anyhow::Result<()> {
