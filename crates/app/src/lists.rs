@@ -70,7 +70,8 @@ impl App {
         with_members: bool,
     ) -> Result<Listed, Refusal> {
         let models = Arc::clone(&self.read_models);
-        let Caller { workspace, connector, catalogue, .. } = caller.clone();
+        let (workspace, connector) = (caller.workspace.clone(), caller.connector.clone());
+        let catalogue = caller.catalogue.clone();
         let base_url = self.base_url(&workspace, &connector);
         let shown = {
             let (Page::Index { count, .. } | Page::Cursor { count, .. }) = query.page;

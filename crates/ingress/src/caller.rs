@@ -108,7 +108,7 @@ pub(crate) async fn authenticate(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let begun = Instant::now();
-    let ids = request.extensions().get::<RequestIds>().cloned().unwrap_or_default();
+    let ids = request.extensions_mut().remove::<RequestIds>().unwrap_or_default();
     let path = request.match_info();
     let (workspace, connector) = (path.query("workspace"), path.query("connector"));
     match app.authenticate(workspace, connector, authorization(&request), ids).await {
@@ -158,7 +158,7 @@ pub(crate) async fn recognize(
     if authorization(&request).is_none() {
         return next.call(request).await;
     }
-    let ids = request.extensions().get::<RequestIds>().cloned().unwrap_or_default();
+    let ids = request.extensions_mut().remove::<RequestIds>().unwrap_or_default();
     let path = request.match_info();
     let (workspace, connector) = (path.query("workspace"), path.query("connector"));
     let caller = app.authenticate(workspace, connector, authorization(&request), ids).await;

@@ -63,6 +63,7 @@ async fn list(
         Page::Index { start, .. } => Some(start),
         Page::Cursor { .. } => None,
     };
-    let list = app.list(caller, kinds, Arc::new(query), show.wants_members()).await?;
+    let with_members = kinds.contains(&Kind::Group) && show.wants_members();
+    let list = app.list(caller, kinds, Arc::new(query), with_members).await?;
     show.list(list, start_index).await
 }
