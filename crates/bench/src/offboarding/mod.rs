@@ -4,7 +4,11 @@
 //!
 //! Other people's requests come at a fixed rate in an open loop, the same before, beside and after. As a
 //! measure of what the deactivating requests cost by being requests, the same people are first given
-//! another title in the same way, which calls for nothing.
+//! another title in the same way, which calls for nothing; and as a measure of what the machine costs that
+//! has to send them, a server that answers a constant is sent as much. `paced` deactivates people as fast as
+//! an identity provider sends.
+
+mod paced;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -20,6 +24,7 @@ use crate::{
     population::Population,
     process::{precise, precise_len},
     receiver::{self, Receiver},
+    reference::{Answers, Reference},
     report::{Report, Wanted, latency, mib, ms, thousands},
     server::Server,
 };
@@ -57,17 +62,26 @@ pub(crate) async fn run(muster: &Path, sizes: Sizes, report: &mut Report) -> any
     let (before, _) = scene.server.process().memory_mib()?;
     scene.server.process().forget_peak();
 
+    scene.paced(report).await?;
+
+    let rest = scene.rest().await?;
+    let constant = Reference::constant(&Answers::of(&scene.others.connector).await?).await?;
+    let (beside, _) = scene.beside(scene.elsewhere(&constant)).await?;
+    let what = format!("{CONNECTIONS} connections ask a server that answers a constant");
+    rows(&what, &beside, &rest, None, report);
+
     let rest = scene.rest().await?;
     let (beside, titles) = scene.beside(scene.patch_all(bodies::patch_user)).await?;
     rows(&format!("{count} PATCHes that call for nothing"), &beside, &rest, None, report);
     report.rate(format!("{count} people get another title, {CONNECTIONS} connections"), &titles);
 
     let rest = scene.rest().await?;
+    let passed_before = scene.receiver.orders();
     let (beside, deactivated) = Box::pin(scene.beside(scene.deactivate())).await?;
     let what = format!("{count} people are deactivated and held");
     rows(&what, &beside, &rest, Some(BUDGET), report);
     report.rate(format!("deactivate {count} people, {CONNECTIONS} connections"), &deactivated);
-    scene.brake(report).await?;
+    scene.brake(passed_before, report).await?;
 
     let rest = scene.rest().await?;
     let (beside, drained) = Box::pin(scene.beside(scene.approve())).await?;
@@ -133,17 +147,18 @@ impl Scene {
         let path = format!("/workspaces/{WORKSPACE}/mdm/services/default");
         server.ask(Method::PUT, &path, &service).await?;
         let scene = Self { server, receiver, people, others, limit, sizes };
-        scene.enrol().await?;
+        scene.enrol(&scene.people.ids).await?;
         scene.server.caught_up().await?;
         Ok(scene)
     }
 
-    async fn enrol(&self) -> anyhow::Result<()> {
-        let ids = Arc::clone(&self.people.ids);
+    /// Gives people their devices.
+    async fn enrol(&self, people: &Arc<[String]>) -> anyhow::Result<()> {
+        let ids = Arc::clone(people);
         let devices = Until::Requests(ids.len() * DEVICES_EACH);
         let enrol = move |turn: Turn| {
             let user = &ids[turn.number / DEVICES_EACH];
-            let serial = format!("SERIAL-{:07}", turn.number);
+            let serial = format!("{user}-{}", turn.number % DEVICES_EACH);
             let device = json!({ "serial": serial, "platform": "ios", "user": user }).to_string();
             Job::new(Method::POST, format!("/workspaces/{WORKSPACE}/mdm/devices"), device, &[201])
         };
@@ -174,6 +189,14 @@ impl Scene {
         Arrivals { connector, per_second: OTHERS_PER_SECOND, next }
     }
 
+    /// As fast as a server answers that does nothing of what Muster does: what is left of that is the
+    /// machine, which the load generator shares.
+    async fn elsewhere(&self, server: &Reference) -> anyhow::Result<Measured> {
+        let ids = Arc::clone(&self.people.ids);
+        let next = move |turn: Turn| bodies::patch_user(&ids[turn.number % ids.len()], turn.number);
+        load::run(&server.connector, CONNECTIONS, self.sizes.until(), next).await
+    }
+
     async fn patch_all(
         &self,
         patch: impl Fn(&str, usize) -> Job + Send + Sync + 'static,
@@ -191,15 +214,19 @@ impl Scene {
         Ok(measured)
     }
 
+    /// Waits until nothing is owed to any device.
+    async fn all_carried_out(&self) -> anyhow::Result<()> {
+        self.server.until(async || Ok(self.server.metric("effects_owed").await? == 0)).await
+    }
+
     /// Whether exactly so many have passed as the rule says.
-    async fn brake(&self, report: &mut Report) -> anyhow::Result<()> {
+    async fn brake(&self, passed_before: u64, report: &mut Report) -> anyhow::Result<()> {
         let devices = (DEVICES_EACH as u64) * self.limit;
-        let all_done = async || Ok(self.server.metric("effects_owed").await? == 0);
-        self.server.until(all_done).await?;
+        self.all_carried_out().await?;
         let hold = self.hold().await?;
         let held = hold["people"]["held"].as_u64().unwrap_or(0);
         let expected = (self.people.ids.len() as u64).saturating_sub(self.limit);
-        let passed = self.receiver.orders();
+        let passed = self.receiver.orders() - passed_before;
         let figure = format!("{held} held, {passed} devices removed");
         ensure!(
             held == expected && passed == devices,
