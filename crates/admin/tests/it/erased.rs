@@ -1,6 +1,8 @@
 //! What time travel shows of whoever is erased: that they were there, and no more (rules 30 and 32).
 
+use event_log::StreamId;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{access::push, world::World};
 
@@ -122,4 +124,27 @@ async fn rule_32_groups_and_audiences_of_the_past_leave_out_whoever_is_erased() 
     // The group's own events name its members by id, and are not the person's.
     let was = world.get(&format!("{ACME}/history/groups/{group}?at={there}")).await.is(200);
     assert_eq!(was["resource"]["members"], json!([{ "value": ada }, { "value": bob }]));
+}
+
+#[actix_web::test]
+async fn what_an_older_version_called_a_device_is_taken_from_it_and_said_to_be_kept() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user", "brake": "off" });
+    let (world, token) = World::with_scim("mdm", rule).await;
+    let caller = world.caller("mdm", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let id = Uuid::from_u128(77);
+    let enrolled = json!({ "serial": "S-1", "platform": "ios", "name": "Ada's phone", "user": ada.to_string() });
+    world.record(StreamId::new("device", id), 0, "device.enrolled", &enrolled).await;
+    let device = format!("{ACME}/mdm/devices/{id}");
+    assert_eq!(world.get(&device).await.is(200)["name"], "Ada's phone");
+    let erase = format!("{ACME}/people/{ada}/erase");
+    let kept = json!([id.to_string()]);
+    assert_eq!(world.get(&erase).await.is(200)["names_kept"], kept);
+
+    let certificate = world.post(&erase, json!({})).await.is(200);
+    assert_eq!((&certificate["state"], &certificate["names_kept"]), (&json!("completed"), &kept));
+    assert_eq!(world.get(&device).await.is(200)["name"], Value::Null);
+    assert!(world.items(&format!("{ACME}/mdm/devices?q=Ada")).await.is_empty());
+    let listed = world.items(&format!("{ACME}/erasures")).await;
+    assert_eq!(listed[0]["names_kept"], kept);
 }

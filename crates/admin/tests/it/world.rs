@@ -316,17 +316,19 @@ impl World {
 
     /// Records an event of a user of `acme` that this version cannot read, after so many others.
     pub(crate) async fn damage(&self, user: Uuid, version: u64) {
-        let event = NewEvent {
-            name: "user.unheard_of".into(),
-            schema_version: 1,
-            payload: b"{}".to_vec(),
-            seal: Seal::Stream,
-        };
+        self.record(StreamId::new("user", user), version, "user.unheard_of", &json!({})).await;
+    }
+
+    /// Records an event of a stream of `acme` after so many others, as an older version might have.
+    pub(crate) async fn record(&self, stream: StreamId, version: u64, name: &str, data: &Value) {
+        let payload = serde_json::to_vec(data).unwrap();
+        let seal = Seal::Stream;
+        let event = NewEvent { name: name.into(), schema_version: 1, payload, seal };
         let (meta, claims, checkpoint) = Default::default();
         let commit = Commit { meta, events: vec![event], claims, checkpoint };
         let outcomes = self.log.append(StreamAppend {
             workspace: WorkspaceId::parse("acme").unwrap(),
-            stream: StreamId::new("user", user),
+            stream,
             expected_version: version,
             commits: vec![commit],
         });
