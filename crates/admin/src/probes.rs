@@ -2,7 +2,7 @@
 //!
 //! None of it names a workspace or a person: whoever can reach the port can read it.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpResponse,
@@ -18,6 +18,9 @@ use reactor::{
 use serde_json::json;
 
 use crate::{databases, scrape::Scrape};
+
+/// How long it is waited for what the read models hold back of what was recorded before the start.
+const START_WAIT: Duration = Duration::from_secs(1);
 
 /// Where the log's figures come from.
 type LogStats = Arc<dyn Fn() -> Stats + Send + Sync>;
@@ -292,7 +295,13 @@ async fn health() -> HttpResponse {
 }
 
 async fn ready(probes: Data<Probes>) -> HttpResponse {
-    let warnings = probes.warnings().await;
+    let started =
+        actix_web::rt::time::timeout(START_WAIT, probes.app.read_models().started()).await;
+    let mut warnings = probes.warnings().await;
+    if started.is_err() {
+        warnings
+            .push("the read models have not seen all that was recorded before the start".into());
+    }
     // Without the directory, no SCIM request is served.
     if probes.app.read_models().vacancies().iter().any(|it| it.projection == directory::NAME) {
         let answer = json!({ "status": "building", "warnings": warnings });

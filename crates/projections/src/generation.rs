@@ -480,7 +480,13 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Removes a file and what lies beside it. What cannot be removed is left for the next start.
 pub(crate) fn remove(path: &Path) {
     for suffix in SUFFIXES {
-        match fs::remove_file(beside(path, suffix)) {
+        let path = beside(path, suffix);
+        // What mounts a file that is not there leaves an empty directory.
+        let removed = fs::remove_file(&path).or_else(|error| match error.kind() {
+            io::ErrorKind::IsADirectory => fs::remove_dir(&path),
+            _ => Err(error),
+        });
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(file = %path.display(), %error, "an old read model stays");
             }

@@ -33,7 +33,8 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    File::options().write(true).create(true).truncate(false).mode(0o600).open(path)
+    let opened = File::options().write(true).create(true).truncate(false).mode(0o600).open(path);
+    opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 #[cfg(test)]

@@ -1,6 +1,14 @@
 //! The read models of a node: opened together, followed by one projector, read from any thread.
 
-use std::{path::Path, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use event_log::{AsOf, EventLog, WorkspaceId};
 use parking_lot::Mutex;
@@ -43,6 +51,10 @@ pub struct ReadModels {
     pub(crate) past: Option<Arc<Past>>,
     /// Whose turn it is to build a past.
     turns: past::Turns,
+    /// How far the log went when they were opened.
+    heads_at_start: Vec<(WorkspaceId, u64)>,
+    /// Whether they have come so far.
+    is_started: AtomicBool,
 }
 
 /// Below how many events a file is filled by the projector when there is none; reads wait for that. Tests
@@ -133,7 +145,8 @@ impl ReadModels {
         let copier = Copier::start().map_err(|error| failed(error.into()))?;
         let (marks, repair) = (Marks::new(projections.len()), Arc::default());
         // What is small is filled by the projector; what would keep everybody waiting is built.
-        let events: u64 = log.heads().iter().map(|(_, head)| head).sum();
+        let heads_at_start = log.heads();
+        let events: u64 = heads_at_start.iter().map(|(_, head)| head).sum();
         let fills = past.is_none() && events < FILLED_BELOW;
         let mut seats = Vec::with_capacity(projections.len());
         for (index, projection) in projections.iter().enumerate() {
@@ -183,8 +196,25 @@ impl ReadModels {
             ]
         };
         let threads = threads.into_iter().collect::<Result<_, _>>().map_err(failed)?;
+        let (threads, is_started) = (Mutex::new(threads), AtomicBool::new(false));
         let turns = past::Turns::default();
-        Ok(Arc::new(Self { shop, threads: Mutex::new(threads), past, turns }))
+        Ok(Arc::new(Self { shop, threads, past, turns, heads_at_start, is_started }))
+    }
+
+    /// Waits until every projection of which a file serves has seen what the log held at the start: what is
+    /// held back of that is known from then on. One that has stopped is not waited for.
+    pub async fn started(&self) {
+        if self.is_started.load(Ordering::Relaxed) {
+            return;
+        }
+        for seat in self.shop.seats.iter().filter(|it| !self.shop.marks.is_vacant(it.index)) {
+            let name = seat.projection.name();
+            for (workspace, head) in &self.heads_at_start {
+                // Why it has stopped, whoever reads is told.
+                drop(self.shop.marks.reached(seat.index, name, workspace, *head).await);
+            }
+        }
+        self.is_started.store(true, Ordering::Relaxed);
     }
 
     /// Waits until a projection shows everything that the workspace's log holds now, and holds

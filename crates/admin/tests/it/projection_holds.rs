@@ -210,3 +210,13 @@ async fn whose_arrival_is_skipped_can_neither_be_found_nor_made_and_everybody_is
     let events = world.items("/workspaces/acme/events?type=workspace.event_unskipped").await;
     assert_eq!((events.len(), &events[0]["actor"]), (1, &json!("person:owner")));
 }
+
+#[actix_web::test]
+async fn the_first_look_after_a_start_tells_of_what_is_held() {
+    let (world, _) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    world.damage(uuid::Uuid::from_u128(0xbad), 0).await;
+    let world = world.again();
+    let ready = world.send(TestRequest::get().uri("/readyz")).await.is(200);
+    let warning = json!("the projection directory holds back 1 stream(s)");
+    assert!(ready["warnings"].as_array().unwrap().contains(&warning), "{ready}");
+}

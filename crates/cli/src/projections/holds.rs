@@ -99,6 +99,12 @@ pub(crate) async fn skip(skip: &Skip) -> anyhow::Result<ExitCode> {
     } else {
         say(&format!("{}: the event at position {position} is skipped", one.id));
         if !tried["hold"].is_null() {
+            let same = tried["hold"]["position"] == json!(position);
+            say(if same {
+                "held until the server has built that workspace again:"
+            } else {
+                "held now, of what follows in the same stream:"
+            });
             line(&tried["hold"]);
         }
     }

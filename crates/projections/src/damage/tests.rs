@@ -281,3 +281,29 @@ fn a_file_that_is_gone_is_missed_by_whoever_opens_it() {
     mended(&models);
     assert_eq!(people(&models), 20);
 }
+
+#[test]
+fn a_directory_in_the_place_of_a_file_is_in_nobodys_way_unless_something_is_in_it() {
+    for is_empty in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, models, _) = unread(dir.path(), 20);
+        drop(models);
+        let path = dir.path().join("read").join("directory.v3.g1.db");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        if !is_empty {
+            fs::write(path.join("kept"), "").unwrap();
+        }
+        let models = ReadModels::open(&dir.path().join("read"), log).unwrap();
+        while models.builds().is_empty() {
+            std::thread::yield_now();
+        }
+        models.wait_for_builds();
+        if is_empty {
+            assert_eq!(people(&models), 20);
+        } else {
+            let error = models.builds()[0].error.clone().unwrap();
+            assert!(error.contains(path.to_str().unwrap()), "{error}");
+        }
+    }
+}
