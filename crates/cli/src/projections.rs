@@ -113,7 +113,12 @@ async fn rebuild(options: &Options) -> anyhow::Result<ExitCode> {
 
 async fn verify(options: &Options) -> anyhow::Result<ExitCode> {
     let answer = match Local::open(&options.offline)? {
-        Some(local) => local.verify(&options.order()?)?,
+        Some(local) => {
+            local.read_models.wait_for_builds();
+            // A file that was filled from nothing shows little yet, and that would be sound.
+            local.read_models.started().await;
+            local.verify(&options.order()?)?
+        }
         None => options.remote.client()?.post("/projections/verify", &options.body()).await?,
     };
     let verified = names(&answer["verified"])?;

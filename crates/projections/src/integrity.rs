@@ -7,7 +7,11 @@
 
 use rusqlite::Connection;
 
-use crate::{Failure, Projection, RebuildError, builds::Ticket, generation::Generation};
+use crate::{
+    Failure, Projection, RebuildError,
+    builds::Ticket,
+    generation::{GONE, Generation},
+};
 
 /// After how many of its steps SQLite asks whether to go on: some milliseconds.
 const STEPS: i32 = 100_000;
@@ -25,6 +29,9 @@ pub(crate) fn check(
     projection: &dyn Projection,
     ticket: &Ticket,
 ) -> Result<Option<String>, RebuildError> {
+    if !generation.is_there() {
+        return Ok(Some(GONE.to_owned()));
+    }
     match look(generation, projection, ticket) {
         Err(RebuildError::File(_)) if ticket.is_over() => ticket.go_on().map(|()| None),
         Err(RebuildError::File(Failure::Database(error))) if crate::damage::says_so(&error) => {

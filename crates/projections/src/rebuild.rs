@@ -157,6 +157,7 @@ impl Workshop {
         order: &Order,
     ) -> Result<Begun, RebuildError> {
         let names = self.named(order)?;
+        self.miss_files();
         self.check_space(&names)?;
         let ticket = self.builds.begin(purpose, names.clone(), order.workspace.clone())?;
         let (shop, workspace) = (Arc::clone(self), order.workspace.clone());
@@ -305,7 +306,7 @@ pub(crate) fn run(shop: &Arc<Workshop>, runtime: &Runtime, mut stop: watch::Rece
 
 impl Workshop {
     /// Files that somebody has removed are damaged, though whoever has them open notices nothing.
-    fn miss_files(&self) {
+    pub(crate) fn miss_files(&self) {
         for seat in &self.seats {
             let serving = seat.serving();
             if !serving.is_there() && seat.serving().number == serving.number {

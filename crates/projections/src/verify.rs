@@ -20,6 +20,9 @@ use crate::{
     workshop::Workshop,
 };
 
+/// What is said of a file that was found damaged before.
+const BUILT_AGAIN: &str = "it was found damaged, and is built again";
+
 /// The first row in which what serves differs from what the log says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -94,6 +97,7 @@ impl ReadModels {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Verified, RebuildError> {
         let names = self.shop.named(order)?;
+        self.shop.miss_files();
         self.shop.check_space(&names)?;
         let workspace = order.workspace.as_ref();
         let ticket = self.shop.builds.begin(Purpose::Verify, names.clone(), workspace.cloned())?;
@@ -113,11 +117,17 @@ impl Workshop {
         workspace: Option<&WorkspaceId>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Verified, RebuildError> {
-        let seats = self.seats_named(names).filter(|seat| !self.marks.is_vacant(seat.index));
         let mut verified = Verified::default();
         let mut sound = Vec::new();
         ticket.enter(Phase::Checking);
-        for seat in seats {
+        for seat in self.seats_named(names) {
+            if self.marks.is_vacant(seat.index) {
+                if seat.is_damaged() {
+                    let (projection, says) = (seat.projection.name(), BUILT_AGAIN.to_owned());
+                    verified.unsound.push(Unsound { projection, says });
+                }
+                continue;
+            }
             match seat.check(ticket)? {
                 Some(says) => verified.unsound.push(says),
                 None => sound.push(seat),

@@ -33,10 +33,10 @@ fn misspell(dir: &Path, name: &str) {
     let path = dir.join(FILE);
     let mut bytes = fs::read(&path).unwrap();
     let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
-    let starts = 0..bytes.len() - name.len();
+    let mut starts = 0..bytes.len() - name.len();
     let in_index =
         |at: &usize| bytes[at / page * page] == 10 && bytes[*at..].starts_with(name.as_bytes());
-    let at = starts.filter(in_index).next_back().unwrap();
+    let at = starts.rfind(in_index).unwrap();
     bytes[at + 1] ^= 1;
     fs::write(path, bytes).unwrap();
 }
@@ -107,4 +107,22 @@ fn a_look_can_be_stopped() {
     assert!(matches!(seat.check(&ticket), Err(RebuildError::Cancelled)));
     ticket.end(&Err::<(), _>(RebuildError::Cancelled));
     assert_eq!(models.cancel_build(ticket.id()).unwrap_err(), NoBuild::Ended);
+}
+
+#[test]
+fn files_that_were_removed_are_missed_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = closed(dir.path());
+    let models = ReadModels::open(&dir.path().join("read"), log).unwrap();
+    fs::remove_dir_all(dir.path().join("read")).unwrap();
+    match models.verify(&Order::default(), &mut |_| {}) {
+        Ok(found) => assert!(!found.is_sound(), "{found:?}"),
+        // They are being built again already.
+        Err(error) => assert!(matches!(error, RebuildError::Busy), "{error}"),
+    }
+    while !models.vacancies().is_empty() || models.is_damaged() {
+        std::thread::yield_now();
+    }
+    models.wait_for_builds();
+    assert_eq!(verify(&models), (vec![], true, crate::ALL.len()));
 }
