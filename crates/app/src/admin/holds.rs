@@ -15,8 +15,8 @@ use crate::{App, DispatchError, Order, Person, Refusal};
 
 /// How many offboardings are read at a time.
 const CHUNK: usize = 500;
-/// How many of them are decided at a time.
-const AT_ONCE: usize = 32;
+/// How many of them are decided at a time: they share a sync of the disk, and requests wait behind them.
+const AT_ONCE: usize = 8;
 
 /// A hold, and how far its people have come.
 #[derive(Clone, Debug)]

@@ -16,8 +16,9 @@ use crate::{App, Order, Refusal, Span, SpanKind, WORKSPACE_STREAM, erasures};
 const CHECKPOINT: SmolStr = SmolStr::new_static("policies");
 /// How many events are read at a time.
 const BATCH: usize = 500;
-/// How many streams of a batch are worked on at a time.
-const STREAMS_AT_ONCE: usize = 64;
+/// How many streams of a batch are worked on at a time. Few enough that a request that comes to the log
+/// behind all of them waits for a small transaction, and enough to share its sync.
+const STREAMS_AT_ONCE: usize = 12;
 /// How many workspaces are worked on at a time.
 const WORKSPACES_AT_ONCE: usize = 8;
 /// After how many events without consequence the checkpoint is stored: what a restart reads again.
