@@ -1,7 +1,7 @@
 //! `/workspaces/{ws}/people/{id}/erase` and `/workspaces/{ws}/erasures`: erasing people (rule 32).
 
 use actix_web::{http::Method, web::Json};
-use app::erasures::{Asked, Certificate, PLACES, Prospect};
+use app::erasures::{Asked, Certificate, Other, PLACES, Prospect};
 use domain::{
     ids::ErasureId,
     portal::Portal,
@@ -58,7 +58,8 @@ struct EraseAsked {
     /// On whose wish, such as the number of a request: 200 characters at most, kept for ever, and without
     /// personal data.
     reason: Option<String>,
-    /// Whether the persons of the same userName in the other portals are erased too.
+    /// Whether all `others` are erased too: the persons of the same userName in all portals, this one
+    /// included, whether they have an account or not.
     #[schema(value_type = Option<bool>)]
     all_portals: bool,
 }
@@ -84,7 +85,8 @@ struct WouldErase {
     devices: Vec<String>,
     /// The ids of the devices that an older version enrolled with a name, which the record keeps.
     names_kept: Vec<String>,
-    /// The persons of the same userName in the other portals.
+    /// The persons of the same userName, in any case, in all portals: in this one those who had it before and
+    /// were removed, or came after.
     others: Vec<OtherPerson>,
 }
 
@@ -124,7 +126,8 @@ struct Erasure {
     devices: Vec<String>,
     /// The ids of the devices that an older version enrolled with a name, which the record keeps.
     names_kept: Vec<String>,
-    /// The persons of the same userName in the other portals.
+    /// The persons of the same userName, in any case, in all portals: in this one those who had it before and
+    /// were removed, or came after.
     others: Vec<OtherPerson>,
     /// How each place is dealt with that may hold something of a person.
     places: Vec<Place>,
@@ -159,13 +162,16 @@ struct ErasedEntry {
     id: String,
 }
 
-/// A person of the same userName in another portal.
+/// Another person of the same userName.
 #[derive(Debug, Serialize, ToSchema)]
 struct OtherPerson {
     #[schema(schema_with = words::portal)]
     portal: Portal,
     #[schema(schema_with = words::id)]
     id: String,
+    /// Whether they have an account.
+    #[schema(schema_with = words::account)]
+    account: AccountState,
     /// The id of the erasure of that person, if they were erased too.
     #[serde(skip_serializing_if = "Option::is_none")]
     erasure: Option<String>,
@@ -178,9 +184,11 @@ struct Place {
     dealt_with: &'static str,
 }
 
-impl OtherPerson {
-    fn of(Namesake { portal, user }: Namesake, erasure: Option<ErasureId>) -> Self {
-        Self { portal, id: user.to_string(), erasure: erasure.map(|it| it.to_string()) }
+impl From<Other> for OtherPerson {
+    fn from(Other { person, account, erasure }: Other) -> Self {
+        let Namesake { portal, user } = person;
+        let erasure = erasure.map(|it| it.to_string());
+        Self { portal, id: user.to_string(), account, erasure }
     }
 }
 
@@ -198,7 +206,7 @@ impl From<Prospect> for WouldErase {
             on_deactivate: found.rule,
             devices: found.devices.iter().map(ToString::to_string).collect(),
             names_kept: found.names_kept.iter().map(ToString::to_string).collect(),
-            others: found.others.into_iter().map(|it| OtherPerson::of(it, None)).collect(),
+            others: found.others.into_iter().map(OtherPerson::from).collect(),
         }
     }
 }
@@ -209,7 +217,7 @@ impl From<Certificate> for Erasure {
             connector: connector.to_string(),
             id: id.to_string(),
         });
-        let others = it.others.into_iter().map(|(other, erased)| OtherPerson::of(other, erased));
+        let others = it.others.into_iter().map(OtherPerson::from);
         let places = PLACES.iter().map(|&(place, dealt_with)| Place { place, dealt_with });
         Self {
             id: it.id.to_string(),

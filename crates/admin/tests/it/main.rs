@@ -16,6 +16,7 @@ mod follow;
 mod former_ids;
 mod groups;
 mod history;
+mod namesakes;
 mod offboardings;
 mod probes;
 mod problems;

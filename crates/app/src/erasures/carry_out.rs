@@ -71,7 +71,7 @@ impl App {
         self.purge(workspace).await
     }
 
-    /// Somebody was erased for all portals: so are those of the others, if whoever asked did not come to it.
+    /// Somebody was erased for all portals: so are the others of the name, if whoever asked did not come to it.
     async fn erase_others(
         &self,
         workspace: &WorkspaceId,

@@ -6,11 +6,11 @@ use domain::{
     Micros,
     ids::{DeviceId, ErasureId, OffboardingId, UserId},
     portal::Portal,
-    user::{Namesake, Remains, UserEvent},
+    user::{Remains, UserEvent},
 };
 use event_log::WorkspaceId;
 
-use super::{carry_out::Recorded, device_names::DeviceNames};
+use super::{carry_out::Recorded, device_names::DeviceNames, namesakes::Other};
 use crate::{
     App, Refusal,
     admin::page::{Listed, Listing},
@@ -53,7 +53,7 @@ pub const PLACES: [(&str, &str); 11] = [
     ),
     (
         "other_portals",
-        "The persons of the same userName in the other portals are other persons: they are listed, and stay unless they are erased too.",
+        "The persons of the same userName, in the other portals and those who had it before in the same one, are other persons: they are listed, and stay unless they are erased too.",
     ),
     (
         "records_of_others",
@@ -91,8 +91,8 @@ pub struct Certificate {
     pub devices: Vec<DeviceId>,
     /// The devices of which the record keeps a name that they had while they were this person's.
     pub names_kept: Vec<DeviceId>,
-    /// The persons of the same userName in the other portals, and by which erasure they went, if they did.
-    pub others: Vec<(Namesake, Option<ErasureId>)>,
+    /// The persons of the same userName, in all portals.
+    pub others: Vec<Other>,
 }
 
 impl App {
@@ -173,11 +173,7 @@ impl App {
         let waiting = self.erasures.backlog.owes(&(workspace.clone(), user));
         let heard = self.progress.position(workspace) >= event.position;
         let known = self.users.load(workspace, user.0).await?;
-        let mut erased = Vec::with_capacity(others.len());
-        for other in others {
-            let known = self.users.load(workspace, other.user.0).await?;
-            erased.push((other, known.state.erased()));
-        }
+        let others = self.others(workspace, others).await?;
         let names_kept = self.names_kept(workspace, user, remains.portal).await?;
         Ok(Certificate {
             id,
@@ -193,7 +189,7 @@ impl App {
             offboarding: known.state.open_offboarding().map(|open| open.id),
             devices,
             names_kept,
-            others: erased,
+            others,
         })
     }
 

@@ -11,6 +11,7 @@
 //! 4. read models are purged, and those of the past go.
 //!
 //! - `request`: what is asked for, what would be done, and who may not be erased
+//! - `namesakes`: the other persons of the same userName
 //! - `certificate`: what is said of it afterwards
 //! - `owed`: what is not done yet
 //! - `again`: what can be known of somebody whose erasure a restored log does not have
@@ -21,12 +22,14 @@ mod carry_out;
 mod certificate;
 mod device_names;
 mod gone;
+mod namesakes;
 mod owed;
 mod request;
 mod traces;
 
 pub use certificate::{Certificate, PLACES};
 pub(crate) use gone::Gone;
+pub use namesakes::Other;
 pub(crate) use owed::{Erasures, Hearing, run};
 pub(crate) use request::is_owner;
 pub use request::{Asked, Prospect};

@@ -13,11 +13,8 @@ use domain::{
 use event_log::{Meta, WorkspaceId};
 use uuid::Uuid;
 
-use super::Certificate;
-use crate::{
-    App, DispatchError, Order, Person, Refusal, WORKSPACE_STREAM, admin::typed,
-    write::decide::to_log,
-};
+use super::{Certificate, namesakes::Other};
+use crate::{App, DispatchError, Order, Person, Refusal, WORKSPACE_STREAM, admin::typed};
 
 /// The length of a reason, at most, in characters: enough for the number of a request.
 const REASON_CHARACTERS_MAX: usize = 200;
@@ -31,7 +28,7 @@ const PAGE: usize = 500;
 pub struct Asked {
     /// On whose wish; it must hold no personal data.
     pub reason: Option<String>,
-    /// Whether the persons of the same userName in the other portals are erased too.
+    /// Whether the persons of the same userName are erased too, in all portals.
     pub all_portals: bool,
 }
 
@@ -54,8 +51,8 @@ pub struct Prospect {
     pub devices: Vec<DeviceId>,
     /// The devices of which the record would keep a name that they had while they were this person's.
     pub names_kept: Vec<DeviceId>,
-    /// The persons of the same userName in the other portals.
-    pub others: Vec<Namesake>,
+    /// The persons of the same userName, in all portals.
+    pub others: Vec<Other>,
 }
 
 impl App {
@@ -84,7 +81,7 @@ impl App {
             rule: open.or(rule).unwrap_or_default(),
             devices: self.devices_of(workspace, user, state).await?,
             names_kept: self.names_kept(workspace, user, state.portal).await?,
-            others: self.namesakes(workspace, state).await?,
+            others: self.others(workspace, self.namesakes(workspace, user, state).await?).await?,
         })
     }
 
@@ -123,7 +120,7 @@ impl App {
         self.certificate(workspace, erasure).await
     }
 
-    /// The persons in other portals who go with somebody in all of them. Nobody finds them any more by the
+    /// The persons of all portals who go with somebody. Nobody finds them any more by the
     /// name of somebody who is erased: then they are those whom that erasure has named.
     async fn named_with(
         &self,
@@ -132,7 +129,7 @@ impl App {
         state: &User,
     ) -> Result<Vec<Namesake>, Refusal> {
         if state.erased().is_none() {
-            return self.namesakes(workspace, state).await;
+            return self.namesakes(workspace, user, state).await;
         }
         let recorded = self.recorded_erasure(workspace, user).await?;
         Ok(match recorded.map(|it| it.fact) {
@@ -191,7 +188,7 @@ impl App {
             Via { gone: setting.state.gone(), ..via }
         });
         let rule = via.as_ref().and_then(|via| serde_json::to_string(&*via.rule).ok());
-        let mut others = self.namesakes(workspace, state).await?;
+        let mut others = self.namesakes(workspace, user, state).await?;
         let more = also.iter().filter(|it| it.user != user);
         let more: Vec<_> = more.filter(|it| !others.contains(it)).copied().collect();
         others.extend(more);
@@ -250,30 +247,6 @@ impl App {
         self.read_models.caught_up(projections::mdm::NAME, workspace).await?;
         let devices = self.read_models.devices().of_user(workspace, user)?;
         Ok(devices.into_iter().map(|row| row.id).collect())
-    }
-
-    /// The persons of the other portals who have one of somebody's names. Answered by the log alone.
-    async fn namesakes(
-        &self,
-        workspace: &WorkspaceId,
-        state: &User,
-    ) -> Result<Vec<Namesake>, Refusal> {
-        let entries = state.entries.values().map(domain::user::Entry::user_name);
-        let names = entries.chain([state.account.user_name.as_str()]);
-        let mut found = Vec::new();
-        for name in names.filter(|name| !name.is_empty()) {
-            for portal in Portal::ALL.into_iter().filter(|portal| *portal != state.portal) {
-                let claim = to_log(&domain::Claim::person(portal, name));
-                let Some(holder) = self.log.claim_holder(workspace, &claim).await? else {
-                    continue;
-                };
-                let other = Namesake { portal, user: UserId(holder.id) };
-                if !found.contains(&other) {
-                    found.push(other);
-                }
-            }
-        }
-        Ok(found)
     }
 
     async fn known_person(

@@ -25,7 +25,8 @@ pub(super) async fn erase(of: &InWorkspace, erase: Erase) -> anyhow::Result<Exit
     let mut client = of.api.client()?;
     if !yes {
         of.api.print(&client.get(&path).await?);
-        let others = if all_portals { ", and those of the same userName" } else { "" };
+        let others =
+            if all_portals { ", and everybody of the same userName in all portals," } else { "" };
         confirmed(false, &format!("this erases the person{others} for ever"))?;
     }
     let all = all_portals.then_some(json!(true));

@@ -84,7 +84,8 @@ pub(crate) enum Command {
         /// On whose wish, such as the number of a request; kept for ever, and without personal data.
         #[arg(long)]
         reason: Option<String>,
-        /// The persons of the same userName in the other portals too.
+        /// All persons of the same userName too: in every portal, those included who had it before and were
+        /// removed.
         #[arg(long)]
         all_portals: bool,
         /// Yes, erase them.

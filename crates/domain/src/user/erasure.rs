@@ -47,7 +47,7 @@ pub struct Remains {
     pub offboarding: Option<Offboarding>,
 }
 
-/// A person of the same userName in another portal.
+/// A person of the same userName, in another portal or, before or after, in the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namesake {
     /// The portal.
@@ -87,7 +87,7 @@ pub struct Erase {
     pub reason: Option<String>,
     /// The devices that the person has now.
     pub devices: Vec<DeviceId>,
-    /// The persons of the same userName in the other portals.
+    /// The persons of the same userName, in all portals.
     pub others: Vec<Namesake>,
     /// Whether those are to be erased too.
     pub all_portals: bool,

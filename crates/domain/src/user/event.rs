@@ -183,7 +183,7 @@ pub enum UserEvent {
         /// The devices that they had then.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         devices: Vec<DeviceId>,
-        /// The persons of the same userName in the other portals.
+        /// The persons of the same userName, in all portals.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         others: Vec<Namesake>,
         /// Whether those are to be erased too. Whoever carries out this erasure sees to it.

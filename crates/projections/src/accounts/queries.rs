@@ -138,6 +138,28 @@ impl<'a> Accounts<'a> {
             .collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Everybody of a userName, in any case: those whose account is active or suspended, then the others.
+    pub fn named(
+        self,
+        workspace: &WorkspaceId,
+        portal: Portal,
+        user_name: &str,
+    ) -> Result<Vec<UserId>, Failure> {
+        let reader = self.models.reader(portal.as_str())?;
+        let fold = scim::fold::user_name(user_name);
+        let mut statement = reader.prepare_cached(
+            "SELECT user FROM accounts
+             WHERE workspace = ?1 AND standing = ?2 AND user_name_fold = ?3 ORDER BY user",
+        )?;
+        let mut found = Vec::new();
+        for standing in [true, false] {
+            let people = params![workspace.as_str(), standing, fold];
+            let people = statement.query_map(people, |row| uuid(row, 0).map(UserId))?;
+            found.extend(people.collect::<rusqlite::Result<Vec<_>>>()?);
+        }
+        Ok(found)
+    }
+
     /// How many people's account is active or suspended.
     pub fn count_standing(self, workspace: &WorkspaceId, portal: Portal) -> Result<u64, Failure> {
         let reader = self.models.reader(portal.as_str())?;

@@ -46,11 +46,14 @@ async fn an_erasure_for_all_portals_goes_on_to_the_others_by_itself() {
     app.users().dispatch(order).await.unwrap();
     let first = app.certificate(workspace, erasure).await.unwrap();
     assert!(first.completed, "{first:?}");
-    for (other, erased) in first.others {
-        let second = app.certificate(workspace, erased.unwrap()).await.unwrap();
-        assert_eq!((second.user, second.reason.as_deref()), (other.user, Some("4711")));
+    for other in first.others {
+        let second = app.certificate(workspace, other.erasure.unwrap()).await.unwrap();
+        assert_eq!((second.user, second.reason.as_deref()), (other.person.user, Some("4711")));
         assert!(second.completed && second.by == first.by, "{second:?}");
-        assert!(second.others.iter().any(|it| it.0.user == UserId(scene.user.0)), "{second:?}");
+        assert!(
+            second.others.iter().any(|it| it.person.user == UserId(scene.user.0)),
+            "{second:?}"
+        );
     }
 }
 
