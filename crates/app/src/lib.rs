@@ -25,6 +25,7 @@ pub mod history;
 mod ids;
 mod in_force;
 mod jobs;
+mod kept_body;
 mod lists;
 mod meters;
 mod pace;

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use crate::{App, Caller, Span, SpanKind, redact::redact};
+use crate::{App, Caller, Span, SpanKind, kept_body, redact::redact};
 
 /// The most bytes that are kept of a body; of a longer one, the beginning.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -51,11 +51,13 @@ impl Trace {
         traced.now.positions = spanned(traced.now.positions, Some(new));
     }
 
-    /// Keeps the body of the request, or its beginning.
-    pub fn keep_body(&self, body: &[u8]) {
-        let kept = body.len().min(BODY_BYTES_MAX);
-        let bytes = body.get(..kept).unwrap_or(body).to_vec();
-        self.0.lock().body = Some(Body { bytes, cut: kept < body.len() });
+    /// Keeps the body of the request, or its beginning, without passwords. `read` is what was read of it, or
+    /// `None` if it could not be read: then it is not kept, and that is said instead.
+    pub fn keep_body(&self, body: &[u8], read: Option<&serde_json::Value>) {
+        let mut bytes = kept_body::of(body, read);
+        let cut = bytes.len() > BODY_BYTES_MAX;
+        bytes.truncate(BODY_BYTES_MAX);
+        self.0.lock().body = Some(Body { bytes, cut });
     }
 
     /// What was done since the operation before.
@@ -256,10 +258,11 @@ mod tests {
     #[test]
     fn a_long_body_is_cut() {
         let trace = Trace::default();
-        trace.keep_body(&vec![b'a'; BODY_BYTES_MAX]);
+        let read = Some(&serde_json::Value::Null);
+        trace.keep_body(&vec![b'a'; BODY_BYTES_MAX], read);
         let body = trace.request().1.unwrap();
         assert_eq!((body.bytes.len(), body.cut), (BODY_BYTES_MAX, false));
-        trace.keep_body(&vec![b'a'; BODY_BYTES_MAX + 1]);
+        trace.keep_body(&vec![b'a'; BODY_BYTES_MAX + 1], read);
         let body = trace.request().1.unwrap();
         assert_eq!((body.bytes.len(), body.cut), (BODY_BYTES_MAX, true));
     }

@@ -58,13 +58,19 @@ impl<T: Message> FromRequest for ScimJson<T> {
                 timeout(Duration::from_secs(BODY_SECONDS_MAX), collect::<T>(payload, length));
             let body = body.await.map_err(|_elapsed| too_slow())??;
             caller.enter().await?;
-            if caller.keeps_bodies {
-                caller.trace.keep_body(&body);
+            let keeps = caller.keeps_bodies.then(|| caller.trace.clone());
+            let is_small = body.len() < ASIDE_BYTES_MIN;
+            let read = move || {
+                let parsed = parse(&body);
+                if let Some(trace) = keeps {
+                    trace.keep_body(&body, parsed.as_ref().ok());
+                }
+                reader.read(parsed?)
+            };
+            if is_small {
+                return Ok(Self(read()?));
             }
-            if body.len() < ASIDE_BYTES_MIN {
-                return Ok(Self(reader.read(parse(&body)?)?));
-            }
-            let message = web::block(move || reader.read(parse(&body)?)).await;
+            let message = web::block(read).await;
             Ok(Self(message.map_err(|error| Refused::from_status(error.status_code()))??))
         })
     }

@@ -274,9 +274,25 @@ async fn rule_33_bodies_are_kept_sealed_for_as_long_as_somebody_wants() {
     let until = Some(app.now() + 3_600_000_000);
     assert_eq!(app.keep_bodies(&person(), workspace, &store, until).await.unwrap(), until);
     generic.post("/Users", json!({"userName": "hedwig"})).await;
-    let (entry, body) = newest().await;
+    let (_, body) = newest().await;
     assert_eq!(body.unwrap().bytes, br#"{"userName":"hedwig"}"#);
     assert!(!server.holds("hedwig"));
+
+    // Whatever the portal, nobody's password is kept, nor what might hold one.
+    let id = generic.user("crookshanks").await;
+    let patch = json!([
+        { "op": "replace", "path": "password", "value": "alohomora" },
+        { "op": "replace", "value": { "password": "alohomora", "title": "Cat" } },
+    ]);
+    generic.patch(&format!("/Users/{id}"), patch).await;
+    let kept = String::from_utf8(newest().await.1.unwrap().bytes).unwrap();
+    assert!(kept.contains("Cat") && !kept.contains("alohomora"), "{kept}");
+    let half = br#"{"password": "alohomora""#;
+    generic.send(Method::POST, "/Users", Some(half.to_vec())).await;
+    let kept = String::from_utf8(newest().await.1.unwrap().bytes).unwrap();
+    assert!(kept.starts_with("(not kept") && !kept.contains("alohomora"), "{kept}");
+    generic.post("/Users", json!({"userName": "hedwig-2"})).await;
+    let (entry, _) = newest().await;
 
     // A person is erased.
     app.log().journal().forget(workspace, &[entry.subject.unwrap()]).unwrap();
