@@ -83,15 +83,16 @@ impl From<EffectiveGroup> for GroupOfPerson {
 /// The groups that somebody is in, over all their active entries, and what those open.
 #[derive(Debug, Serialize, ToSchema)]
 struct GroupsOfPerson {
-    /// A part of the groups, by id.
+    /// A part of the groups, by id. Of somebody who was erased since there is none: that is not known.
     items: Vec<GroupOfPerson>,
     /// The `cursor` of the next part; null after the last one.
     next_cursor: Option<String>,
     /// The portal whose person it is.
     #[schema(schema_with = words::portal)]
     portal: Portal,
-    /// Whether they may enter that portal now.
-    may_enter: bool,
+    /// Whether they may enter that portal; null in the past of somebody who was erased since, where that is
+    /// not known any more.
+    may_enter: Option<bool>,
     /// Why, or why not.
     because: String,
 }
@@ -100,13 +101,16 @@ impl From<PersonGroups> for GroupsOfPerson {
     fn from(person: PersonGroups) -> Self {
         let PersonGroups { portal, groups, entry, .. } = person;
         let (may_enter, because) = match entry {
-            MayEnter::NoneRequired => (true, "the portal requires no group".to_owned()),
-            MayEnter::Line(line) => (true, format!("they are in {}", line.join(" and "))),
+            MayEnter::NoneRequired => (Some(true), "the portal requires no group".to_owned()),
+            MayEnter::Line(line) => (Some(true), format!("they are in {}", line.join(" and "))),
             MayEnter::NoAccount(state) => {
-                (false, format!("their account is not active but {}", state.as_str()))
+                (Some(false), format!("their account is not active but {}", state.as_str()))
             }
             MayEnter::NoLine => {
-                (false, "they are in all groups of none of the portal's lines".to_owned())
+                (Some(false), "they are in all groups of none of the portal's lines".to_owned())
+            }
+            MayEnter::NotKnown => {
+                (None, "which groups they were in is not known: they were erased".to_owned())
             }
         };
         Self {

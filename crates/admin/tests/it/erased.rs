@@ -148,3 +148,35 @@ async fn what_an_older_version_called_a_device_is_taken_from_it_and_said_to_be_k
     let listed = world.items(&format!("{ACME}/erasures")).await;
     assert_eq!(listed[0]["names_kept"], kept);
 }
+
+#[actix_web::test]
+async fn rule_32_what_an_erased_person_might_do_is_not_made_up() {
+    let (world, ada, _, there, suspended) = erased().await;
+    let groups = async |at: u64| world.get(&format!("{ACME}/people/{ada}/groups?at={at}")).await;
+    let then = groups(there).await.is(200);
+    assert_eq!((&then["portal"], &then["items"]), (&json!("store"), &json!([])), "{then}");
+    assert_eq!(then["may_enter"], true, "no group was required: {then}");
+    let then = groups(suspended).await.is(200);
+    let because = then["because"].as_str().unwrap();
+    assert!(then["may_enter"] == false && because.contains("suspended"), "{then}");
+    let seen = world.get(&format!("{PEOPLE}/{ada}/publications?at={there}")).await.is(200);
+    assert_eq!(seen["items"], json!([]));
+    world.get(&format!("{ACME}/people/{ada}/groups?at=5")).await.refused(404);
+}
+
+#[actix_web::test]
+async fn rule_32_whether_groups_let_an_erased_person_in_is_not_known() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user", "brake": "off" });
+    let (world, token) = World::with_scim("store", rule).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id.to_string();
+    push(&world, &caller, "Sales", std::slice::from_ref(&ada)).await;
+    let access = json!({ "groups": [["Sales"]] });
+    world.put(&format!("{ACME}/portals/store/access"), access).await.is(200);
+    let path = format!("{ACME}/people/{ada}/groups");
+    assert_eq!(world.get(&path).await.is(200)["may_enter"], true);
+    let there = head(&world).await;
+    world.post(&format!("{ACME}/people/{ada}/erase"), json!({})).await.is(200);
+    let then = world.get(&format!("{path}?at={there}")).await.is(200);
+    assert_eq!((&then["may_enter"], &then["items"]), (&Value::Null, &json!([])), "{then}");
+}

@@ -44,6 +44,8 @@ pub enum MayEnter {
     NoAccount(AccountState),
     /// They are in all groups of no line.
     NoLine,
+    /// They were erased since, and which groups they were in cannot be read any more.
+    NotKnown,
 }
 
 impl App {
@@ -87,6 +89,12 @@ impl App {
         listing: &Listing,
     ) -> Result<PersonGroups, Refusal> {
         self.settle(workspace).await?;
+        if let Some(gone) = self.gone().iter().find(|it| it.is(id)) {
+            let access = self.access(workspace, gone.portal).await?;
+            let entry = may_have_entered(gone.view.account, &access);
+            let groups = Listed { items: Vec::new(), next: None };
+            return Ok(PersonGroups { user: gone.view.id, portal: gone.portal, groups, entry });
+        }
         let found = self.person_of(workspace, id).await?;
         let (user, es) = found.ok_or_else(|| Refusal::NotFound("person".to_owned()))?;
         let groups = self.groups_over_entries(workspace, &es.state).await?;
@@ -128,4 +136,12 @@ fn may_enter(user: &User, access: &GroupFilter, groups: &HashSet<String>) -> May
         return MayEnter::NoneRequired;
     }
     access.line_of(groups).map_or(MayEnter::NoLine, |line| MayEnter::Line(line.to_vec()))
+}
+
+/// The same of somebody who was erased since: whether there was an account can still be said.
+fn may_have_entered(account: AccountState, access: &GroupFilter) -> MayEnter {
+    if account != AccountState::Active {
+        return MayEnter::NoAccount(account);
+    }
+    if access.is_everybody() { MayEnter::NoneRequired } else { MayEnter::NotKnown }
 }

@@ -151,7 +151,7 @@ impl App {
 
     /// Who was there at the moment of the past that this is of, and was erased since; nobody, if it is of
     /// today.
-    fn gone(&self) -> &[Gone] {
+    pub(super) fn gone(&self) -> &[Gone] {
         self.gone.get().map(Vec::as_slice).unwrap_or_default()
     }
 

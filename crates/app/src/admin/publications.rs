@@ -150,7 +150,8 @@ impl App {
         looked.await.unwrap_or(Err(Refusal::Stopping))
     }
 
-    /// The publications that an employee sees, by name.
+    /// The publications that an employee sees, by name. None of those whom somebody saw who was erased since
+    /// the moment that this is of: that is not known any more.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::Malformed`] for a foreign cursor.
@@ -161,6 +162,9 @@ impl App {
         listing: &Listing,
     ) -> Result<Listed<PublicationRow>, Refusal> {
         self.current(NAME, workspace).await?;
+        if self.gone().iter().any(|it| it.portal == Portal::Store && it.is(id)) {
+            return Ok(Listed { items: Vec::new(), next: None });
+        }
         let (_, es) = self.require_person(workspace, Portal::Store, id).await?;
         let after = listing.after::<Cursor>()?;
         if es.state.account.state != AccountState::Active {
