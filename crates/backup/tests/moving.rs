@@ -20,7 +20,7 @@ use event_log::{
     Claim, ClaimChange, Commit, EventLog, ManualClock, Meta, NewEvent, OpenError, Payload, Seal,
     SqliteLog, SqliteOptions, StoredEvent, StreamAppend, StreamId, TreeHead, WorkspaceId,
 };
-use record::{Checkpoint, Notary, Note};
+use record::{Checkpoint, Notary, Note, Trust};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -125,8 +125,7 @@ impl Installation {
             signing_keys: self.data_dir().join("signing.keys"),
             erasure_ledger: None,
             master_key: self.master_key,
-            kept: Vec::new(),
-            trusted: Vec::new(),
+            trust: Trust::default(),
         };
         change(&mut order);
         // On a thread where no runtime is at work.
@@ -215,8 +214,8 @@ async fn a_workspace_comes_with_everything_and_the_others_stay() {
     let note = old.notary().sign(&workspace("acme"), head(&old, 3).await);
     let kept = vec![Checkpoint::parse(note.text_as_kept()).unwrap()];
     let imported = new.import(&old, |it| {
-        it.kept = kept;
-        it.trusted = vec![theirs.clone()];
+        it.trust.kept = kept;
+        it.trust.keys = vec![theirs.clone()];
     });
     let Imported { came, head: now, vouched, erasures, names_next_key, .. } = imported.unwrap();
     assert_eq!((came, now.size), (exported.head, 7));
@@ -356,7 +355,7 @@ async fn what_does_not_belong_is_refused_and_nothing_is_left() {
     assert_eq!(std::mem::discriminant(&found), std::mem::discriminant(&other_key));
     let refused = new.import(&old, |it| it.workspace = Some(workspace("other")));
     assert!(matches!(refused, Err(ImportError::OtherWorkspace { .. })), "{refused:?}");
-    let refused = new.import(&old, |it| it.trusted = vec![theirs]);
+    let refused = new.import(&old, |it| it.trust.keys = vec![theirs]);
     assert!(matches!(refused, Err(ImportError::Unsigned(_))), "{refused:?}");
     let refused = new.import(&old, |_| ());
     assert!(matches!(refused, Err(ImportError::OtherNextKey(_))), "{refused:?}");
@@ -381,10 +380,10 @@ async fn what_does_not_belong_is_refused_and_nothing_is_left() {
         Checkpoint::parse(note.text_as_kept()).unwrap()
     };
     let beyond = note(TreeHead { size: 6, ..fits });
-    let refused = third.import(&old, |it| it.kept = vec![beyond]);
+    let refused = third.import(&old, |it| it.trust.kept = vec![beyond]);
     assert!(matches!(refused, Err(ImportError::Beyond(6, 5))), "{refused:?}");
     let changed = note(TreeHead { size: 4, ..fits });
-    let refused = third.import(&old, |it| it.kept = vec![changed]);
+    let refused = third.import(&old, |it| it.trust.kept = vec![changed]);
     assert!(matches!(refused, Err(ImportError::Changed(_))), "{refused:?}");
 
     third.import(&old, |_| ()).unwrap();
@@ -432,4 +431,34 @@ async fn an_export_is_made_of_what_is_at_rest_and_over_nothing() {
     });
     assert!(matches!(refused, Err(ExportError::Ledger(_))), "{refused:?}");
     assert!(!old.path("again").exists() && !old.path("again.key").exists());
+}
+
+#[tokio::test]
+async fn one_old_key_is_enough_through_moves_and_changes_of_the_key() {
+    let first = Installation::new(None).with_workspace("acme").await;
+    let second = Installation::new(None);
+    let third = Installation::new(Some(MASTER_KEY));
+    let acme = workspace("acme");
+    let signs =
+        |it: &Installation| it.notary().keys(&workspace("acme")).unwrap().remove(0).verifier;
+    let mut notes = vec![first.notary().sign(&acme, head(&first, 3).await)];
+    let next = signs(&second);
+    first.export(|it| it.next_key = Some(next)).unwrap();
+    second.import(&first, |_| ()).unwrap();
+    let all = head(&second, 7).await;
+    second.notary().rotate(&[(acme.clone(), all)], 2_500).unwrap();
+    notes.push(second.notary().sign(&acme, head(&second, 6).await));
+    let next = signs(&third);
+    second.export(|it| it.next_key = Some(next)).unwrap();
+
+    let trusting = |key| {
+        let mut trust = Trust::default();
+        trust.keys.push(key);
+        notes.iter().for_each(|note| trust.keep("kept", note.clone()));
+        trust
+    };
+    let refused = third.import(&second, |it| it.trust = trusting(signs(&third)));
+    assert!(matches!(refused, Err(ImportError::Unsettled(_))), "{refused:?}");
+    let imported = third.import(&second, |it| it.trust = trusting(signs(&first))).unwrap();
+    assert_eq!(imported.vouched, 2);
 }

@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::{
-    audit::{Offline, Trust, verifiers},
+    audit::{Offline, gather, verifiers},
     options::Misused,
     output::say,
     progress::bar,
@@ -109,7 +109,6 @@ pub(crate) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
 
 pub(crate) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
     let workspace = options.workspace.as_deref().map(WorkspaceId::parse).transpose();
-    let trust = Trust::read(&options.key, &options.checkpoint)?;
     let order = Import {
         from: options.from,
         transfer_key: TransferKey::read(&options.transfer_key)?,
@@ -118,8 +117,7 @@ pub(crate) async fn import(options: ImportOptions) -> anyhow::Result<ExitCode> {
         signing_keys: options.offline.signing_keys(),
         erasure_ledger: options.offline.erasure_ledger(),
         master_key: options.offline.master_key()?,
-        kept: trust.kept,
-        trusted: trust.keys,
+        trust: gather(&options.key, &options.checkpoint)?,
     };
     let hidden = options.json;
     let work = move || {

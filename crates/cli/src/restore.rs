@@ -10,7 +10,7 @@ use event_log::{Clock, SystemClock, WorkspaceId};
 use serde_json::json;
 
 use crate::{
-    audit::Trust,
+    audit::trusted,
     options::{Misused, key},
     output::say,
     progress::bar,
@@ -60,7 +60,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         into: options.data_dir,
         until,
         ledgers: options.erasure_ledger,
-        kept: Trust::read(&options.key, &options.checkpoint)?.kept,
+        kept: trusted(&options.key, &options.checkpoint)?.kept,
         master_key: options.master_key.as_deref().map(key).transpose()?,
     };
     let hidden = options.json;

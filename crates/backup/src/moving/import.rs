@@ -8,21 +8,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::workspace::{Origin, WorkspaceCommand};
+use domain::Decider;
+use domain::workspace::{Origin, PastKey, Workspace, WorkspaceCommand};
 use event_log::backup::{self, Claims, ClaimsError, Uncopied};
 use event_log::moving::{self, Keys, Unmoved};
 use event_log::{
-    Clock, EventLog, Failure, ManualClock, Micros, OpenError, SqliteLog, SqliteOptions, TreeHead,
-    WorkspaceId, ledger,
+    Clock, EventLog, Failure, ManualClock, Micros, OpenError, SqliteLog, SqliteOptions, StreamId,
+    TreeHead, WorkspaceId, ledger,
 };
-use record::{Checkpoint, Notary, NotaryError, Note, Verifier};
+use projections::ReadError;
+use record::{Checkpoint, KeyState, Notary, NotaryError, Note, PublicKey, Trust, Unsettled};
+use uuid::Uuid;
 
-use super::{TransferKey, WorkspaceManifest, WorkspaceManifestError, people, secrets};
+use super::{TransferKey, WorkspaceManifest, WorkspaceManifestError, past_keys, people, secrets};
 use crate::Progress;
 use crate::claims::held;
 use crate::fit::{Misplaced, check_import};
 use crate::place::replace;
-use crate::suspend::{SuspendError, record};
+use crate::suspend::{SuspendError, fold, record};
 
 /// Who is said to have done it.
 const ACTOR: &str = "import";
@@ -44,10 +47,10 @@ pub struct Import {
     pub erasure_ledger: Option<PathBuf>,
     /// What wraps its keys.
     pub master_key: Option<[u8; 32]>,
-    /// Checkpoints that were kept, of the installation that the workspace comes from.
-    pub kept: Vec<Checkpoint>,
-    /// Public keys of that installation; without one, the transfer key alone vouches for the checkpoint.
-    pub trusted: Vec<Verifier>,
+    /// Public keys of the installations where the workspace was, and checkpoints that were kept of them;
+    /// without a key, the transfer key alone vouches for the export's checkpoint. Keys that these have handed
+    /// over to are learned from the export.
+    pub trust: Trust,
 }
 
 /// What was imported.
@@ -90,6 +93,12 @@ pub enum ImportError {
          given twice. Import into an installation that never had it"
     )]
     Exists(WorkspaceId),
+    /// A checkpoint that was kept is signed by nobody who is trusted.
+    #[error(transparent)]
+    Unsettled(#[from] Unsettled),
+    /// The keys that signed before do not read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The checkpoint was not signed by a key that is trusted.
     #[error("the export's checkpoint is not signed by a key that is trusted")]
     Unsigned(#[source] record::note::Unbelieved),
@@ -155,14 +164,18 @@ pub fn import(
         return Err(ImportError::OtherWorkspace { found: manifest.workspace, wanted });
     }
     let (workspace, checkpoint, note) = manifest.head().ok_or(WorkspaceManifestError::Changed)?;
-    if !order.trusted.is_empty() {
-        note.verify(&order.trusted).map_err(ImportError::Unsigned)?;
+    let mut trust = order.trust.clone();
+    trust.follow(last_checkpoints(&manifest, &order.from, &workspace)?);
+    trust.settle()?;
+    if !trust.keys.is_empty() {
+        note.verify(&trust.keys).map_err(ImportError::Unsigned)?;
     }
     if !order.data_dir.join("log.db").exists() {
         return Err(ImportError::NoInstallation(order.data_dir.clone()));
     }
     let log = open(order, now)?;
-    let came = Coming { order, manifest: &manifest, workspace: &workspace, checkpoint, note, now };
+    let (manifest, kept) = (&manifest, &trust.kept);
+    let came = Coming { order, manifest, kept, workspace: &workspace, checkpoint, note, now };
     let staged = came.stage(&log, progress).and_then(|staged| {
         moving::merge(&log, &workspace, &secrets(&workspace), &mut |done, total| {
             progress(Progress { what: "merged", done, total });
@@ -187,6 +200,24 @@ pub fn import(
     })
 }
 
+/// By which each key that signed for the workspace has handed over to the next one, oldest first: those of
+/// installations where it was before, which its events name, and those of the one that has exported it.
+fn last_checkpoints(
+    manifest: &WorkspaceManifest,
+    export: &Path,
+    workspace: &WorkspaceId,
+) -> Result<Vec<Note>, ImportError> {
+    let stream = StreamId::new(Workspace::KIND, Uuid::nil());
+    let before = past_keys(&fold(moving::unsealed(export, workspace, &stream)?)?.state.origins)?;
+    let last = |key: PublicKey| match key.state {
+        KeyState::Retired { last, .. } => last,
+        KeyState::Signs => None,
+    };
+    let here = manifest.keys.iter().filter_map(|PastKey { last, .. }| last.clone());
+    let all = before.into_iter().filter_map(last).chain(here);
+    Ok(all.filter_map(|note| Note::parse(&note).ok()).collect())
+}
+
 /// Opens the installation, which keeps others away.
 fn open(order: &Import, now: Micros) -> Result<Arc<SqliteLog>, OpenError> {
     let (master_key, erasure_ledger) = (order.master_key, order.erasure_ledger.clone());
@@ -203,6 +234,8 @@ fn clock(now: Micros) -> Arc<dyn Clock> {
 struct Coming<'a> {
     order: &'a Import,
     manifest: &'a WorkspaceManifest,
+    /// What was kept of it, and is believed.
+    kept: &'a [Checkpoint],
     workspace: &'a WorkspaceId,
     /// Of everything that comes, as the other installation has signed it.
     checkpoint: Checkpoint,
@@ -289,7 +322,7 @@ impl Coming<'_> {
     /// Compares what came with the checkpoints that were kept: how many fit.
     fn compare(&self, stage: &Path) -> Result<usize, ImportError> {
         let (workspace, all) = (self.workspace, self.checkpoint.head.size);
-        for kept in &self.order.kept {
+        for kept in self.kept {
             let Checkpoint { head, origin, .. } = kept;
             if kept.workspace() != workspace.as_str() {
                 return Err(ImportError::Changed(format!("{origin}, which is another workspace")));
@@ -302,7 +335,7 @@ impl Coming<'_> {
                 return Err(ImportError::Changed(of));
             }
         }
-        Ok(self.order.kept.len())
+        Ok(self.kept.len())
     }
 
     /// Whoever was erased there is erased here: the ledger says so in the words of this installation, and the

@@ -1,85 +1,32 @@
-//! Whom a check believes: public keys, and checkpoints that were kept.
+//! Whom a command is to believe: the keys and the checkpoints that it names, read from files.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use record::{Checkpoint, Note, Verifier, checkpoint};
+use record::{Trust, Verifier, checkpoint};
 
-/// What is believed.
-#[derive(Default)]
-pub(crate) struct Trust {
-    pub(crate) keys: Vec<Verifier>,
-    pub(crate) kept: Vec<Checkpoint>,
-    /// What was kept and is signed by nobody who is known yet, with the file that it is in.
-    unheard: Vec<(PathBuf, Note)>,
+/// Reads what a command names, where all that it believes has to follow from that.
+pub(crate) fn trusted(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Trust> {
+    let mut trust = gather(keys, kept)?;
+    trust.settle()?;
+    Ok(trust)
 }
 
-impl Trust {
-    /// Reads what a command names. Where there are keys, whatever was kept has to be signed by one
-    /// of them; a last checkpoint that one has signed adds the key that follows it.
-    pub(crate) fn read(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Self> {
-        let mut trust = Self::gather(keys, kept)?;
-        trust.settle()?;
-        Ok(trust)
+/// The same, but what is signed by nobody known waits for [`Trust::settle`]: what is checked may tell which
+/// key followed.
+pub(crate) fn gather(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Trust> {
+    let mut trust = Trust::default();
+    for key in keys {
+        trust.keys.extend(verifiers(key)?);
     }
-
-    /// The same, but what is signed by nobody known waits for [`Trust::settle`]: a server may tell which
-    /// key followed.
-    pub(super) fn gather(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Self> {
-        let mut trust = Self::default();
-        for key in keys {
-            trust.keys.extend(verifiers(key)?);
+    for path in kept {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("reading the checkpoint {}", path.display()))?;
+        for note in checkpoint::notes(&text).with_context(|| path.display().to_string())? {
+            trust.keep(&path.display().to_string(), note);
         }
-        for path in kept {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("reading the checkpoint {}", path.display()))?;
-            for note in checkpoint::notes(&text).with_context(|| path.display().to_string())? {
-                match trust.hear(&note) {
-                    Ok(checkpoint) => trust.kept.push(checkpoint),
-                    Err(_) => trust.unheard.push((path.clone(), note)),
-                }
-            }
-        }
-        Ok(trust)
     }
-
-    /// Believes what was kept, now that every key is known that can be.
-    ///
-    /// # Errors
-    /// Names the file of a note that no key has signed.
-    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
-        loop {
-            let (before, waiting) = (self.keys.len(), std::mem::take(&mut self.unheard));
-            for (path, note) in waiting {
-                match self.hear(&note) {
-                    Ok(checkpoint) => self.kept.push(checkpoint),
-                    Err(_) => self.unheard.push((path, note)),
-                }
-            }
-            // Each may tell the key of another one.
-            if self.keys.len() == before {
-                break;
-            }
-        }
-        let Some((path, note)) = self.unheard.pop() else { return Ok(()) };
-        self.hear(&note).map(drop).with_context(|| path.display().to_string())
-    }
-
-    /// Believes a note, or not.
-    pub(super) fn hear(&mut self, note: &Note) -> anyhow::Result<Checkpoint> {
-        let text =
-            if self.keys.is_empty() { note.text_as_kept() } else { note.verify(&self.keys)? };
-        let checkpoint = Checkpoint::parse(text)?;
-        if !self.keys.is_empty() {
-            self.keys.extend(checkpoint.next_key.clone());
-        }
-        Ok(checkpoint)
-    }
-
-    /// The checkpoints that were kept of one workspace.
-    pub(super) fn kept_of(&self, workspace: &str) -> Vec<Checkpoint> {
-        self.kept.iter().filter(|it| it.workspace() == workspace).cloned().collect()
-    }
+    Ok(trust)
 }
 
 /// A verifier key, or a file with one a line.

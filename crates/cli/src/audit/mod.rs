@@ -18,7 +18,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use app::Notary;
 use clap::{Args, Subcommand};
 
-pub(crate) use keys::{Trust, verifiers};
+pub(crate) use keys::{gather, trusted, verifiers};
 
 use crate::{api::provisioning_log, node, options};
 

@@ -16,12 +16,12 @@ use clap::Args;
 use data_encoding::BASE64;
 use event_log::{EventLog, SqliteLog, Verdict, WorkspaceId};
 use indicatif::ProgressBar;
-use record::{Bad, Checkpoint, Examination, Findings, NotBegun, Note, export::Trailer};
+use record::{Bad, Checkpoint, Examination, Findings, NotBegun, Note, Trust, export::Trailer};
 use serde_json::{Value, json};
 
 use super::{
     Offline,
-    keys::Trust,
+    keys::gather,
     source::{Source, Wanted},
 };
 use crate::{options::Misused, output::say, progress::bar, remote::Remote};
@@ -55,7 +55,7 @@ pub(crate) struct VerifyOptions {
 
 pub(super) async fn verify(options: VerifyOptions) -> anyhow::Result<ExitCode> {
     let kept: Vec<_> = options.checkpoint.iter().chain(&options.since).cloned().collect();
-    let mut trust = Trust::gather(&options.key, &kept)?;
+    let mut trust = gather(&options.key, &kept)?;
     let sound = match (&options.file, options.offline.open()?) {
         (Some(_), _) => {
             trust.settle()?;
@@ -108,7 +108,7 @@ async fn of_server(options: &VerifyOptions, mut trust: Trust) -> anyhow::Result<
     let id = WorkspaceId::parse(workspace)?;
     if !trust.keys.is_empty() {
         let keys = options.remote.client()?.get(&format!("/workspaces/{id}/keys")).await?;
-        follow(&mut trust, &keys);
+        trust.follow(last_checkpoints(&keys));
     }
     trust.settle()?;
     let wanted = Wanted::default();
@@ -138,15 +138,10 @@ async fn of_server(options: &VerifyOptions, mut trust: Trust) -> anyhow::Result<
     Ok(tell(workspace, found.as_ref(), options.json))
 }
 
-/// Learns new keys from the last checkpoints of old ones, as far as those are believed.
-fn follow(trust: &mut Trust, keys: &Value) {
-    for key in keys["items"].as_array().into_iter().flatten() {
-        let last = key["last_checkpoint"].as_str().map(Note::parse);
-        if let Some(Ok(note)) = last {
-            // What nobody believed in has signed changes nothing.
-            let _ = trust.hear(&note);
-        }
-    }
+/// By which the keys of a server have handed over, the oldest first.
+fn last_checkpoints(keys: &Value) -> Vec<Note> {
+    let keys = keys["items"].as_array().into_iter().flatten();
+    keys.filter_map(|key| Note::parse(key["last_checkpoint"].as_str()?).ok()).collect()
 }
 
 /// Checks a data directory.
