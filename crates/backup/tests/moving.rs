@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use backup::moving::{
-    Export, ExportError, Exported, Import, ImportError, Imported, TransferKey,
+    Export, ExportError, Exported, Import, ImportError, Imported, NotItsLedger, TransferKey,
     WorkspaceManifestError, past_keys,
 };
 use backup::{Misplaced, Source};
@@ -21,6 +21,7 @@ use event_log::{
     SqliteLog, SqliteOptions, StoredEvent, StreamAppend, StreamId, TreeHead, WorkspaceId,
 };
 use record::{Checkpoint, Notary, Note, Trust};
+use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -461,4 +462,49 @@ async fn one_old_key_is_enough_through_moves_and_changes_of_the_key() {
     assert!(matches!(refused, Err(ImportError::Unsettled(_))), "{refused:?}");
     let imported = third.import(&second, |it| it.trust = trusting(signs(&first))).unwrap();
     assert_eq!(imported.vouched, 2);
+}
+
+/// Records that somebody was erased; the ledger is told by whoever carries it out.
+async fn erased(installation: &Installation, slug: &str, id: u128) -> Erasure {
+    let (log, of) = (installation.open(), workspace(slug));
+    let remains = json!({ "portal": "store", "account": "active", "source": "hand" });
+    let (id, key) = (Uuid::from_u128(id), key_of_second(&log, &of).await);
+    let data = json!({ "erasure": id, "remains": remains });
+    let erased: UserEvent =
+        serde_json::from_value(json!({ "type": "user.erased", "data": data })).unwrap();
+    store(&log, &of, &user(2), 1, &erased, Seal::Open).await;
+    drop(log);
+    Erasure { id, workspace: of, user: user(2).id, entries: Vec::new(), keys: vec![key], at: 5 }
+}
+
+/// With what the second person of a workspace is sealed.
+async fn key_of_second(log: &SqliteLog, workspace: &WorkspaceId) -> u64 {
+    log.read(workspace, 2, 1).await.unwrap()[0].key.unwrap()
+}
+
+#[tokio::test]
+async fn a_ledger_that_lacks_what_the_record_has_is_refused() {
+    let old = Installation::new(None).with_workspace("acme").await;
+    let new = Installation::new(None).with_workspace("other").await;
+    let lacking = erased(&old, "acme", 8).await;
+    let refused = old.export(|_| ());
+    let Err(ExportError::OtherLedger(why)) = refused else { panic!("{refused:?}") };
+    assert!(why.to_string().contains("MUSTER_ERASURE_LEDGER"), "{why}");
+    assert!(!old.path("export").exists());
+    // Where it lies elsewhere.
+    let ledger = old.path("elsewhere.ledger");
+    fs::write(&ledger, ledger::lines(&[lacking], &old.data_dir()).unwrap()).unwrap();
+    assert_eq!(old.export(|it| it.source.ledger = ledger.clone()).unwrap().erasures, 1);
+
+    let theirs = erased(&new, "other", 9).await;
+    let refused = new.import(&old, |_| ());
+    assert!(matches!(refused, Err(ImportError::OtherLedger(_))), "{refused:?}");
+    let own = new.path("own.ledger");
+    let refused = new.import(&old, |it| it.erasure_ledger = Some(own.clone()));
+    let missing = matches!(&refused, Err(ImportError::OtherLedger(NotItsLedger::Missing(_))));
+    assert!(missing && !own.exists(), "{refused:?}");
+    fs::write(&own, ledger::lines(&[theirs], &new.data_dir()).unwrap()).unwrap();
+    let imported = new.import(&old, |it| it.erasure_ledger = Some(own.clone())).unwrap();
+    assert_eq!(imported.erasures, 1);
+    assert_eq!(fs::read_to_string(&own).unwrap().lines().count(), 2);
 }

@@ -18,7 +18,8 @@ use uuid::Uuid;
 
 use super::manifest::{FORMAT, VERSION};
 use super::{
-    NoTransferKey, TransferKey, WorkspaceManifest, WorkspaceManifestError, past, people, secrets,
+    NoTransferKey, NotItsLedger, TransferKey, WorkspaceManifest, WorkspaceManifestError, erasures,
+    past, people, secrets,
 };
 use crate::fit::{Misplaced, check_export};
 use crate::place::{make_dir, replace};
@@ -91,6 +92,9 @@ pub enum ExportError {
     /// What an event is sealed with is not there.
     #[error("workspace {0}: the data key {1} is missing")]
     KeyMissing(WorkspaceId, u64),
+    /// The ledger of erasures is not the one that the installation uses.
+    #[error(transparent)]
+    OtherLedger(#[from] NotItsLedger),
     /// The ledger of erasures is of another installation or damaged.
     #[error(transparent)]
     Ledger(#[from] OpenError),
@@ -158,11 +162,12 @@ fn fill(
     }
     moving::beside(&source.data_dir, into, workspace)?;
     // After the keys: of somebody who is erased meanwhile either the key is gone or the line is here.
-    let erasures = ledger::of_workspace(&source.ledger, &source.data_dir, workspace)?;
-    replace(&into.join(ledger::FILE), &ledger::lines(&erasures, into)?)?;
+    let erased = ledger::of_workspace(&source.ledger, &source.data_dir, workspace)?;
+    erasures::compare((&source.ledger, &erased), into, workspace)?;
+    replace(&into.join(ledger::FILE), &ledger::lines(&erased, into)?)?;
     backup::make_whole(into)?;
     let manifest = manifest(order, head, transfer, now)?.write(into, transfer)?;
-    Ok(Exported { manifest, head, erasures: people(&erasures) })
+    Ok(Exported { manifest, head, erasures: people(&erased) })
 }
 
 fn copy_log(order: &Export, progress: &mut dyn FnMut(Progress)) -> Result<TreeHead, ExportError> {

@@ -20,7 +20,10 @@ use projections::ReadError;
 use record::{Checkpoint, KeyState, Notary, NotaryError, Note, PublicKey, Trust, Unsettled};
 use uuid::Uuid;
 
-use super::{TransferKey, WorkspaceManifest, WorkspaceManifestError, past_keys, people, secrets};
+use super::{
+    NotItsLedger, TransferKey, WorkspaceManifest, WorkspaceManifestError, erasures, past_keys,
+    people, secrets,
+};
 use crate::Progress;
 use crate::claims::held;
 use crate::fit::{Misplaced, check_import};
@@ -133,6 +136,9 @@ pub enum ImportError {
     /// That it came could not be recorded.
     #[error(transparent)]
     Record(#[from] SuspendError),
+    /// A ledger of erasures is not the one that belongs to a record.
+    #[error(transparent)]
+    OtherLedger(#[from] NotItsLedger),
     /// The installation does not open.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -173,7 +179,14 @@ pub fn import(
     if !order.data_dir.join("log.db").exists() {
         return Err(ImportError::NoInstallation(order.data_dir.clone()));
     }
+    let own = order.erasure_ledger.clone().unwrap_or_else(|| order.data_dir.join(ledger::FILE));
+    if !own.exists() {
+        return Err(NotItsLedger::Missing(own).into());
+    }
     let log = open(order, now)?;
+    for (workspace, _) in log.heads() {
+        erasures::compare((&own, &log.ledger().erasures()), &order.data_dir, &workspace)?;
+    }
     let (manifest, kept) = (&manifest, &trust.kept);
     let came = Coming { order, manifest, kept, workspace: &workspace, checkpoint, note, now };
     let staged = came.stage(&log, progress).and_then(|staged| {
@@ -342,7 +355,9 @@ impl Coming<'_> {
     /// keys go.
     fn erase_again(&self, stage: &Path) -> Result<usize, ImportError> {
         let from = &self.order.from;
-        let erasures = ledger::of_workspace(&from.join(ledger::FILE), from, self.workspace)?;
+        let theirs = from.join(ledger::FILE);
+        let erasures = ledger::of_workspace(&theirs, from, self.workspace)?;
+        erasures::compare((&theirs, &erasures), from, self.workspace)?;
         let path = stage.join(ledger::FILE);
         replace(&path, &ledger::lines(&erasures, stage)?)?;
         ledger::apply(&path, stage)?;

@@ -7,6 +7,7 @@
 //!
 //! - `export`: from an installation that may be in use
 //! - `import`: into one that nobody uses meanwhile, all of it or nothing
+//! - `erasures`: whether a ledger is the one that belongs to a record
 //! - `manifest`: what is in an export
 //! - `transfer`: the key
 //!
@@ -16,6 +17,7 @@
 //! Invariant: an imported workspace sends nothing to devices before a person has resumed deliveries.
 //! Invariant: where an import is refused or cut off, nothing of the workspace is there.
 
+mod erasures;
 mod export;
 mod import;
 mod manifest;
@@ -32,6 +34,7 @@ use uuid::Uuid;
 
 use crate::suspend::fold;
 
+pub use erasures::NotItsLedger;
 pub use export::{Export, ExportError, Exported, export};
 pub use import::{Import, ImportError, Imported, import};
 pub use manifest::{Contents, WorkspaceManifest, WorkspaceManifestError};

@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use crate::backup::{Copying, Uncopied};
 use crate::keyfile::{CLAIMS, KeyFile};
-use crate::rows::{self, Of};
+use crate::rows::{self, Of, events_from};
 use crate::schema::{self, Format};
 use crate::{Failure, OpenError, SqliteLog, StoredEvent, StreamId, WorkspaceId, reading};
 
@@ -174,6 +174,23 @@ pub fn unsealed(
         );
         let Some(no) = found.optional()? else { return Ok(Vec::new()) };
         rows::events(&conn, Of::Stream(no), 0, usize::MAX)
+    };
+    let rows = read().map_err(Failure::storage(DOING))?;
+    Ok(rows.into_iter().map(|row| reading::open(workspace, row, &HashMap::new())).collect())
+}
+
+/// The events of one type in the `log.db` of a directory, likewise.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn named(dir: &Path, workspace: &WorkspaceId, name: &str) -> Result<Vec<StoredEvent>, Failure> {
+    const SQL: &str = events_from!(
+        events,
+        "e.workspace = (SELECT no FROM workspaces WHERE id = ?1) AND e.name = ?2 ORDER BY e.position"
+    );
+    let read = || -> rusqlite::Result<_> {
+        let conn = schema::open_reader(&dir.join("log.db"))?;
+        rows::select(&conn, SQL, rusqlite::params![workspace.as_str(), name])
     };
     let rows = read().map_err(Failure::storage(DOING))?;
     Ok(rows.into_iter().map(|row| reading::open(workspace, row, &HashMap::new())).collect())
