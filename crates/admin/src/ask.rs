@@ -108,6 +108,25 @@ fn waits(request: &HttpRequest) -> Option<Duration> {
     wait.parse().ok().map(Duration::from_secs)
 }
 
+/// The same, of a workspace that may have been closed: what is kept of it can still be read, and people
+/// erased in it.
+pub(crate) struct Kept(pub(crate) Inside);
+
+impl FromRequest for Kept {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let inside = Ask::of(request).and_then(|Ask { app, person }| {
+            let workspace = WorkspaceId::parse(&segment(request, "ws")).ok();
+            let is_there = |it: &WorkspaceId| person.reaches(it) && app.log().head(it) > 0;
+            let workspace = workspace.filter(is_there).ok_or_else(|| not_found("workspace"))?;
+            Ok(Self(Inside { app, person, workspace }))
+        });
+        std::future::ready(inside)
+    }
+}
+
 /// The id in a path.
 pub(crate) struct Id<T>(pub(crate) T);
 

@@ -1,4 +1,5 @@
-//! `/workspaces/{ws}/people/{id}/erase` and `/workspaces/{ws}/erasures`: erasing people (rule 32).
+//! `/workspaces/{ws}/people/{id}/erase` and `/workspaces/{ws}/erasures`: erasing people (rule 32). In a
+//! workspace that was closed as well: its record stays.
 
 use actix_web::{http::Method, web::Json};
 use app::erasures::{Asked, Certificate, Other, PLACES, Prospect};
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     answer::{Answer, Part, page},
-    ask::{Id, Inside},
+    ask::{Id, Inside, Kept},
     body::Body,
     endpoint::Endpoint,
     moment,
@@ -33,7 +34,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(
             Method::POST,
             erase,
-            "Erase a person of any portal, for ever; asked twice, it is one erasure",
+            "Erase a person of any portal, for ever, also in a workspace that was closed; asked twice, it is one erasure",
             start,
         )
         .may_take::<EraseAsked>()
@@ -240,22 +241,22 @@ impl From<Certificate> for Erasure {
     }
 }
 
-async fn prospect(inside: Inside, id: Id<Uuid>) -> Answer<WouldErase> {
+async fn prospect(Kept(inside): Kept, id: Id<Uuid>) -> Answer<WouldErase> {
     Ok(Json(inside.app.erasing(&inside.workspace, id.0).await?.into()))
 }
 
-async fn start(inside: Inside, id: Id<Uuid>, body: Body<EraseAsked>) -> Answer<Erasure> {
+async fn start(Kept(inside): Kept, id: Id<Uuid>, body: Body<EraseAsked>) -> Answer<Erasure> {
     let Inside { app, person, workspace } = inside;
     let EraseAsked { reason, all_portals } = body.0;
     let asked = Asked { reason, all_portals };
     Ok(Json(app.erase(&person, &workspace, id.0, asked).await?.into()))
 }
 
-async fn list(inside: Inside, params: Params) -> Part<Erasure> {
+async fn list(Kept(inside): Kept, params: Params) -> Part<Erasure> {
     let listed = inside.app.list_erasures(&inside.workspace, &params.listing()?).await?;
     Ok(page(listed, Erasure::from))
 }
 
-async fn get(inside: Inside, id: Id<ErasureId>) -> Answer<Erasure> {
+async fn get(Kept(inside): Kept, id: Id<ErasureId>) -> Answer<Erasure> {
     Ok(Json(inside.app.certificate(&inside.workspace, id.0).await?.into()))
 }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::{
     answer::{Answer, Part, page},
-    ask::{Inside, OfConnector, OfEntry},
+    ask::{Inside, Kept, OfConnector, OfEntry},
     body::Body,
     endpoint::Endpoint,
     moment,
@@ -324,24 +324,24 @@ fn statuses(text: &str) -> Result<(u16, u16), Refused> {
     }
 }
 
-async fn list(inside: Inside, params: Params) -> Part<LogEntry> {
+async fn list(Kept(inside): Kept, params: Params) -> Part<LogEntry> {
     let Inside { app, workspace, .. } = inside;
     let listed = app.provisioning_log(&workspace, query(&params)?, &params.listing()?).await?;
     Ok(page(listed, LogEntry::from))
 }
 
-async fn list_cycles(inside: Inside, params: Params) -> Part<LogCycle> {
+async fn list_cycles(Kept(inside): Kept, params: Params) -> Part<LogCycle> {
     let Inside { app, workspace, .. } = inside;
     let listed: Listed<Cycle> =
         app.provisioning_cycles(&workspace, query(&params)?, &params.listing()?).await?;
     Ok(page(listed, LogCycle::from))
 }
 
-async fn get(inside: Inside, of: OfEntry) -> Answer<LogEntry> {
+async fn get(Kept(inside): Kept, of: OfEntry) -> Answer<LogEntry> {
     Ok(Json(inside.app.provisioning_log_entry(&inside.workspace, &of.0).await?.into()))
 }
 
-async fn rejections(inside: Inside) -> Answer<Vec<Rejection>> {
+async fn rejections(Kept(inside): Kept) -> Answer<Vec<Rejection>> {
     let found = inside.app.provisioning_rejections(&inside.workspace)?;
     Ok(Json(found.into_iter().map(Rejection::from).collect()))
 }

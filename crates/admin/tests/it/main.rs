@@ -6,6 +6,7 @@ mod access;
 mod accounts;
 mod api_access;
 mod attributes;
+mod closed;
 mod damaged_files;
 mod devices;
 mod document;

@@ -153,12 +153,14 @@ impl App {
         Ok(self.log.journal().rejections(workspace)?)
     }
 
-    /// How long a workspace keeps its provisioning log, in days.
+    /// How long a workspace keeps its provisioning log, in days. One that was closed keeps what it has as long as
+    /// one where nobody said anything.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`].
+    /// When the log cannot be read.
     pub async fn provisioning_log_kept(&self, workspace: &WorkspaceId) -> Result<u32, Refusal> {
-        Ok(self.workspace(workspace).await?.state.provisioning_log_days())
+        let known = self.workspaces.load(workspace, crate::WORKSPACE_STREAM).await?;
+        Ok(known.state.provisioning_log_days())
     }
 
     /// Says how long. What is older is not shown any more at once, and deleted within the hour.
