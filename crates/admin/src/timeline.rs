@@ -50,6 +50,9 @@ struct ShownTimeline {
     user: String,
     #[schema(schema_with = words::portal)]
     portal: Portal,
+    /// The ids of the other persons of the same userName in this portal: whoever is removed and brought again
+    /// is another person, with a timeline of their own.
+    same_user_name: Vec<String>,
     /// In order.
     items: Vec<ShownTold>,
     /// The `after` with which to go on; null after the last part.
@@ -110,9 +113,10 @@ async fn timeline(inside: Inside, id: Id<Uuid>, params: Params) -> Answer<ShownT
     let Inside { app, workspace, .. } = inside;
     let after = params.parsed("after")?.unwrap_or_default();
     let found = app.timeline(&workspace, id.0, after, params.limit()?).await?;
-    let Timeline { user, portal, items, next } = found;
+    let Timeline { user, portal, namesakes, items, next } = found;
+    let same_user_name = namesakes.iter().map(ToString::to_string).collect();
     let items = items.into_iter().map(ShownTold::from).collect();
-    Ok(Json(ShownTimeline { user: user.to_string(), portal, items, next }))
+    Ok(Json(ShownTimeline { user: user.to_string(), portal, same_user_name, items, next }))
 }
 
 async fn why(inside: Inside, params: Params) -> Answer<ShownWhy> {

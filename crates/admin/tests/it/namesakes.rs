@@ -1,4 +1,4 @@
-//! The other persons of somebody's userName: in all portals, and those who had it before (rule 32).
+//! The other persons of somebody's userName: in all portals, and those who had it before (rules 29 and 32).
 
 use serde_json::{Value, json};
 
@@ -77,4 +77,14 @@ async fn rule_32_the_others_of_the_name_stay_unless_they_are_asked_for() {
     let done = world.post(&path, json!({ "all_portals": true })).await.is(200);
     let erased = done["others"].as_array().unwrap().iter().filter(|it| it["erasure"].is_string());
     assert_eq!(erased.count(), 3, "{done}");
+}
+
+#[actix_web::test]
+async fn whoever_is_brought_again_after_a_removal_is_named_beside_the_one_before() {
+    let (world, all) = graces().await;
+    let [first, store, _, last] = &all[..] else { panic!("{all:?}") };
+    for (of, other) in [(first, json!([last.1])), (last, json!([first.1])), (store, json!([]))] {
+        let told = world.get(&format!("{ACME}/people/{}/timeline", of.1)).await.is(200);
+        assert_eq!((&told["user"], &told["same_user_name"]), (&json!(of.1), &other), "{told}");
+    }
 }

@@ -38,6 +38,9 @@ pub struct Timeline {
     pub user: UserId,
     /// Whose person they are.
     pub portal: Portal,
+    /// The other persons of their userName in this portal, by id: who had it before and were removed, or came
+    /// after.
+    pub namesakes: Vec<UserId>,
     /// In order.
     pub items: Vec<Told>,
     /// After which position to go on; `None` after the last part.
@@ -70,7 +73,25 @@ impl App {
             items.push(self.tell(event, Some(user), &mut names).await?);
         }
         let next = (upto < u64::MAX).then_some(upto);
-        Ok(Timeline { user, portal: es.state.portal, items, next })
+        let namesakes = self.namesakes_in_portal(workspace, user, &es.state).await?;
+        Ok(Timeline { user, portal: es.state.portal, namesakes, items, next })
+    }
+
+    /// Whoever is removed and brought again is another person, whose timeline begins there.
+    async fn namesakes_in_portal(
+        &self,
+        workspace: &WorkspaceId,
+        user: UserId,
+        state: &User,
+    ) -> Result<Vec<UserId>, Refusal> {
+        let (portal, name) = (state.portal, &state.account.user_name);
+        if name.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read_models.followed(portal.as_str(), workspace).await?;
+        let mut found = self.read_models.accounts().named(workspace, portal, name)?;
+        found.retain(|it| *it != user);
+        Ok(found)
     }
 
     /// At most `limit` events about somebody after a position and up to another one, in order: those of their

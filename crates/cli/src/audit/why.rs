@@ -76,6 +76,12 @@ pub(super) async fn timeline(options: TimelineOptions) -> anyhow::Result<ExitCod
             .iter()
             .for_each(|item| if options.json { say(&item.to_string()) } else { tell(item) });
         after = part["next"].as_u64();
+        let others = part["same_user_name"].as_array().into_iter().flatten();
+        if after.is_none() && !options.json {
+            for other in others.filter_map(Value::as_str) {
+                say(&format!("another person of the same userName: {other}"));
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
