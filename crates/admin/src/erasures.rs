@@ -45,7 +45,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new(
             Method::GET,
             one,
-            "Get the certificate of an erasure; while it runs, this waits for it, for half a minute",
+            "Get the certificate of an erasure, by its id or by an id of the person; while it runs, this waits for it, for half a minute",
             get,
         )
         .shows::<Erasure>(),

@@ -26,7 +26,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let path = "/workspaces/{ws}/connectors/{connector}/provisioning";
     vec![
         Endpoint::new(Method::GET, path, "Get what creation and deactivation do", get)
-            .shows::<Provisioning>(),
+            .shows::<Provisioning>()
+            .goes_back(),
         Endpoint::new(Method::PUT, path, "Say what creation and deactivation do", put)
             .takes::<Provisioning>()
             .shows::<Provisioning>(),

@@ -402,7 +402,8 @@ impl From<WorkspaceRefusal> for Refusal {
             | WorkspaceRefusal::TooManyMdmServices(_)
             | WorkspaceRefusal::ExtensionTwice(_)
             | WorkspaceRefusal::BadLogDays
-            | WorkspaceRefusal::BodiesTooLong => Self::Malformed(text),
+            | WorkspaceRefusal::BodiesTooLong
+            | WorkspaceRefusal::BodiesPast => Self::Malformed(text),
             WorkspaceRefusal::NoSaml(_) => Self::NotFound(text),
             WorkspaceRefusal::Exists
             | WorkspaceRefusal::NotEntitled

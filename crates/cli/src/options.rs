@@ -83,6 +83,25 @@ pub(crate) struct ServerOptions {
 #[error("{0:#}")]
 pub(crate) struct Misused(pub(crate) anyhow::Error);
 
+/// A position of the record or a time, as the server reads it too.
+///
+/// # Errors
+/// Says what it has to be.
+pub(crate) fn moment(text: &str) -> Result<String, &'static str> {
+    let is_position = text.parse::<u64>().is_ok();
+    let known = is_position || record::export::read_time(text).is_some();
+    if known { Ok(text.to_owned()) } else { Err("must be a position or an RFC 3339 time") }
+}
+
+/// A time, likewise.
+///
+/// # Errors
+/// Says what it has to be.
+pub(crate) fn time(text: &str) -> Result<String, &'static str> {
+    record::export::read_time(text).ok_or("must be an RFC 3339 time")?;
+    Ok(text.to_owned())
+}
+
 /// The settings, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {

@@ -196,7 +196,7 @@ impl App {
     /// Says until when.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], or [`Refusal::Malformed`] for a time too far ahead.
+    /// [`Refusal::NotFound`], or [`Refusal::Malformed`] for a time that is past or too far ahead.
     pub async fn keep_bodies(
         &self,
         person: &Person,

@@ -120,7 +120,8 @@ impl App {
         Ok(Listed { items, next: part.next })
     }
 
-    /// An erasure. While it is carried out, this waits for it, for a while.
+    /// An erasure, by its id or by an id of whoever was erased. While it is carried out, this waits for it, for a
+    /// while.
     ///
     /// # Errors
     /// [`Refusal::NotFound`].
@@ -133,6 +134,8 @@ impl App {
         let wait = Duration::from_secs(WAIT_SECONDS);
         let _ = tokio::time::timeout(wait, self.erasures.backlog.completed()).await;
         self.settle(workspace).await?;
+        let person = self.person_of(workspace, id.0).await?;
+        let id = person.and_then(|(_, es)| es.state.erased()).unwrap_or(id);
         let mut people: Vec<_> =
             self.of_ledger(workspace).filter(|(known, _)| *known == id).map(|(_, it)| it).collect();
         people.extend(self.erasures.waiting(workspace).await);

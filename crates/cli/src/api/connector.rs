@@ -79,7 +79,7 @@ pub(crate) enum Command {
     /// Show what creation and deactivation do, or change it; what is not said stays.
     Provisioning {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its name.
         connector: String,
         /// Set: `nothing` or `create`.
@@ -200,14 +200,15 @@ async fn change(of: &InWorkspace, connector: &str, body: Value) -> anyhow::Resul
 
 /// Sets what is said of a rule; the rest stays as it is.
 async fn change_rule<const N: usize>(
-    of: &InWorkspace,
+    of: &Then,
     path: &str,
     said: [(&str, Option<Value>); N],
 ) -> anyhow::Result<ExitCode> {
     let said: Vec<_> = said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     if said.is_empty() {
-        return of.show(Method::GET, path, None).await;
+        return of.show(path).await;
     }
+    let of = of.now()?;
     // The API takes the setting whole.
     let mut rule = of.api.client()?.get(&of.path(path)).await?;
     // A policy belongs to what gives it.

@@ -96,7 +96,7 @@ pub(crate) enum Command {
     Erasures {
         #[command(flatten)]
         of: InWorkspace,
-        /// The id of an erasure.
+        /// The id of an erasure, or of whoever was erased.
         id: Option<String>,
     },
 }

@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{InWorkspace, escape, table};
-use crate::output::say;
+use crate::{options::time, output::say};
 
 /// What to do with the provisioning log.
 #[derive(Subcommand)]
@@ -52,7 +52,7 @@ pub(crate) enum Command {
         /// The connector.
         connector: String,
         /// Keep them, sealed, until this RFC 3339 time: at most 24 hours ahead.
-        #[arg(long, conflicts_with = "off")]
+        #[arg(long, conflicts_with = "off", value_parser = time)]
         until: Option<String>,
         /// Keep no more of them.
         #[arg(long)]
@@ -84,10 +84,10 @@ pub(crate) struct List {
     #[arg(long)]
     correlation: Option<String>,
     /// Not before this RFC 3339 time.
-    #[arg(long)]
+    #[arg(long, value_parser = time)]
     from: Option<String>,
     /// Not after this RFC 3339 time.
-    #[arg(long)]
+    #[arg(long, value_parser = time)]
     to: Option<String>,
     /// How many at most.
     #[arg(long, default_value_t = 100)]

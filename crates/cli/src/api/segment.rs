@@ -48,7 +48,7 @@ pub(crate) enum Command {
     /// Show what collaborators may do in one, or say what one of them may.
     Grants {
         #[command(flatten)]
-        of: InWorkspace,
+        of: Then,
         /// Its id.
         id: String,
         /// Say it for this collaborator, by their id; the others keep what they have.
@@ -93,8 +93,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Grants { of, id, collaborator, actions } => {
             let path = format!("{}/grants", one(&id));
             match collaborator {
-                None => of.show(Method::GET, &path, None).await,
-                Some(who) => grant(&of, &path, &who, actions).await,
+                None => of.show(&path).await,
+                Some(who) => grant(of.now()?, &path, &who, actions).await,
             }
         }
         Command::Remove { of, id, yes } => {

@@ -5,11 +5,16 @@
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Api, InWorkspace, PAGE, escape, table};
-use crate::{output::say, progress::Reading};
+use crate::{
+    options::{Misused, moment},
+    output::say,
+    progress::Reading,
+};
 
 /// The same in one workspace, as it is or as it was.
 #[derive(Args, Clone)]
@@ -17,7 +22,7 @@ pub(crate) struct Then {
     #[command(flatten)]
     pub(super) of: InWorkspace,
     /// As of this position of the record, or this RFC 3339 time. [default: now]
-    #[arg(long, value_name = "POSITION|TIME")]
+    #[arg(long, value_name = "POSITION|TIME", value_parser = moment)]
     at: Option<String>,
 }
 
@@ -50,6 +55,17 @@ impl Api {
 }
 
 impl Then {
+    /// The workspace as it is, for what changes it.
+    ///
+    /// # Errors
+    /// [`Misused`] where a moment was said.
+    pub(super) fn now(&self) -> Result<&InWorkspace, Misused> {
+        match self.at {
+            None => Ok(&self.of),
+            Some(_) => Err(Misused(anyhow!("--at: nothing of the past can be changed"))),
+        }
+    }
+
     /// A path below the workspace, as of the moment.
     fn path(&self, rest: &str) -> String {
         let path = self.of.path(rest);

@@ -5,7 +5,10 @@ use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use event_log::{EventFilter, StreamId};
 
-use crate::{api::escape, options::Misused};
+use crate::{
+    api::escape,
+    options::{Misused, moment},
+};
 
 /// Of whom or what, and by whom.
 #[derive(Args)]
@@ -35,10 +38,10 @@ pub(super) struct Filters {
 #[derive(Args)]
 pub(super) struct Span {
     /// Not before this position or RFC 3339 time.
-    #[arg(long)]
+    #[arg(long, value_parser = moment)]
     from: Option<String>,
     /// Not after this position or RFC 3339 time.
-    #[arg(long)]
+    #[arg(long, value_parser = moment)]
     to: Option<String>,
 }
 

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use domain::ids::{DeviceId, GroupId, UserId};
 use event_log::WorkspaceId;
 use serde_json::Value;
 
 use super::filters::joined;
-use crate::{api::escape, output::say, progress, remote::Remote};
+use crate::{api::escape, options::moment, output::say, progress, remote::Remote};
 
 /// How much is asked for at a time.
 const PAGE: usize = 1_000;
@@ -26,7 +27,7 @@ pub(crate) struct HistoryOptions {
     /// Its id; of a person, the SCIM id of one of their entries will do.
     id: String,
     /// As of this position of the record, or this RFC 3339 time. [default: now]
-    #[arg(long, value_name = "POSITION|TIME")]
+    #[arg(long, value_name = "POSITION|TIME", value_parser = moment)]
     at: Option<String>,
     /// Print the API's JSON.
     #[arg(long)]
@@ -53,10 +54,10 @@ pub(crate) struct DiffOptions {
     #[arg(long, env = "MUSTER_WORKSPACE")]
     workspace: String,
     /// From this position or RFC 3339 time on. [default: before there was anything]
-    #[arg(long, value_name = "POSITION|TIME")]
+    #[arg(long, value_name = "POSITION|TIME", value_parser = moment)]
     from: Option<String>,
     /// To this position or RFC 3339 time. [default: now]
-    #[arg(long, value_name = "POSITION|TIME")]
+    #[arg(long, value_name = "POSITION|TIME", value_parser = moment)]
     to: Option<String>,
     #[command(flatten)]
     of: Of,
@@ -70,13 +71,13 @@ pub(crate) struct DiffOptions {
 struct Of {
     /// Only of this person, by any of their ids.
     #[arg(long, value_name = "ID")]
-    person: Option<String>,
+    person: Option<UserId>,
     /// Only of this group.
     #[arg(long, value_name = "ID")]
-    group: Option<String>,
+    group: Option<GroupId>,
     /// Only of this device.
     #[arg(long, value_name = "ID")]
-    device: Option<String>,
+    device: Option<DeviceId>,
 }
 
 pub(super) async fn history(options: HistoryOptions) -> anyhow::Result<ExitCode> {
@@ -103,8 +104,9 @@ pub(super) async fn history(options: HistoryOptions) -> anyhow::Result<ExitCode>
 pub(super) async fn diff(options: DiffOptions) -> anyhow::Result<ExitCode> {
     let workspace = WorkspaceId::parse(&options.workspace)?;
     let Of { person, group, device } = &options.of;
-    let stream = [("user", person), ("group", group), ("device", device)];
-    let stream = stream.into_iter().find_map(|(kind, id)| Some(format!("{kind}/{}", id.as_ref()?)));
+    let stream = person.map(|id| format!("user/{id}"));
+    let stream = stream.or_else(|| group.map(|id| format!("group/{id}")));
+    let stream = stream.or_else(|| device.map(|id| format!("device/{id}")));
     let given = [("from", &options.from), ("to", &options.to), ("stream", &stream)];
     let given = given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
     let query = joined(&given.collect::<Vec<_>>());

@@ -80,6 +80,8 @@ impl Scene {
 async fn rule_30_a_shell_travels_in_time() {
     let mut scene = Scene::new().await;
     let (ada, group, device) = (scene.ada.clone(), scene.group.clone(), scene.device.clone());
+    let segment = json_of(&scene.server, "segment add Berlin").await["id"].clone();
+    let segment = segment.as_str().unwrap();
     let changing = [
         "people list mdm".to_owned(),
         format!("people show mdm {ada}"),
@@ -102,6 +104,8 @@ async fn rule_30_a_shell_travels_in_time() {
         "segment list".to_owned(),
         "connector list".to_owned(),
         "connector show mdm".to_owned(),
+        "connector provisioning mdm".to_owned(),
+        format!("segment grants {segment}"),
     ];
     let mut seen = Vec::new();
     for line in changing.iter().chain(&staying) {
@@ -136,6 +140,28 @@ async fn rule_30_a_shell_travels_in_time() {
     assert!(told.contains("account.account") && told.contains("active"), "{told}");
 
     what_changed_in_between(&scene, then).await;
+}
+
+#[tokio::test]
+async fn a_moment_or_an_id_that_is_none_is_not_understood() {
+    let (server, _, _) = mdm("remove_user").await;
+    for (line, says) in [
+        ("audit log --from yesterday", "a position or an RFC 3339 time"),
+        ("audit diff --to yesterday", "a position or an RFC 3339 time"),
+        ("people list mdm --at yesterday", "a position or an RFC 3339 time"),
+        ("audit history person 7 --at never", "a position or an RFC 3339 time"),
+        ("audit provisioning list --from 12", "an RFC 3339 time"),
+        ("audit provisioning bodies mdm --until soon", "an RFC 3339 time"),
+        ("audit diff --person zz", "--person"),
+        ("connector provisioning mdm --at 3 --on-create create", "nothing of the past"),
+    ] {
+        let (code, text) = runs(&server, line).await;
+        assert!(code == Some(2) && text.contains(says), "{line}: {code:?} {text}");
+    }
+    // Nothing would be kept.
+    let past = "audit provisioning bodies mdm --until 2020-01-01T00:00:00Z";
+    let (code, text) = runs(&server, past).await;
+    assert!(code == Some(1) && text.contains("must lie ahead"), "{text}");
 }
 
 async fn what_changed_in_between(scene: &Scene, then: u64) {

@@ -325,6 +325,9 @@ pub enum WorkspaceRefusal {
     /// Too far ahead.
     #[error("bodies_until: must be at most {} hours ahead", super::BODIES_HOURS_MAX)]
     BodiesTooLong,
+    /// Nothing would be kept.
+    #[error("bodies_until: must lie ahead; to keep no more bodies, leave it out")]
+    BodiesPast,
     /// The name is taken.
     #[error("there is a device policy named {0:?} already")]
     PolicyExists(String),

@@ -36,7 +36,9 @@ impl Workspace {
         now: Micros,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceRefusal> {
         let known = self.connector(name)?.bodies_until;
-        let until = until.filter(|until| *until > now);
+        if until.is_some_and(|until| until <= now) {
+            return Err(WorkspaceRefusal::BodiesPast);
+        }
         if until.is_some_and(|until| until - now > BODIES_HOURS_MAX * HOUR_MICROS) {
             return Err(WorkspaceRefusal::BodiesTooLong);
         }

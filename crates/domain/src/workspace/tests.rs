@@ -338,7 +338,8 @@ fn the_provisioning_log_is_kept_for_days_and_bodies_for_hours() {
     assert_eq!(bodies(Some(kept(day)), day), Ok(vec![]));
     assert_eq!(bodies(Some(kept(day)), None), Ok(vec![kept(None)]));
     assert_eq!(bodies(Some(kept(Some(now))), None), Ok(vec![]), "it has passed");
-    assert_eq!(bodies(None, Some(now)), Ok(vec![]), "it has passed");
+    let refused = "bodies_until: must lie ahead; to keep no more bodies, leave it out";
+    assert_eq!(bodies(None, Some(now)), Err(refused.to_owned()), "it has passed");
     let refused = Err("bodies_until: must be at most 24 hours ahead".to_owned());
     assert_eq!(bodies(None, day.map(|it| it + 1)), refused);
 }

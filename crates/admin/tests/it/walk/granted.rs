@@ -490,7 +490,8 @@ async fn erasures(world: &World) {
     let erasure = world.post(&path, asked).await.field(200, "id");
     world.get(&path).await.refused(409);
     world.get(&format!("{WS}/erasures?limit=1")).await.is(200);
-    world.get(&format!("{WS}/erasures/{erasure}")).await.is(200);
+    let certificate = world.get(&format!("{WS}/erasures/{erasure}")).await.is(200);
+    assert_eq!(world.get(&format!("{WS}/erasures/{id}")).await.is(200), certificate);
 }
 
 async fn history(world: &World) {
