@@ -62,6 +62,7 @@ pub use failure::{Failure, OpenError};
 pub use generation::Reader;
 pub use held::{HeldId, HeldStream, NoHeldId};
 pub use marks::{Building, Stale};
+pub use past::Departure;
 pub use projection::{Projection, Table};
 pub use read_models::{ReadModels, Status};
 pub use rebuild::{Begun, Order, Progress, RebuildError};

@@ -19,6 +19,7 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
+use uuid::Uuid;
 
 use crate::{
     Building, Failure, ReadModels, RebuildError, Stale,
@@ -27,6 +28,7 @@ use crate::{
     generation::{self, Generation},
     making::Making,
     projector::Ending,
+    read_models::PAST,
     rebuild::SPACE_FACTOR,
     seat::{Seat, open_writer},
     workshop::Workshop,
@@ -202,7 +204,15 @@ impl ReadModels {
         seat: &Seat,
         workspace: &WorkspaceId,
     ) -> Result<(), Stale> {
-        let Err(why) = past.built(seat.index).await else { return Ok(()) };
+        let mut stop = self.shop.stop.subscribe();
+        let built = tokio::select! {
+            biased;
+            built = past.built(seat.index) => built,
+            _ = stop.wait_for(|stop| *stop) => Err(None),
+        };
+        let Err(why) = built else { return Ok(()) };
+        // One that has ended is there again when it is asked for again.
+        let why = why.filter(|_| !*self.shop.stop.borrow());
         let projection = seat.projection.name();
         let (done, of) = match self.shop.builds.of(projection) {
             Some((_, done, of)) if of > 0 => (done, of),
@@ -221,6 +231,45 @@ impl ReadModels {
             let longest = past.terms.wait;
             past.asked.lock().wait = wait.map_or(longest, |wait| wait.min(longest));
         }
+    }
+
+    /// Ends a past: nothing more of it is built, and whoever waits for that is told to ask again. What is there
+    /// can be read to the end, by whoever has it.
+    pub fn end(&self) {
+        if self.past.is_some() {
+            self.shop.stop.send_replace(true);
+            self.shop.builds.close();
+        }
+    }
+
+    /// What tells that nobody has these read models any more, and that their files are gone if they are of the
+    /// past.
+    pub fn departure(&self) -> Departure {
+        Departure(self.alive.subscribe())
+    }
+
+    /// Removes from the disk all pasts but those of some names: what they hold may not stay.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn remove_pasts_but(&self, names: &[Uuid]) -> Result<(), Failure> {
+        let entries = match std::fs::read_dir(self.shop.dir.join(PAST)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|it| it.to_str()?.parse().ok());
+            if !name.is_some_and(|name: Uuid| names.contains(&name)) {
+                match std::fs::remove_dir_all(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(error.into());
+                    }
+                    Ok(()) | Err(_) => {}
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether anything of a past is being built, or about to be.
@@ -248,6 +297,22 @@ impl ReadModels {
             u64::try_from(share).unwrap_or(u64::MAX)
         };
         self.shop.seats.iter().map(of).collect()
+    }
+}
+
+/// What some read models leave behind when nobody has them any more.
+#[derive(Debug)]
+pub struct Departure(watch::Receiver<()>);
+
+impl Departure {
+    /// Waits for it.
+    pub async fn over(&mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
+
+    /// Whether it has been.
+    pub fn is_over(&self) -> bool {
+        self.0.has_changed().is_err()
     }
 }
 

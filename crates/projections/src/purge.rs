@@ -2,19 +2,19 @@
 //!
 //! Rows that go are overwritten where they stood (`secure_delete`), in the write-ahead log first. So the
 //! log is brought into the file and emptied, file by file. A build that is under way, or was left half done,
-//! may have read what cannot be read any more: it is taken back, and has to be begun anew. So goes what
-//! shows a moment of the past.
+//! may have read what cannot be read any more: it is taken back, and has to be begun anew. What shows a
+//! moment of the past goes as a whole (`past`).
 
 #[cfg(test)]
 mod tests;
 
-use crate::{Failure, ReadModels, RebuildError, generation, read_models::PAST, seat::Seat};
+use crate::{Failure, ReadModels, RebuildError, generation, seat::Seat};
 
 impl ReadModels {
     /// Brings all files to where nothing is left of rows that are gone. They have to have caught up before.
     ///
     /// Blocks until it is done; a thread that has tasks to run had better let another one call it. Reads go
-    /// on meanwhile, but for those of the past, which begin anew.
+    /// on meanwhile.
     ///
     /// # Errors
     /// [`RebuildError::Closed`], and [`RebuildError::File`] when a file cannot be written, or somebody has
@@ -28,10 +28,6 @@ impl ReadModels {
 
     fn purge_alone(&self) -> Result<(), Failure> {
         let dir = &self.shop.dir;
-        match std::fs::remove_dir_all(dir.join(PAST)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
-        }
         self.shop.seats.iter().try_for_each(empty)?;
         let serving = self.shop.seats.iter().map(|seat| seat.serving().path().to_owned());
         generation::remove_others(dir, &serving.collect::<Vec<_>>())

@@ -55,6 +55,8 @@ pub struct ReadModels {
     heads_at_start: Vec<(WorkspaceId, u64)>,
     /// Whether they have come so far.
     is_started: AtomicBool,
+    /// Goes last: whoever waits for that knows that the files of a past are gone.
+    pub(crate) alive: watch::Sender<()>,
 }
 
 /// Below how many events a file is filled by the projector when there is none; reads wait for that. Tests
@@ -198,7 +200,8 @@ impl ReadModels {
         let threads = threads.into_iter().collect::<Result<_, _>>().map_err(failed)?;
         let (threads, is_started) = (Mutex::new(threads), AtomicBool::new(false));
         let turns = past::Turns::default();
-        Ok(Arc::new(Self { shop, threads, past, turns, heads_at_start, is_started }))
+        let alive = watch::Sender::new(());
+        Ok(Arc::new(Self { shop, threads, past, turns, heads_at_start, is_started, alive }))
     }
 
     /// Waits until every projection of which a file serves has seen what the log held at the start: what is

@@ -203,12 +203,9 @@ impl App {
                 self.read_models.caught_up(status.projection, workspace).await?;
             }
         }
-        self.pasts.forget();
+        self.pasts.forget(&self.read_models).await?;
         let models = Arc::clone(&self.read_models);
-        let purged = tokio::task::spawn_blocking(move || models.purge()).await;
-        // One that was begun meanwhile has lost its files.
-        self.pasts.forget();
-        match purged {
+        match tokio::task::spawn_blocking(move || models.purge()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(RebuildError::File(failure))) => Err(failure.into()),
             Ok(Err(_)) | Err(_) => Err(Refusal::Stopping),

@@ -9,6 +9,8 @@ use std::{sync::Arc, time::Duration};
 
 use event_log::{AsOf, WorkspaceId};
 use parking_lot::Mutex;
+use projections::{Departure, ReadModels};
+use uuid::Uuid;
 
 use crate::{App, Parts, Refusal, admin::events::Moment};
 
@@ -18,21 +20,57 @@ const KEPT: usize = 4;
 /// the last one stays, however large.
 const BYTES_MAX: u64 = 2 << 30;
 
-/// The pasts that are kept, the one that was asked about last at the end.
+/// How long is waited for those who read a past that has to go, in seconds: they have what they read, and
+/// are told to ask again for what they have not.
+const LEAVE_SECONDS: u64 = 30;
+
+/// The pasts of a server.
 #[derive(Default)]
-pub(crate) struct Pasts(Mutex<Vec<Past>>);
+pub(crate) struct Pasts(Mutex<All>);
+
+#[derive(Default)]
+struct All {
+    /// Those that are kept, the one that was asked about last at the end.
+    kept: Vec<Past>,
+    /// Those that are not, as long as somebody reads them.
+    leaving: Vec<Departure>,
+}
 
 struct Past {
+    name: Uuid,
     workspace: WorkspaceId,
     position: u64,
     app: Arc<App>,
 }
 
 impl Pasts {
-    /// Lets all of them go: somebody was erased whom they may show.
-    pub(crate) fn forget(&self) {
-        let pasts = std::mem::take(&mut *self.0.lock());
-        drop(pasts);
+    /// Lets all of them go that there are now, with their files: somebody was erased whom they may show. Those
+    /// that are begun meanwhile show nothing of them any more, and stay.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] where somebody goes on reading one: try again.
+    pub(crate) async fn forget(&self, models: &ReadModels) -> Result<(), Refusal> {
+        let mut leaving = {
+            let All { kept, leaving } = &mut *self.0.lock();
+            let gone = std::mem::take(kept);
+            gone.iter().for_each(|past| past.app.read_models.end());
+            leaving.extend(gone.iter().map(|past| past.app.read_models.departure()));
+            std::mem::take(leaving)
+        };
+        let over = async {
+            for past in &mut leaving {
+                past.over().await;
+            }
+        };
+        let over = tokio::time::timeout(Duration::from_secs(LEAVE_SECONDS), over).await;
+        let all = &mut *self.0.lock();
+        if over.is_err() {
+            all.leaving.extend(leaving);
+            return Err(Refusal::Overloaded);
+        }
+        // What could not be removed when it went. Nothing is made while the lock is held.
+        let names: Vec<_> = all.kept.iter().map(|past| past.name).collect();
+        Ok(models.remove_pasts_but(&names)?)
     }
 }
 
@@ -81,7 +119,8 @@ impl App {
     }
 
     fn past(&self, workspace: &WorkspaceId, position: u64) -> Result<Arc<Self>, Refusal> {
-        let mut pasts = self.pasts.0.lock();
+        let mut all = self.pasts.0.lock();
+        let All { kept: pasts, leaving } = &mut *all;
         let known =
             |it: &Past| it.position == position && it.workspace == *workspace && it.is_of_use();
         let past = if let Some(index) = pasts.iter().position(known) {
@@ -91,21 +130,29 @@ impl App {
             if pasts.iter().filter(is_building).count() >= KEPT {
                 return Err(Refusal::Overloaded);
             }
-            let app = self.at_position(workspace, position)?;
-            Past { workspace: workspace.clone(), position, app }
+            let name = self.fresh_id();
+            let app = self.at_position(workspace, position, name)?;
+            Past { name, workspace: workspace.clone(), position, app }
         };
         let app = Arc::clone(&past.app);
         pasts.push(past);
-        let gone = let_go(&mut pasts);
+        let gone = let_go(pasts);
+        leaving.retain(|past| !past.is_over());
+        leaving.extend(gone.iter().map(|past| past.app.read_models.departure()));
         // Their threads end and their files go while others may ask.
-        drop(pasts);
+        drop(all);
         drop(gone);
         Ok(app)
     }
 
-    fn at_position(&self, workspace: &WorkspaceId, position: u64) -> Result<Arc<Self>, Refusal> {
+    fn at_position(
+        &self,
+        workspace: &WorkspaceId,
+        position: u64,
+        name: Uuid,
+    ) -> Result<Arc<Self>, Refusal> {
         let log = Arc::new(AsOf::new(Arc::clone(&self.log), workspace.clone(), position));
-        let read_models = self.read_models.past(self.fresh_id(), Arc::clone(&log));
+        let read_models = self.read_models.past(name, Arc::clone(&log));
         let read_models = read_models.map_err(|error| Refusal::Reading(error.source))?;
         let app = Self::new(Parts {
             log,

@@ -1,7 +1,14 @@
 //! Erasing people (rule 32): nothing of them is in any file afterwards, whatever happens meanwhile, and
 //! the record can still be verified.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde_json::{Value, json};
 use testkit::{
@@ -291,6 +298,47 @@ async fn asked_again_for_all_portals_the_others_go_too() {
     assert_eq!(again["id"], first["id"], "of the first one there is one");
     assert!(again["others"][0]["erasure"].is_string(), "{again}");
     nothing_left(&server, "after both went");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_of_the_past_are_answered_while_people_are_erased() {
+    let (server, mut api, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    let mut people = Vec::new();
+    for number in 0..CLIENTS {
+        let user = scim::user(&format!("{}-{number}@x", needle("past")));
+        people.push(client.post("/Users", user).await.unwrap().made().unwrap());
+    }
+    let head = testkit::record::head(&mut api, WORKSPACE).await.unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let readers = (0..CLIENTS as u64).map(|number| {
+        let (mut api, over) = (server.api().unwrap(), Arc::clone(&over));
+        async move {
+            let mut answered = 0;
+            while !over.load(Ordering::Relaxed) || answered == 0 {
+                for list in ["mdm/users?account=any&", "groups?", "mdm/devices?"] {
+                    let at = head - (number + answered) % (head / 2);
+                    let path = format!("/workspaces/{WORKSPACE}/{list}at={at}");
+                    let answer = api.get(&path).await?;
+                    match answer.status {
+                        200 => answered += 1,
+                        // It is being built anew.
+                        503 => {}
+                        status => anyhow::bail!("{path}: {status} {}", answer.body),
+                    }
+                }
+            }
+            Ok(())
+        }
+    });
+    let reading = tokio::spawn(together(readers.collect::<Vec<_>>()));
+    for id in &people {
+        let certificate = erase(&server, id).await;
+        assert_eq!(certificate["state"], "completed", "{certificate}");
+    }
+    nothing_left(&server, "when the last command returned");
+    over.store(true, Ordering::Relaxed);
+    reading.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -159,3 +159,34 @@ fn how_large_it_will_be_follows_from_what_serves_today() {
     let half: u64 = models.sizes_of(PEOPLE / 2).iter().sum();
     assert!(half >= all / 2 - 8 && half <= all / 2, "{half} of {all}");
 }
+
+#[test]
+fn a_past_that_is_ended_is_read_to_the_end_and_goes_with_whoever_reads_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (models, log) = today(dir.path());
+    let past = models.past(id(1), at(&log, 12)).unwrap();
+    let (place, mut departure) = (past.shop.dir.clone(), past.departure());
+    runtime().block_on(past.followed(directory::NAME, &workspace())).unwrap();
+    past.end();
+    assert!(knows(&past, 12));
+    let error = runtime().block_on(past.followed(STORE, &workspace())).unwrap_err();
+    assert!(matches!(error.building, Some(Building::Past { .. })), "ask again: {error:?}");
+    assert!(knows(&past, 12) && !departure.is_over());
+    drop(past);
+    runtime().block_on(departure.over());
+    assert!(departure.is_over() && !place.exists());
+}
+
+#[test]
+fn what_was_left_of_pasts_is_removed_and_those_that_live_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let (models, log) = today(dir.path());
+    let past = models.past(id(1), at(&log, 12)).unwrap();
+    let left = past.shop.dir.with_file_name(id(2).to_string());
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("store.g1.db"), "somebody").unwrap();
+    models.remove_pasts_but(&[id(1)]).unwrap();
+    assert!(!left.exists() && past.shop.dir.exists());
+    runtime().block_on(past.followed(directory::NAME, &workspace())).unwrap();
+    assert!(knows(&past, 12));
+}
