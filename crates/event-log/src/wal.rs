@@ -1,11 +1,11 @@
 //! When the write-ahead log is brought into the file.
 //!
 //! A thread with a connection of its own copies pages while the writer goes on (`PASSIVE`). Left
-//! to that alone, a log under constant writes never starts over and grows without end: so the
-//! writer, between two transactions and once the log has grown to a size, copies the little that
-//! is left (`RESTART`), and the next transaction begins the log anew, over the same bytes of the
-//! same file. A reader in the middle of a statement can prevent that; it is then tried again once
-//! the log has grown some more.
+//! to that alone, a log under constant writes never starts over and grows without end: so once the
+//! log has grown to a size, the writer copies between two transactions what has come while the thread
+//! copied the rest (`RESTART`), and the next transaction begins the log anew, over the same bytes of
+//! the same file. It is as little as there can be, since everybody waits for it. A reader in the middle
+//! of a statement can prevent it; it is then tried again once the log has grown some more.
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -39,8 +39,10 @@ const SYNCS: u64 = 2;
 pub(crate) struct Wal {
     /// Frames at which pages are copied next.
     copy_due: u64,
-    /// Frames at which the log is to start over.
+    /// Frames from which on the log is to start over.
     restart_due: u64,
+    /// Whether it does once the copying has ended that is under way.
+    restart_is_next: bool,
     requests: mpsc::Sender<()>,
     copied: mpsc::Receiver<()>,
     /// Whether pages are being copied: nobody else may meanwhile.
@@ -57,8 +59,9 @@ impl Wal {
             .name("wal".to_owned())
             .spawn(move || copy_on_request(&conn, &requested, &done, &counters))
             .map_err(Failure::storage("starting the thread for checkpoints"))?;
-        let (copy_due, restart_due, copying) = (COPY_FRAMES, RESTART_FRAMES, false);
-        Ok(Self { copy_due, restart_due, requests, copied, copying, copier })
+        let (copy_due, restart_due) = (COPY_FRAMES, RESTART_FRAMES);
+        let (restart_is_next, copying) = (false, false);
+        Ok(Self { copy_due, restart_due, restart_is_next, requests, copied, copying, copier })
     }
 
     /// To be called by the writer after each transaction.
@@ -69,15 +72,18 @@ impl Wal {
     ) -> rusqlite::Result<()> {
         let mut frames = checkpoint(conn, "NOOP")?.frames;
         if frames >= self.copy_due && !self.is_copying(frames) {
-            if frames >= self.restart_due {
+            if self.restart_is_next {
                 frames = self.restart(conn, frames)?;
                 counters.checkpoints.add(1);
                 counters.syncs.add(SYNCS);
+                self.restart_is_next = false;
             } else {
                 // Without the thread the writer copies everything itself.
                 self.copying = self.requests.send(()).is_ok();
+                self.restart_is_next = frames >= self.restart_due;
             }
-            self.copy_due = frames + COPY_FRAMES;
+            // Right behind a copy the writer has least left to copy.
+            self.copy_due = frames + if self.restart_is_next { 0 } else { COPY_FRAMES };
         }
         counters.wal_bytes.set(frames * FRAME_BYTES);
         Ok(())

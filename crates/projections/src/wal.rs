@@ -3,8 +3,8 @@
 //! Copying pages from the write-ahead log into the file waits for the disk, and the projector must
 //! not wait: everybody who reads waits for it. So another thread copies while it goes on. Left to
 //! that alone, a log under constant writes never starts over and grows without end; once it has
-//! grown to a size, the projector copies the little that is left itself, and the next transaction
-//! begins the log anew. Where the other thread does not keep up, the projector waits for it.
+//! grown to a size, the projector itself copies what has come while the thread copied the rest, and the next
+//! transaction begins the log anew. Where the other thread does not keep up, the projector waits for it.
 
 use std::{
     path::PathBuf,
@@ -79,7 +79,8 @@ impl Copier {
     pub(crate) fn of(&self, file: PathBuf) -> Wal {
         let copying = Arc::default();
         let copier = self.clone();
-        Wal { file, copier, copying, copy_due: COPY_FRAMES, restart_due: RESTART_FRAMES }
+        let (copy_due, restart_due) = (COPY_FRAMES, RESTART_FRAMES);
+        Wal { file, copier, copying, copy_due, restart_due, restart_is_next: false }
     }
 }
 
@@ -90,17 +91,22 @@ pub(crate) struct Wal {
     copying: Arc<Copying>,
     /// Frames at which pages are copied next.
     copy_due: u64,
-    /// Frames at which the log is to start over.
+    /// Frames from which on the log is to start over.
     restart_due: u64,
+    /// Whether it does once the copying has ended that is under way.
+    restart_is_next: bool,
 }
 
 impl Wal {
     /// Empties the log: what was overwritten in the file is nowhere any more. `false` when a reader was in
     /// the way for too long.
-    pub(crate) fn empty(&self, connection: &Connection) -> rusqlite::Result<bool> {
+    pub(crate) fn empty(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
         self.copying.wait();
         connection.busy_timeout(LOCK_WAIT)?;
         let (busy, _) = checkpoint(connection, "TRUNCATE")?;
+        if !busy {
+            *self = self.copier.of(self.file.clone());
+        }
         Ok(!busy)
     }
 
@@ -112,13 +118,14 @@ impl Wal {
         if frames < self.copy_due || (self.copying.now() && !is_late) {
             return Ok(());
         }
-        if frames >= self.restart_due {
+        if self.restart_is_next || is_late {
             self.copying.wait();
             connection.busy_timeout(READERS_WAIT)?;
             let (busy, _) = checkpoint(connection, "RESTART")?;
             connection.busy_timeout(LOCK_WAIT)?;
             frames = if busy { frames } else { 0 };
             self.restart_due = frames + RESTART_FRAMES;
+            self.restart_is_next = false;
         } else {
             self.copying.begin();
             let (file, copying) = (self.file.clone(), Arc::clone(&self.copying));
@@ -126,8 +133,10 @@ impl Wal {
             if self.copier.0.send(Request { file, copying }).is_err() {
                 self.copying.end();
             }
+            self.restart_is_next = frames >= self.restart_due;
         }
-        self.copy_due = frames + COPY_FRAMES;
+        // Right behind a copy there is least left to copy.
+        self.copy_due = frames + if self.restart_is_next { 0 } else { COPY_FRAMES };
         Ok(())
     }
 }
@@ -151,21 +160,52 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<(bool, u6
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::{directory::DirectoryProjection, generation::Generation};
+
+    fn written(dir: &Path) -> (Wal, Connection) {
+        let generation = Generation::first(dir, &DirectoryProjection).unwrap();
+        let connection = generation.open_to_write().unwrap();
+        connection.execute_batch("CREATE TABLE t (x BLOB)").unwrap();
+        (Copier::start().unwrap().of(generation.path().to_owned()), connection)
+    }
+
+    fn write(connection: &Connection) -> u64 {
+        connection.execute("INSERT INTO t VALUES (zeroblob(400000))", []).unwrap();
+        checkpoint(connection, "NOOP").unwrap().1
+    }
+
+    #[test]
+    fn a_log_starts_over_once_another_thread_has_copied_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut wal, connection) = written(dir.path());
+        while write(&connection) < RESTART_FRAMES {}
+        wal.committed(&connection).unwrap();
+        assert!(wal.restart_is_next, "the writer has copied everything itself");
+        wal.copying.wait();
+        write(&connection);
+        wal.committed(&connection).unwrap();
+        assert!(write(&connection) < COPY_FRAMES);
+        // And all over again, when somebody empties it in between.
+        while write(&connection) < RESTART_FRAMES {}
+        wal.committed(&connection).unwrap();
+        assert!(wal.empty(&connection).unwrap());
+        write(&connection);
+        wal.committed(&connection).unwrap();
+        assert!(!wal.restart_is_next && write(&connection) < COPY_FRAMES);
+    }
 
     #[test]
     fn a_log_under_constant_writes_does_not_grow_without_end() {
         let dir = tempfile::tempdir().unwrap();
-        let generation = Generation::first(dir.path(), &DirectoryProjection).unwrap();
-        let connection = generation.open_to_write().unwrap();
-        let mut wal = Copier::start().unwrap().of(generation.path().to_owned());
-        connection.execute_batch("CREATE TABLE t (x BLOB)").unwrap();
+        let (mut wal, connection) = written(dir.path());
         let mut bytes_max = 0;
         for _ in 0..600 {
-            connection.execute("INSERT INTO t VALUES (zeroblob(400000))", []).unwrap();
+            write(&connection);
             wal.committed(&connection).unwrap();
-            let mut log = generation.path().as_os_str().to_owned();
+            let mut log = wal.file.as_os_str().to_owned();
             log.push("-wal");
             bytes_max = bytes_max.max(std::fs::metadata(log).unwrap().len());
         }

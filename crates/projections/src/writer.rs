@@ -234,8 +234,8 @@ impl Writer {
     }
 
     /// Empties the file's log. `false` when somebody has been reading it for too long.
-    pub(crate) fn empty_log(&self) -> rusqlite::Result<bool> {
-        self.wal.as_ref().map_or(Ok(true), |wal| wal.empty(&self.connection))
+    pub(crate) fn empty_log(&mut self) -> rusqlite::Result<bool> {
+        self.wal.as_mut().map_or(Ok(true), |wal| wal.empty(&self.connection))
     }
 
     /// Writes down how far the file has come, where it was not worth a transaction so far.
