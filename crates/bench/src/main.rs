@@ -13,6 +13,7 @@ mod background;
 mod big_group;
 mod bodies;
 mod contention;
+mod elsewhere;
 mod floor;
 mod growth;
 mod history;

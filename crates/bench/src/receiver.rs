@@ -15,6 +15,8 @@ use actix_web::{
 };
 use anyhow::Context;
 
+use crate::elsewhere;
+
 /// The secret that messages are signed with. Nobody checks it here.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -38,8 +40,9 @@ impl Receiver {
         let data = Data::from(Arc::clone(&counts));
         let app = move || App::new().app_data(data.clone()).default_service(web::to(receive));
         thread::spawn(move || {
-            actix_web::rt::System::new()
-                .block_on(async { HttpServer::new(app).workers(1).listen(listener)?.run().await })
+            elsewhere::stand_back()?;
+            let serve = async { HttpServer::new(app).workers(1).listen(listener)?.run().await };
+            actix_web::rt::System::new().block_on(serve).context("serving webhooks")
         });
         Ok(Self { address, counts })
     }
