@@ -15,6 +15,7 @@ mod bodies;
 mod contention;
 mod elsewhere;
 mod floor;
+mod found;
 mod growth;
 mod history;
 mod listing;

@@ -85,7 +85,7 @@ impl Population {
     }
 
     /// Which user a request of this number is about: all of them, one after the other, scattered.
-    fn scattered(&self, number: usize) -> usize {
+    pub(crate) fn scattered(&self, number: usize) -> usize {
         number.wrapping_mul(STRIDE) % self.ids.len()
     }
 }

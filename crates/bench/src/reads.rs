@@ -2,6 +2,7 @@
 //! users beside among many.
 
 use crate::{
+    found,
     load::{Connector, Jobs},
     open::Arrivals,
     options::Sizes,
@@ -9,7 +10,7 @@ use crate::{
     reference::{Answers, Reference},
     report::{Report, Wanted, latency},
     stage::Stage,
-    versus::{self, Side},
+    versus::{self, Compared, Side},
 };
 
 const CONNECTIONS: usize = 16;
@@ -25,30 +26,33 @@ pub(crate) async fn run(stage: &Stage, sizes: Sizes, report: &mut Report) -> any
     let (few, _) = Population::create(few, sizes.users_few).await?;
     let reference = Reference::constant(&Answers::of(&few.connector).await?).await?;
     let many = &stage.users;
-    measure("GET by id", Population::reads, (&few, many, &reference, stage), sizes, report).await?;
-    let what = "GET by userName";
-    measure(what, Population::lookups, (&few, many, &reference, stage), sizes, report).await
+    let players = (&few, many, &reference, stage);
+    let reads = measure("GET by id", Population::reads, players, sizes, report).await?;
+    found::run(stage, &reads, sizes, report)?;
+    measure("GET by userName", Population::lookups, players, sizes, report).await?;
+    Ok(())
 }
 
+/// Returns how it compares with a constant.
 async fn measure(
     what: &str,
     jobs: fn(&Population) -> Jobs,
     (few, many, reference, stage): (&Population, &Population, &Reference, &Stage),
     sizes: Sizes,
     report: &mut Report,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Compared> {
     let muster = stage.server.process();
     let side = |connector: &Connector, users: &Population, process| {
         Side::new(connector, process, jobs(users))
     };
     let one = side(&many.connector, many, muster);
     let other = side(&reference.connector, many, reference.server.process());
-    let compared = versus::run(one, other, CONNECTIONS, sizes.time).await?;
+    let beside_constant = versus::run(one, other, CONNECTIONS, sizes.time).await?;
     let count = many.ids.len();
     let named = format!("{what} among {count}, against a constant, {CONNECTIONS} connections");
-    report.compare(named, &compared, Some(BUDGET));
+    report.compare(named, &beside_constant, Some(BUDGET));
 
-    let per_second = compared.one.measured.rate() / 2.0;
+    let per_second = beside_constant.one.measured.rate() / 2.0;
     let arrivals = Arrivals { connector: many.connector.clone(), per_second, next: jobs(many) };
     let measured = arrivals.during(sizes.time).await?;
     let named = format!("{what} among {count}, {per_second:.0} due a second");
@@ -59,5 +63,5 @@ async fn measure(
     let compared = versus::run(one, other, CONNECTIONS, sizes.time).await?;
     let named = format!("{what} among {count}, against among {}", few.ids.len());
     report.compare(named, &compared, Some(BUDGET_OF_MANY));
-    Ok(())
+    Ok(beside_constant)
 }

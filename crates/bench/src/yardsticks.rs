@@ -120,7 +120,8 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Connection> {
     connection.with_context(|| format!("opening {}", path.display()))
 }
 
-fn databases(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// The databases in a directory.
+pub(crate) fn databases(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
