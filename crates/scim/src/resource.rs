@@ -5,6 +5,8 @@
 //! own. In this form two resources are equal exactly when a client means the same, so that
 //! comparing the known with the desired one ([`Resource::diff`]) tells what changed.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -27,10 +29,11 @@ mod written;
 /// The attributes that a client asserts about a user or a group.
 ///
 /// Core attributes stand at the top level under the catalogue's spelling, extension attributes in
-/// an object under their URN. Nothing in it is null or empty.
+/// an object under their URN. Nothing in it is null or empty. Copies share what they hold until one of them
+/// changes: one request hands it to a command, an event, a state, an answer and a cache.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Resource(pub(crate) Map<String, Value>);
+pub struct Resource(Arc<Map<String, Value>>);
 
 /// What makes one resource into another, by top-level attributes and whole extensions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -114,6 +117,11 @@ impl Resource {
         &self.0
     }
 
+    /// The same to be changed: whoever shares them keeps what they have.
+    pub(crate) fn attributes_mut(&mut self) -> &mut Map<String, Value> {
+        Arc::make_mut(&mut self.0)
+    }
+
     /// The names of the attributes of all extensions, and of what is in those that are one object.
     pub fn extension_paths(&self) -> Vec<AttributePath> {
         let mut paths = Vec::new();
@@ -139,7 +147,7 @@ impl Resource {
     /// in another order in every cycle.
     pub fn diff(&self, desired: &Self) -> Changes {
         let mut changes = Changes::default();
-        for (name, value) in &desired.0 {
+        for (name, value) in &*desired.0 {
             if !self.0.get(name).is_some_and(|known| immutable::is_same(known, value)) {
                 changes.set.insert(name.clone(), value.clone());
             }
@@ -151,11 +159,12 @@ impl Resource {
 
     /// Applies what [`Resource::diff`] found.
     pub fn apply(&mut self, changes: &Changes) {
+        let attributes = self.attributes_mut();
         for name in &changes.unset {
-            self.0.remove(name);
+            attributes.remove(name);
         }
         for (name, value) in &changes.set {
-            self.0.insert(name.clone(), value.clone());
+            attributes.insert(name.clone(), value.clone());
         }
     }
 

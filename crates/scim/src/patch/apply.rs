@@ -37,7 +37,7 @@ pub(super) fn apply(
     // `urn:company:hr` reads as an attribute `hr` unless there is such an extension.
     if place.definition().is_none() && place.attribute.is_some() && path.sub().is_none() {
         let whole = path.attribute.to_string();
-        if object::get(&resource.0, &whole).is_some_and(Value::is_object) {
+        if object::get(resource.attributes(), &whole).is_some_and(Value::is_object) {
             place = Place { extension: Some(whole.into()), attribute: None, sub: None };
         }
     }
@@ -59,17 +59,17 @@ pub(super) fn apply(
         coercion: Coercion::new(options.leniency),
     };
     let Some(urn) = &place.extension else {
-        return engine.change(&mut resource.0, attribute);
+        return engine.change(resource.attributes_mut(), attribute);
     };
-    let mut extension = match object::remove(&mut resource.0, urn) {
+    let mut extension = match object::remove(resource.attributes_mut(), urn) {
         Some(Value::Object(extension)) => extension,
         _ => Map::new(),
     };
     engine.change(&mut extension, attribute)?;
     bounds::check_attributes(urn, extension.len())?;
     if !extension.is_empty() {
-        resource.0.insert(urn.clone().into_owned(), Value::Object(extension));
-        bounds::check_attributes(kind.name(), resource.0.len())?;
+        resource.attributes_mut().insert(urn.clone().into_owned(), Value::Object(extension));
+        bounds::check_attributes(kind.name(), resource.attributes().len())?;
     }
     Ok(())
 }
@@ -166,7 +166,7 @@ fn extension(
 
 /// Removes an extension, unless something in it is immutable.
 fn remove(resource: &mut Resource, urn: &str, schema: Option<&Schema>) -> Result<(), Error> {
-    if let Some(Value::Object(extension)) = object::remove(&mut resource.0, urn) {
+    if let Some(Value::Object(extension)) = object::remove(resource.attributes_mut(), urn) {
         for attribute in schema.iter().flat_map(|schema| &schema.attributes) {
             immutable::check(attribute, extension.get(&attribute.name), None)?;
         }

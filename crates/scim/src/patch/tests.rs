@@ -30,8 +30,9 @@ fn patched(
 /// One line for each attribute afterwards, or the error.
 fn show(result: Result<Resource, Error>) -> String {
     match result {
-        Ok(Resource(attributes)) => {
-            let lines = attributes.iter().map(|(name, value)| format!("{name}: {value}"));
+        Ok(resource) => {
+            let lines =
+                resource.attributes().iter().map(|(name, value)| format!("{name}: {value}"));
             lines.collect::<Vec<_>>().join("\n")
         }
         Err(Error { status, scim_type, detail }) => {

@@ -1,5 +1,7 @@
 //! The document of a resource: what a client reads.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -57,10 +59,10 @@ impl Resource {
         self.clone().into_document(kind, id, meta)
     }
 
-    /// The same as [`Resource::document`], without a copy.
+    /// The same as [`Resource::document`], without a copy where nobody shares it.
     pub fn into_document(self, kind: Kind, id: &str, meta: &Meta) -> Value {
         let schemas = self.schemas(kind).into_iter().map(Value::String).collect();
-        let mut document = self.0;
+        let mut document = Arc::unwrap_or_clone(self.0);
         document.insert("schemas".to_owned(), Value::Array(schemas));
         document.insert("id".to_owned(), Value::from(id));
         document.insert("meta".to_owned(), meta.to_json(kind));

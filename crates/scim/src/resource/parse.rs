@@ -161,7 +161,7 @@ impl Parser<'_> {
             return Ok(());
         }
         if let Some(value) = self.coercion.value(attribute, value)? {
-            self.parsed.resource.0.insert(coerce::spelling(attribute, key), value);
+            self.parsed.resource.attributes_mut().insert(coerce::spelling(attribute, key), value);
         }
         Ok(())
     }
@@ -267,13 +267,15 @@ impl Parser<'_> {
         if attributes.is_empty() {
             return Ok(());
         }
-        if let Some(Value::Object(known)) = object::get_mut(&mut self.parsed.resource.0, urn) {
+        if let Some(Value::Object(known)) =
+            object::get_mut(self.parsed.resource.attributes_mut(), urn)
+        {
             for (key, value) in attributes {
                 object::insert(known, &key, value);
             }
             return bounds::check_attributes(urn, known.len());
         }
-        self.parsed.resource.0.insert(urn.to_owned(), Value::Object(attributes));
+        self.parsed.resource.attributes_mut().insert(urn.to_owned(), Value::Object(attributes));
         Ok(())
     }
 

@@ -46,7 +46,7 @@ impl Resource {
     pub fn carry_over(&mut self, known: &Self, kind: Kind, catalogue: &Catalogue) {
         for schema in catalogue.extensions(kind) {
             let Some(before) = known.extension(schema) else { continue };
-            let desired = self.0.remove(&schema.id);
+            let desired = self.attributes_mut().remove(&schema.id);
             let is_left_out = desired.is_none();
             let mut after = match desired {
                 Some(Value::Object(after)) => after,
@@ -61,7 +61,7 @@ impl Resource {
                 keep_required(&schema.attributes, before, &mut after);
             }
             if !after.is_empty() {
-                self.0.insert(schema.id.clone(), Value::Object(after));
+                self.attributes_mut().insert(schema.id.clone(), Value::Object(after));
             }
         }
     }
@@ -191,7 +191,7 @@ mod tests {
     fn replaced(before: &Value, desired: &Value) -> Result<Value, String> {
         let (catalogue, known, mut desired) = (catalogue(), user(before), user(desired));
         if desired.0[URN].is_null() {
-            desired.0.remove(URN);
+            desired.attributes_mut().remove(URN);
         }
         desired.carry_over(&known, Kind::User, &catalogue);
         known
