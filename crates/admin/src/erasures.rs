@@ -2,7 +2,7 @@
 //! workspace that was closed as well: its record stays.
 
 use actix_web::{http::Method, web::Json};
-use app::erasures::{Asked, Certificate, Other, PLACES, Prospect};
+use app::erasures::{Asked, Certificate, NameHad, Other, PLACES, Prospect};
 use domain::{
     ids::ErasureId,
     portal::Portal,
@@ -39,7 +39,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         )
         .may_take::<EraseAsked>()
         .shows::<Erasure>()
-        .refuses(409, "It is the last Owner of the Dashboard"),
+        .refuses(
+            409,
+            "The last Owner of the Dashboard would go, or somebody in `with` never had a name of the person",
+        ),
         Endpoint::new(Method::GET, all, "List the erasures, the oldest first", list)
             .parts::<Erasure>(),
         Endpoint::new(
@@ -59,10 +62,14 @@ struct EraseAsked {
     /// On whose wish, such as the number of a request: 200 characters at most, kept for ever, and without
     /// personal data.
     reason: Option<String>,
-    /// Whether all `others` are erased too: the persons of the same userName in all portals, this one
-    /// included, whether they have an account or not.
+    /// Whether those of the `others` are erased too whose `same_time` is true, in all portals, whether they have an
+    /// account or not. The rest stay, since each of them may be another human being.
     #[schema(value_type = Option<bool>)]
     all_portals: bool,
+    /// Which of the `others` are erased too, whatever their `same_time` is: by id, or by the SCIM id of one of
+    /// their entries.
+    #[schema(value_type = Option<Vec<String>>)]
+    with: Vec<Uuid>,
 }
 
 /// What erasing somebody would do.
@@ -73,6 +80,8 @@ struct WouldErase {
     #[schema(schema_with = words::portal)]
     portal: Portal,
     user_name: String,
+    /// What they have been called, the oldest first: the last hundred.
+    names: Vec<WasCalled>,
     /// What connectors know of them: it goes.
     entries: Vec<ErasedEntry>,
     /// Whether they have an account: it goes.
@@ -86,9 +95,21 @@ struct WouldErase {
     devices: Vec<String>,
     /// The ids of the devices that an older version enrolled with a name, which the record keeps.
     names_kept: Vec<String>,
-    /// The persons of the same userName, in any case, in all portals: in this one those who had it before and
-    /// were removed, or came after.
+    /// The persons who have one of `names` now, or had it when they were removed, in any case, in all portals:
+    /// in this one those who had it before, or came after.
     others: Vec<OtherPerson>,
+}
+
+/// A userName that somebody had.
+#[derive(Debug, Serialize, ToSchema)]
+struct WasCalled {
+    user_name: String,
+    /// From when on.
+    #[schema(schema_with = words::time)]
+    from: String,
+    /// Since when not any more; null while they have it.
+    #[schema(schema_with = words::maybe_time)]
+    to: Option<String>,
 }
 
 /// The certificate of an erasure.
@@ -127,8 +148,8 @@ struct Erasure {
     devices: Vec<String>,
     /// The ids of the devices that an older version enrolled with a name, which the record keeps.
     names_kept: Vec<String>,
-    /// The persons of the same userName, in any case, in all portals: in this one those who had it before and
-    /// were removed, or came after.
+    /// The persons who had one of the person's userNames when it was decided, or when they were removed, in any
+    /// case, in all portals: in this one those who had it before, or came after.
     others: Vec<OtherPerson>,
     /// How each place is dealt with that may hold something of a person.
     places: Vec<Place>,
@@ -173,6 +194,12 @@ struct OtherPerson {
     /// Whether they have an account.
     #[schema(schema_with = words::account)]
     account: AccountState,
+    /// Whether both had the same userName last, and at the same time. Whoever had it at another time, or has
+    /// another one since, may be another human being.
+    same_time: bool,
+    /// The userNames that both have had, and when this person did. Not in a certificate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<WasCalled>,
     /// The id of the erasure of that person, if they were erased too.
     #[serde(skip_serializing_if = "Option::is_none")]
     erasure: Option<String>,
@@ -186,10 +213,17 @@ struct Place {
 }
 
 impl From<Other> for OtherPerson {
-    fn from(Other { person, account, erasure }: Other) -> Self {
-        let Namesake { portal, user } = person;
+    fn from(Other { person, account, erasure, names }: Other) -> Self {
+        let Namesake { portal, user, same_time, .. } = person;
         let erasure = erasure.map(|it| it.to_string());
-        Self { portal, id: user.to_string(), account, erasure }
+        let names = names.into_iter().map(WasCalled::from).collect();
+        Self { portal, id: user.to_string(), account, same_time, names, erasure }
+    }
+}
+
+impl From<NameHad> for WasCalled {
+    fn from(NameHad { user_name, from, to, .. }: NameHad) -> Self {
+        Self { user_name, from: moment::show(from), to: to.map(moment::show) }
     }
 }
 
@@ -202,6 +236,7 @@ impl From<Prospect> for WouldErase {
             id: found.user.to_string(),
             portal: found.portal,
             user_name: found.user_name,
+            names: found.names.into_iter().map(WasCalled::from).collect(),
             entries: found.entries.into_iter().map(entry).collect(),
             account: found.account,
             on_deactivate: found.rule,
@@ -247,8 +282,8 @@ async fn prospect(Kept(inside): Kept, id: Id<Uuid>) -> Answer<WouldErase> {
 
 async fn start(Kept(inside): Kept, id: Id<Uuid>, body: Body<EraseAsked>) -> Answer<Erasure> {
     let Inside { app, person, workspace } = inside;
-    let EraseAsked { reason, all_portals } = body.0;
-    let asked = Asked { reason, all_portals };
+    let EraseAsked { reason, all_portals, with } = body.0;
+    let asked = Asked { reason, all_portals, with };
     Ok(Json(app.erase(&person, &workspace, id.0, asked).await?.into()))
 }
 

@@ -350,6 +350,7 @@ fn a_users_events_are_stored_as_they_always_were() {
             erased_everywhere(),
             erased_again(),
             erased_of_many_entries(),
+            erased_with_some(),
         ],
         include_str!("../src/user/event.rs"),
     );
@@ -389,7 +390,10 @@ fn erased(offboarding: OffboardingId) -> UserEvent {
         }),
         reason: Some("ticket 4711".into()),
         devices: vec![DeviceId(id(4))],
-        others: vec![Namesake { portal: Portal::Store, user: UserId(id(11)) }],
+        others: vec![Namesake {
+            goes_too: false,
+            ..Namesake::going(Portal::Store, UserId(id(11)))
+        }],
         all_portals: false,
         again: None,
     }
@@ -411,7 +415,7 @@ fn erased_again() -> UserEvent {
     }
 }
 
-/// With the persons of the other portals, and nothing else.
+/// With all persons of the other portals, as it was recorded until 2026-11-26.
 fn erased_everywhere() -> UserEvent {
     let (portal, account, source) = (Portal::Store, AccountState::Active, Source::Hand);
     let (entries, aliases, role, offboarding) = (BTreeMap::new(), Vec::new(), None, None);
@@ -421,8 +425,29 @@ fn erased_everywhere() -> UserEvent {
         remains: Box::new(remains),
         reason: None,
         devices: Vec::new(),
-        others: vec![Namesake { portal: Portal::Mdm, user: UserId(id(12)) }],
+        others: vec![Namesake { goes_too: false, ..Namesake::going(Portal::Mdm, UserId(id(12))) }],
         all_portals: true,
+        again: None,
+    }
+}
+
+/// With those of the name who go too, and those who stay.
+fn erased_with_some() -> UserEvent {
+    let (portal, account, source) = (Portal::Store, AccountState::Active, Source::Hand);
+    let (entries, aliases, role, offboarding) = (BTreeMap::new(), Vec::new(), None, None);
+    let remains = Remains { portal, entries, aliases, account, source, role, offboarding };
+    let one = |n, same_time, goes_too| Namesake {
+        same_time,
+        goes_too,
+        ..Namesake::going(Portal::Mdm, UserId(id(n)))
+    };
+    UserEvent::Erased {
+        erasure: ErasureId(id(10)),
+        remains: Box::new(remains),
+        reason: None,
+        devices: Vec::new(),
+        others: vec![one(12, true, true), one(15, false, true), one(16, true, false)],
+        all_portals: false,
         again: None,
     }
 }

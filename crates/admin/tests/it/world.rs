@@ -306,9 +306,14 @@ impl World {
 
     /// What SCIM's PATCH of `active` does.
     pub(crate) async fn set_active(&self, caller: &Caller, id: EntryId, active: bool) {
+        self.set(caller, id, "active", active.into()).await;
+    }
+
+    /// What SCIM's PATCH of one attribute does.
+    pub(crate) async fn set(&self, caller: &Caller, id: EntryId, path: &str, value: Value) {
         let body = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-            "Operations": [{ "op": "replace", "path": "active", "value": active }],
+            "Operations": [{ "op": "replace", "path": path, "value": value }],
         });
         let request = patch::Request::parse(body, Kind::User, Catalogue::standard()).unwrap();
         self.app.patch_user(caller, id, request, patch::Options::default(), None).await.unwrap();

@@ -41,8 +41,9 @@ impl App {
         let UserEvent::Erased { erasure, remains, reason, others, all_portals, .. } = fact else {
             return Ok(());
         };
-        if all_portals {
-            self.erase_others(workspace, &event, reason.as_deref(), (remains.portal, others))
+        let go_too: Vec<_> = others.into_iter().filter(|it| all_portals || it.goes_too).collect();
+        if !go_too.is_empty() {
+            self.erase_others(workspace, &event, reason.as_deref(), (remains.portal, go_too))
                 .await?;
         }
         let mut traces = Traces::find(self, workspace, &event.stream, event.version).await?;
@@ -71,7 +72,7 @@ impl App {
         self.purge(workspace).await
     }
 
-    /// Somebody was erased for all portals: so are the others of the name, if whoever asked did not come to it.
+    /// Others of the name were to be erased with somebody: so they are, if whoever asked did not come to it.
     async fn erase_others(
         &self,
         workspace: &WorkspaceId,
@@ -80,7 +81,7 @@ impl App {
         (portal, others): (Portal, Vec<Namesake>),
     ) -> Result<(), Refusal> {
         let meta = Meta { causation: Some(event.position), rule: None, ..(*event.meta).clone() };
-        let first = Namesake { portal, user: UserId(event.stream.id) };
+        let first = Namesake::going(portal, UserId(event.stream.id));
         let all: Vec<_> = [first].into_iter().chain(others.iter().copied()).collect();
         for other in others {
             match self.erase_one(&meta, workspace, other.user, reason, &all).await {

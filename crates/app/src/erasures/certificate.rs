@@ -53,7 +53,7 @@ pub const PLACES: [(&str, &str); 11] = [
     ),
     (
         "other_portals",
-        "The persons of the same userName, in the other portals and those who had it before in the same one, are other persons: they are listed, and stay unless they are erased too.",
+        "Persons of one of their userNames, in the other portals and in the same one, are other persons: they are listed, and stay unless they are erased too. Whoever had one of these names earlier, and has another one since, is not found.",
     ),
     (
         "records_of_others",
@@ -91,7 +91,7 @@ pub struct Certificate {
     pub devices: Vec<DeviceId>,
     /// The devices of which the record keeps a name that they had while they were this person's.
     pub names_kept: Vec<DeviceId>,
-    /// The persons of the same userName, in all portals.
+    /// The persons of one of their userNames, in all portals.
     pub others: Vec<Other>,
 }
 

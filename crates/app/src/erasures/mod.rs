@@ -11,6 +11,7 @@
 //! 4. read models are purged, and those of the past go.
 //!
 //! - `request`: what is asked for, what would be done, and who may not be erased
+//! - `names`: what a person was called, and when
 //! - `namesakes`: the other persons of the same userName
 //! - `certificate`: what is said of it afterwards
 //! - `owed`: what is not done yet
@@ -22,6 +23,7 @@ mod carry_out;
 mod certificate;
 mod device_names;
 mod gone;
+mod names;
 mod namesakes;
 mod owed;
 mod request;
@@ -29,6 +31,7 @@ mod traces;
 
 pub use certificate::{Certificate, PLACES};
 pub(crate) use gone::Gone;
+pub use names::NameHad;
 pub use namesakes::Other;
 pub(crate) use owed::{Erasures, Hearing, run};
 pub(crate) use request::is_owner;

@@ -259,7 +259,6 @@ async fn record_again(app: &App, erasure: &event_log::Erasure) -> Result<(), Ref
         reason: None,
         devices,
         others: Vec::new(),
-        all_portals: false,
         again: Some(again),
     };
     let meta = Meta {

@@ -1,6 +1,6 @@
 //! Asking for the erasure of a person.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
     ids::{ConnectorName, DeviceId, EntryId, ErasureId, OffboardingId, UserId},
@@ -13,7 +13,11 @@ use domain::{
 use event_log::{Meta, WorkspaceId};
 use uuid::Uuid;
 
-use super::{Certificate, namesakes::Other};
+use super::{
+    Certificate,
+    names::{NameHad, Names},
+    namesakes::Other,
+};
 use crate::{App, DispatchError, Order, Person, Refusal, WORKSPACE_STREAM, admin::typed};
 
 /// The length of a reason, at most, in characters: enough for the number of a request.
@@ -28,8 +32,10 @@ const PAGE: usize = 500;
 pub struct Asked {
     /// On whose wish; it must hold no personal data.
     pub reason: Option<String>,
-    /// Whether the persons of the same userName are erased too, in all portals.
+    /// Whether those are erased too, in all portals, who had the same userName last, and at the same time.
     pub all_portals: bool,
+    /// Which others of one of their userNames are erased too, by any of their ids.
+    pub with: Vec<Uuid>,
 }
 
 /// What erasing somebody would do.
@@ -41,6 +47,8 @@ pub struct Prospect {
     pub portal: Portal,
     /// How they sign in.
     pub user_name: String,
+    /// What they have been called, the oldest first.
+    pub names: Vec<NameHad>,
     /// What connectors know of them, by their SCIM ids.
     pub entries: Vec<(ConnectorName, EntryId)>,
     /// Whether they have an account.
@@ -51,7 +59,7 @@ pub struct Prospect {
     pub devices: Vec<DeviceId>,
     /// The devices of which the record would keep a name that they had while they were this person's.
     pub names_kept: Vec<DeviceId>,
-    /// The persons of the same userName, in all portals.
+    /// The persons of one of these names, in all portals.
     pub others: Vec<Other>,
 }
 
@@ -72,6 +80,7 @@ impl App {
         let rule = rule_of(&setting.state, state).map(|(_, rule)| rule.provisioning.on_deactivate);
         let entries = state.entries.iter().map(|(name, entry)| (name.clone(), entry.id)).collect();
         let user_name = state.entries.values().next().map(|entry| entry.user_name().to_owned());
+        let names = Names::find(self, workspace, user).await?;
         Ok(Prospect {
             user,
             portal: state.portal,
@@ -81,17 +90,18 @@ impl App {
             rule: open.or(rule).unwrap_or_default(),
             devices: self.devices_of(workspace, user, state).await?,
             names_kept: self.names_kept(workspace, user, state.portal).await?,
-            others: self.others(workspace, self.namesakes(workspace, user, state).await?).await?,
+            others: self.others_named(workspace, user, &names).await?,
+            names: names.all().to_vec(),
         })
     }
 
     /// Erases a person, by their id or by the SCIM id of one of their entries. Returns once no file of the
     /// data directory holds anything of them, or after a while: the certificate says which. Asked twice, it
-    /// is one erasure; asked again for all portals, those follow whom the first one has named.
+    /// is one erasure; asked again for others, those follow whom the first one has named.
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::Malformed`] for a reason that is none; [`Refusal::State`] where
-    /// the last Owner is among them: then nobody is erased.
+    /// the last Owner is among them, or somebody who never had a name of this person: then nobody is erased.
     pub async fn erase(
         &self,
         person: &Person,
@@ -103,24 +113,24 @@ impl App {
         let reason = reason.map(|text| typed("reason", text, REASON_CHARACTERS_MAX)).transpose()?;
         let (user, es) = self.known_person(workspace, id).await?;
         let meta = person.meta();
-        let mut all = vec![Namesake { portal: es.state.portal, user }];
-        if asked.all_portals {
-            all.extend(self.named_with(workspace, user, &es.state).await?);
+        let mut all = vec![Namesake::going(es.state.portal, user)];
+        if asked.all_portals || !asked.with.is_empty() {
+            let others = self.named_with(workspace, user, &es.state).await?;
+            all.extend(self.who_goes_too(workspace, &others, &asked).await?);
             for it in &all {
                 let known = self.users.load(workspace, it.user.0).await?;
                 self.another_owner(workspace, it.user, &known.state).await?;
             }
         }
         let reason = reason.as_deref();
-        let also = if asked.all_portals { &all[..] } else { &[] };
-        let erasure = self.erase_one(&meta, workspace, user, reason, also).await?;
+        let erasure = self.erase_one(&meta, workspace, user, reason, &all).await?;
         for other in &all[1..] {
-            self.erase_one(&meta, workspace, other.user, reason, also).await?;
+            self.erase_one(&meta, workspace, other.user, reason, &all).await?;
         }
         self.certificate(workspace, erasure).await
     }
 
-    /// The persons of all portals who go with somebody. Nobody finds them any more by the
+    /// The persons of all portals who may go with somebody. Nobody finds them any more by the
     /// name of somebody who is erased: then they are those whom that erasure has named.
     async fn named_with(
         &self,
@@ -129,7 +139,9 @@ impl App {
         state: &User,
     ) -> Result<Vec<Namesake>, Refusal> {
         if state.erased().is_none() {
-            return self.namesakes(workspace, user, state).await;
+            let names = Names::find(self, workspace, user).await?;
+            let found = self.namesakes(workspace, user, &names).await?;
+            return Ok(found.into_iter().map(|(person, _)| person).collect());
         }
         let recorded = self.recorded_erasure(workspace, user).await?;
         Ok(match recorded.map(|it| it.fact) {
@@ -138,8 +150,34 @@ impl App {
         })
     }
 
+    /// Those of them who go: who are one human being with the person, and whom the request names. Nobody else,
+    /// since a name is given again.
+    async fn who_goes_too(
+        &self,
+        workspace: &WorkspaceId,
+        others: &[Namesake],
+        asked: &Asked,
+    ) -> Result<Vec<Namesake>, Refusal> {
+        let mut named = BTreeSet::new();
+        for id in &asked.with {
+            let (user, es) = self.known_person(workspace, *id).await?;
+            let is_one = others.iter().any(|it| it.user == user);
+            // Whoever is erased has no name any more.
+            if !is_one && es.state.erased().is_none() {
+                let detail = format!(
+                    "{id} has none of the userNames that the person has had: nobody was erased; erase them on \
+                     their own"
+                );
+                return Err(Refusal::State(detail));
+            }
+            named.insert(user);
+        }
+        let goes = |it: &&Namesake| asked.all_portals && it.same_time || named.contains(&it.user);
+        Ok(others.iter().filter(goes).map(|it| Namesake::going(it.portal, it.user)).collect())
+    }
+
     /// Erases one person. `also` are those of all portals who are to go together, themselves included: their
-    /// erasure says so, and whoever carries it out goes on where this ends. Empty when they go alone.
+    /// erasure says so, and whoever carries it out goes on where this ends.
     pub(super) async fn erase_one(
         &self,
         meta: &Meta,
@@ -188,17 +226,21 @@ impl App {
             Via { gone: setting.state.gone(), ..via }
         });
         let rule = via.as_ref().and_then(|via| serde_json::to_string(&*via.rule).ok());
-        let mut others = self.namesakes(workspace, user, state).await?;
-        let more = also.iter().filter(|it| it.user != user);
-        let more: Vec<_> = more.filter(|it| !others.contains(it)).copied().collect();
-        others.extend(more);
+        let names = Names::find(self, workspace, user).await?;
+        let found = self.namesakes(workspace, user, &names).await?;
+        let mut others: Vec<_> = found.into_iter().map(|(person, _)| person).collect();
+        for going in also.iter().filter(|it| it.user != user) {
+            match others.iter_mut().find(|it| it.user == going.user) {
+                Some(known) => known.goes_too = true,
+                None => others.push(*going),
+            }
+        }
         let erase = Erase {
             erasure: ErasureId(self.fresh_id()),
             via,
             reason: reason.map(str::to_owned),
             devices: self.devices_of(workspace, user, state).await?,
             others,
-            all_portals: !also.is_empty(),
             again: None,
         };
         Ok((UserCommand::Erase(Box::new(erase)), rule))

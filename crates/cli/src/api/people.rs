@@ -84,10 +84,13 @@ pub(crate) enum Command {
         /// On whose wish, such as the number of a request; kept for ever, and without personal data.
         #[arg(long)]
         reason: Option<String>,
-        /// All persons of the same userName too: in every portal, those included who had it before and were
-        /// removed.
+        /// In every portal: the persons too who had the same userName last, and at the same time. Others of the
+        /// name stay, since each of them may be another human being; without --yes this lists them.
         #[arg(long)]
         all_portals: bool,
+        /// One of the listed others too, by id; may be given more than once.
+        #[arg(long, value_name = "ID")]
+        with: Vec<String>,
         /// Yes, erase them.
         #[arg(long)]
         yes: bool,
@@ -131,8 +134,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             confirmed(yes, "this removes the account")?;
             of.done(Method::DELETE, &one(portal, &id), &format!("removed {id}")).await
         }
-        Command::Erase { of, id, reason, all_portals, yes } => {
-            erase::erase(&of, Erase { id, reason, all_portals, yes }).await
+        Command::Erase { of, id, reason, all_portals, with, yes } => {
+            erase::erase(&of, Erase { id, reason, all_portals, with, yes }).await
         }
         Command::Erasures { of, id: None } => erase::list(&of).await,
         Command::Erasures { of, id: Some(id) } => erase::show(&of, &id).await,

@@ -10,7 +10,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Not,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +57,20 @@ pub struct Namesake {
     pub portal: Portal,
     /// The person.
     pub user: UserId,
+    /// Whether both had the same last userName, and at the same time: then they are one human being. Whoever
+    /// had it at another time may be somebody else.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub same_time: bool,
+    /// Whether they are erased too. Whoever carries out the erasure sees to it.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub goes_too: bool,
+}
+
+impl Namesake {
+    /// Somebody who is erased together with the others of the name.
+    pub fn going(portal: Portal, user: UserId) -> Self {
+        Self { portal, user, same_time: false, goes_too: true }
+    }
 }
 
 /// That an erasure was recorded before, in a log that was lost. The remains are what could be found then.
@@ -87,10 +104,8 @@ pub struct Erase {
     pub reason: Option<String>,
     /// The devices that the person has now.
     pub devices: Vec<DeviceId>,
-    /// The persons of the same userName, in all portals.
+    /// The persons of the same userName, in all portals, and whether they go too.
     pub others: Vec<Namesake>,
-    /// Whether those are to be erased too.
-    pub all_portals: bool,
     /// What was found, where a restored log lacks the erasure and nothing else can be read.
     pub again: Option<Again>,
 }
@@ -118,7 +133,7 @@ impl User {
         if self.offboarding.as_ref().is_some_and(|it| !it.is_stored()) {
             return Err(UserRefusal::NotStored);
         }
-        let Erase { erasure, via, reason, devices, others, all_portals, again } = erase;
+        let Erase { erasure, via, reason, devices, others, again } = erase;
         let remains = again.as_ref().map_or_else(|| self.remains(), |it| it.remains.clone());
         let entries = remains.entries.clone();
         let mut events = vec![UserEvent::Erased {
@@ -127,7 +142,7 @@ impl User {
             reason: reason.clone(),
             devices: devices.clone(),
             others: others.clone(),
-            all_portals: *all_portals,
+            all_portals: false,
             again: again
                 .as_ref()
                 .map(|it| RecordedAgain { erased: it.erased, portal_is_known: it.portal_is_known }),

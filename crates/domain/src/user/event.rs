@@ -183,10 +183,10 @@ pub enum UserEvent {
         /// The devices that they had then.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         devices: Vec<DeviceId>,
-        /// The persons of the same userName, in all portals.
+        /// The persons of one of their userNames, in all portals, and whether they are erased too.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         others: Vec<Namesake>,
-        /// Whether those are to be erased too. Whoever carries out this erasure sees to it.
+        /// Whether all of those are erased too. Not recorded any more since 2026-11-26: each says it of itself.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         all_portals: bool,
         /// It was recorded before, in a log that was lost.

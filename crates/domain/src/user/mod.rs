@@ -102,6 +102,14 @@ impl User {
         }
     }
 
+    /// The userNames that are the person's in their portal now: nobody else there has one of them.
+    pub fn user_names(&self) -> impl Iterator<Item = &str> {
+        let entries = self.entries.values().map(Entry::user_name);
+        // An account that is erased has no name.
+        let has_account = self.account.stands() && self.erased.is_none();
+        entries.chain(has_account.then_some(self.account.user_name.as_str()))
+    }
+
     /// Whether any connector says that the person is active.
     pub fn is_active(&self) -> bool {
         self.entries.values().any(Entry::active)
@@ -166,15 +174,10 @@ impl Decider for User {
     fn claims(&self) -> Vec<Claim> {
         let mut held = BTreeSet::new();
         for (connector, entry) in &self.entries {
-            let user_name = entry.user_name();
-            held.insert(Claim::entry(connector, user_name));
-            held.insert(Claim::person(self.portal, user_name));
+            held.insert(Claim::entry(connector, entry.user_name()));
         }
+        held.extend(self.user_names().map(|name| Claim::person(self.portal, name)));
         held.extend(self.aliases().map(Claim::alias));
-        // An account that is erased has no name.
-        if self.account.stands() && self.erased.is_none() {
-            held.insert(Claim::person(self.portal, &self.account.user_name));
-        }
         held.into_iter().collect()
     }
 

@@ -137,7 +137,6 @@ impl History {
                 reason: None,
                 devices: Vec::new(),
                 others: Vec::new(),
-                all_portals: false,
                 again: None,
             })),
             _ => UserCommand::CompleteOffboarding { offboarding: open },

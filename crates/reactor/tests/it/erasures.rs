@@ -28,7 +28,7 @@ async fn an_erasure_for_all_portals_goes_on_to_the_others_by_itself() {
         let user_name = format!("ada-{}@acme.example", portal.as_str());
         let invitation = Invitation { user_name, email: None, role: None };
         let other = app.invite(&person(), workspace, portal, invitation).await.unwrap();
-        others.push(Namesake { portal, user: other.id });
+        others.push(Namesake::going(portal, other.id));
     }
     let erasure = ErasureId(Uuid::from_u128(4711));
     let erase = Erase {
@@ -37,7 +37,6 @@ async fn an_erasure_for_all_portals_goes_on_to_the_others_by_itself() {
         reason: Some("4711".into()),
         devices: Vec::new(),
         others: others.clone(),
-        all_portals: true,
         again: None,
     };
     let meta = Meta { actor: "owner".into(), ..Meta::default() };

@@ -54,15 +54,7 @@ fn started(rule: OnDeactivate) -> UserEvent {
 
 fn asked(via: Option<Via>) -> Erase {
     let devices = vec![DeviceId(Uuid::from_u128(4))];
-    Erase {
-        erasure: ERASURE,
-        via,
-        reason: None,
-        devices,
-        others: Vec::new(),
-        all_portals: false,
-        again: None,
-    }
+    Erase { erasure: ERASURE, via, reason: None, devices, others: Vec::new(), again: None }
 }
 
 fn erase(rule: OnDeactivate) -> UserCommand {
