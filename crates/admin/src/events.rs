@@ -14,7 +14,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Answer, ask::Inside, endpoint::Endpoint, moment, params::Params, problem::Refused,
+    answer::Answer,
+    ask::{Inside, Kept},
+    endpoint::Endpoint,
+    moment,
+    params::Params,
+    problem::Refused,
     words,
 };
 
@@ -152,7 +157,7 @@ fn actor(params: &Params) -> Result<Option<String>, Refused> {
 
 async fn list(
     request: HttpRequest,
-    inside: Inside,
+    Kept(inside): Kept,
     params: Params,
 ) -> Result<Either<Answer<Events>, HttpResponse>, Refused> {
     let query = query(&params)?;

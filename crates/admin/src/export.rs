@@ -7,7 +7,7 @@ use record::export::{Header, Trailer};
 use serde::Serialize;
 
 use crate::{
-    ask::Inside,
+    ask::{Inside, Kept},
     endpoint::Endpoint,
     events::{self, NDJSON},
     params::Params,
@@ -71,7 +71,7 @@ impl Job {
 
 /// Reads part by part as the client takes them. A failure on the way cuts the answer off, which
 /// whoever checks it sees by the missing end.
-async fn export(inside: Inside, params: Params) -> Result<HttpResponse, Refused> {
+async fn export(Kept(inside): Kept, params: Params) -> Result<HttpResponse, Refused> {
     let query = events::query(&params)?;
     let left = params.parsed("limit")?;
     let size = params.parsed("size")?;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{
     answer::{Answer, Done},
-    ask::{Ask, Inside},
+    ask::{Ask, Kept},
     endpoint::Endpoint,
     params::Params,
     problem::Refused,
@@ -138,13 +138,13 @@ fn base64(hashes: &[Hash]) -> Vec<String> {
     hashes.iter().map(|hash| BASE64.encode(hash)).collect()
 }
 
-async fn checkpoint(inside: Inside, params: Params) -> Result<HttpResponse, Refused> {
+async fn checkpoint(Kept(inside): Kept, params: Params) -> Result<HttpResponse, Refused> {
     let size = params.parsed("size")?;
     let note = inside.app.signed_checkpoint(&inside.workspace, size).await?;
     Ok(HttpResponse::Ok().content_type(NOTE).body(note.to_string()))
 }
 
-async fn inclusion(inside: Inside, params: Params) -> Answer<Inclusion> {
+async fn inclusion(Kept(inside): Kept, params: Params) -> Answer<Inclusion> {
     let position = params.parsed("position")?;
     let position = position.ok_or_else(|| Refused::parameter("position", "must be given"))?;
     let size = params.parsed("size")?;
@@ -154,7 +154,7 @@ async fn inclusion(inside: Inside, params: Params) -> Answer<Inclusion> {
     Ok(Json(Inclusion { position, leaf, tree: head.into(), path }))
 }
 
-async fn consistency(inside: Inside, params: Params) -> Answer<Consistency> {
+async fn consistency(Kept(inside): Kept, params: Params) -> Answer<Consistency> {
     let from = params.parsed("from")?;
     let from = from.ok_or_else(|| Refused::parameter("from", "must be given"))?;
     let to = params.parsed("to")?;
@@ -163,7 +163,7 @@ async fn consistency(inside: Inside, params: Params) -> Answer<Consistency> {
     Ok(Json(Consistency { from: from.into(), to: to.into(), path: base64(&path) }))
 }
 
-async fn keys(inside: Inside) -> Answer<Keys> {
+async fn keys(Kept(inside): Kept) -> Answer<Keys> {
     let keys = inside.app.signing_keys(&inside.workspace).await?;
     Ok(Json(Keys { items: keys.into_iter().map(Key::from).collect() }))
 }

@@ -153,8 +153,7 @@ impl App {
         Ok(self.log.journal().rejections(workspace)?)
     }
 
-    /// How long a workspace keeps its provisioning log, in days. One that was closed keeps what it has as long as
-    /// one where nobody said anything.
+    /// How long a workspace keeps its provisioning log, in days; one that was closed as long as it said.
     ///
     /// # Errors
     /// When the log cannot be read.

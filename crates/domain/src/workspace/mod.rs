@@ -112,6 +112,13 @@ impl Workspace {
         self.connectors.values().any(|connector| connector.portal == portal)
     }
 
+    /// What is left of it: its record is kept as it said, and proved by the keys that have signed it.
+    fn closed(&mut self) -> Self {
+        let provisioning_log_days = self.provisioning_log_days;
+        let origins = std::mem::take(&mut self.origins);
+        Self { provisioning_log_days, origins, ..Self::default() }
+    }
+
     fn connector(&self, name: &ConnectorName) -> Result<&Connector, WorkspaceRefusal> {
         self.connectors.get(name).ok_or_else(|| WorkspaceRefusal::NoConnector(name.clone()))
     }
@@ -142,7 +149,7 @@ impl Decider for Workspace {
             }
             WorkspaceEvent::Renamed { name } => self.name.clone_from(name),
             WorkspaceEvent::PlanChanged { plan } => self.plan = *plan,
-            WorkspaceEvent::Closed { .. } => *self = Self::default(),
+            WorkspaceEvent::Closed { .. } => *self = self.closed(),
             WorkspaceEvent::SamlConfigured { portal, saml, jit } => {
                 self.logins.insert(*portal, Login { saml: saml.clone(), jit: *jit });
             }

@@ -83,6 +83,9 @@ mod tests {
         let because = Suspended::Imported { exported: 5, size: 9 };
         assert_eq!(acme.suspended, Some(Suspension { since: 7, because }));
         assert_eq!(acme.origins, [origin("here"), origin("there")]);
+        // Its record is proved by their keys also when it is closed.
+        acme.evolve(&WorkspaceEvent::Closed { gave_up: None }, &Stamp::default());
+        assert!(!acme.open && acme.origins.len() == 2, "{acme:?}");
     }
 
     #[test]

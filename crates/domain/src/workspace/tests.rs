@@ -323,6 +323,14 @@ fn the_provisioning_log_is_kept_for_days_and_bodies_for_hours() {
     let keep = |days| when(enabled(), WorkspaceCommand::KeepProvisioningLog { days });
     assert_eq!(keep(365), Ok(vec![WorkspaceEvent::ProvisioningLogKept { days: 365 }]));
     assert_eq!(keep(90), Ok(vec![]), "that is what it is");
+    let mut es = Es::<Workspace>::default();
+    let closed = WorkspaceEvent::Closed { gave_up: None };
+    for event in
+        enabled().into_iter().chain([WorkspaceEvent::ProvisioningLogKept { days: 365 }, closed])
+    {
+        es.replay(&event, &Stamp::default());
+    }
+    assert!(!es.state.open && es.state.provisioning_log_days() == 365, "also when it is closed");
     for bad in [0, 3_651] {
         assert_eq!(keep(bad), Err("days: must be a number from 1 to 3650".to_owned()));
     }
