@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use event_log::backup::{self, Claims, ClaimsError, Copied, Copying, Uncopied};
 use event_log::{Failure, Micros, OpenError, TreeHead, WorkspaceId};
-use record::{Checkpoint, Notary, NotaryError, Verifier};
+use record::{Checkpoint, Notary, NotaryError, PublicKey, Trust, Unsettled, Verifier};
 
 use crate::claims::held;
 use crate::fit::{Misplaced, check_restore};
+use crate::moving::{KeysError, keys_before_in};
 use crate::place::{Place, copy, make_dir, sync_parent};
 use crate::suspend::{self, SuspendError};
 use crate::take::SIGNING_KEYS;
@@ -40,8 +41,9 @@ pub struct Restore {
     pub until: Until,
     /// Ledgers of erasures beside the backup's own: what they name is destroyed before anything is read.
     pub ledgers: Vec<PathBuf>,
-    /// Checkpoints that the operator has kept.
-    pub kept: Vec<Checkpoint>,
+    /// Public keys and checkpoints that the operator has kept. Keys that these have handed over to are learned
+    /// from the backup.
+    pub trust: Trust,
     /// What wraps the keys.
     pub master_key: Option<[u8; 32]>,
 }
@@ -93,6 +95,15 @@ pub enum RestoreError {
     /// There is no such workspace in the backup.
     #[error("the backup has no workspace {0}")]
     NoWorkspace(WorkspaceId),
+    /// What was kept says that there was one.
+    #[error("a checkpoint that was kept is of {0}: the backup has no such workspace")]
+    NotOfBackup(String),
+    /// A checkpoint that was kept is signed by nobody who is trusted.
+    #[error(transparent)]
+    Unsettled(#[from] Unsettled),
+    /// The keys that signed before do not read.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// There are not so many events.
     #[error("the backup has {1} events of the workspace {0}")]
     NotSoMany(WorkspaceId, u64),
@@ -169,7 +180,8 @@ pub fn restore(
     cut_journal(&log, order, &heads, &copied)?;
     log.finish()?;
     remove_left(into)?;
-    let restored = compare(order, &heads, &copied)?;
+    let kept = believed(order, &heads, now)?;
+    let restored = compare(order, &kept, &heads, &copied)?;
     make_claims(order, &copied, progress)?;
     suspend::deliveries(order, &manifest, &restored, now)?;
     fs::remove_file(backup::mark(into))?;
@@ -233,6 +245,30 @@ fn signed_heads(
         }
     };
     manifest.workspaces.iter().map(signed).collect()
+}
+
+/// The checkpoints that were kept, now that it is known by which keys the installation has signed, one after
+/// the other.
+fn believed(
+    order: &Restore,
+    heads: &[(WorkspaceId, TreeHead)],
+    now: Micros,
+) -> Result<Vec<Checkpoint>, RestoreError> {
+    let notary = Notary::open(&order.into.join(SIGNING_KEYS), order.master_key.as_ref(), now)?;
+    let mut trust = order.trust.clone();
+    // Without a key there is nothing to follow.
+    for (workspace, _) in heads.iter().filter(|_| !order.trust.keys.is_empty()) {
+        let mut keys = keys_before_in(&order.into, workspace)?;
+        keys.extend(notary.keys(workspace)?);
+        trust.follow(keys.iter().filter_map(PublicKey::last_checkpoint));
+    }
+    trust.settle()?;
+    for kept in &trust.kept {
+        if !heads.iter().any(|(workspace, _)| workspace.as_str() == kept.workspace()) {
+            return Err(RestoreError::NotOfBackup(kept.origin.clone()));
+        }
+    }
+    Ok(trust.kept)
 }
 
 /// How many events of a workspace are wanted.
@@ -319,6 +355,7 @@ fn cut_journal(
 /// Compares what was restored with the checkpoints that were kept.
 fn compare(
     order: &Restore,
+    kept: &[Checkpoint],
     heads: &[(WorkspaceId, TreeHead)],
     copied: &[Copied],
 ) -> Result<Vec<Restored>, RestoreError> {
@@ -326,7 +363,7 @@ fn compare(
     for Copied { workspace, head, .. } in copied {
         let known = heads.iter().find(|(it, _)| it == workspace).map_or(0, |(_, head)| head.size);
         let (mut vouched, mut beyond) = (0, Vec::new());
-        for kept in order.kept.iter().filter(|it| it.workspace() == workspace.as_str()) {
+        for kept in kept.iter().filter(|it| it.workspace() == workspace.as_str()) {
             if kept.head.size > head.size {
                 beyond.push(kept.head.size);
             } else if backup::tree_at(&order.into, workspace, kept.head.size)? == Some(kept.head) {

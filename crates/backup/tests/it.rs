@@ -17,7 +17,7 @@ use event_log::{
     Commit, EventLog, ManualClock, Meta, NewEvent, Payload, Seal, SqliteLog, SqliteOptions,
     StreamAppend, StreamId, WorkspaceId,
 };
-use record::{Checkpoint, Notary};
+use record::{Checkpoint, Notary, Trust};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -97,7 +97,9 @@ impl Scene {
     ) -> Result<Vec<Restored>, RestoreError> {
         let (from, into) = (self.place(), self.dir.path().join(name));
         let until = Until::Everything;
-        restore(Restore { from, into, until, ledgers, kept, master_key: None })
+        let mut trust = Trust::default();
+        trust.kept.extend(kept);
+        restore(Restore { from, into, until, ledgers, trust, master_key: None })
     }
 }
 
@@ -236,8 +238,8 @@ async fn a_point_before_everything_is_refused() {
     scene.take().unwrap();
     let to = |until: Until, name: &str| {
         let (from, into) = (scene.place(), scene.dir.path().join(name));
-        let (ledgers, kept) = (Vec::new(), Vec::new());
-        restore(Restore { from, into, until, ledgers, kept, master_key: None })
+        let (ledgers, trust) = (Vec::new(), Trust::default());
+        restore(Restore { from, into, until, ledgers, trust, master_key: None })
     };
     assert!(matches!(to(Until::Time(999), "time"), Err(RestoreError::NothingThen)));
     let zero = Until::Position(scene.acme.clone(), 0);

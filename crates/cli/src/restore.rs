@@ -10,7 +10,7 @@ use event_log::{Clock, SystemClock, WorkspaceId};
 use serde_json::json;
 
 use crate::{
-    audit::trusted,
+    audit::gather,
     options::{Misused, key},
     output::say,
     progress::bar,
@@ -42,7 +42,8 @@ pub(crate) struct Options {
     /// given more than once.
     #[arg(long)]
     checkpoint: Vec<PathBuf>,
-    /// A public key, or a file of some, that must have signed the checkpoints that were kept.
+    /// A public key, or a file of some, that must have signed the checkpoints that were kept, or one that
+    /// followed it.
     #[arg(long)]
     key: Vec<String>,
     /// The master key of the installation.
@@ -60,7 +61,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         into: options.data_dir,
         until,
         ledgers: options.erasure_ledger,
-        kept: trusted(&options.key, &options.checkpoint)?.kept,
+        trust: gather(&options.key, &options.checkpoint)?,
         master_key: options.master_key.as_deref().map(key).transpose()?,
     };
     let hidden = options.json;

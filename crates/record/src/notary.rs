@@ -59,6 +59,16 @@ pub enum KeyState {
     },
 }
 
+impl PublicKey {
+    /// By which it has handed over to the key that follows; `None` while it signs.
+    pub fn last_checkpoint(&self) -> Option<Note> {
+        match &self.state {
+            KeyState::Retired { last, .. } => Note::parse(last.as_deref()?).ok(),
+            KeyState::Signs => None,
+        }
+    }
+}
+
 /// What a change of the key did.
 #[derive(Clone, Debug)]
 pub struct Rotated {

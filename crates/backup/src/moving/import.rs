@@ -8,27 +8,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::Decider;
-use domain::workspace::{Origin, PastKey, Workspace, WorkspaceCommand};
+use domain::workspace::{Origin, PastKey, WorkspaceCommand};
 use event_log::backup::{self, Claims, ClaimsError, Uncopied};
 use event_log::moving::{self, Keys, Unmoved};
 use event_log::{
-    Clock, EventLog, Failure, ManualClock, Micros, OpenError, SqliteLog, SqliteOptions, StreamId,
-    TreeHead, WorkspaceId, ledger,
+    Clock, EventLog, Failure, ManualClock, Micros, OpenError, SqliteLog, SqliteOptions, TreeHead,
+    WorkspaceId, ledger,
 };
-use projections::ReadError;
-use record::{Checkpoint, KeyState, Notary, NotaryError, Note, PublicKey, Trust, Unsettled};
-use uuid::Uuid;
+use record::{Checkpoint, Notary, NotaryError, Note, PublicKey, Trust, Unsettled};
 
 use super::{
-    NotItsLedger, TransferKey, WorkspaceManifest, WorkspaceManifestError, erasures, past_keys,
-    people, secrets,
+    KeysError, NotItsLedger, TransferKey, WorkspaceManifest, WorkspaceManifestError, erasures,
+    keys_before_in, people, secrets,
 };
 use crate::Progress;
 use crate::claims::held;
 use crate::fit::{Misplaced, check_import};
 use crate::place::replace;
-use crate::suspend::{SuspendError, fold, record};
+use crate::suspend::{SuspendError, record};
 
 /// Who is said to have done it.
 const ACTOR: &str = "import";
@@ -101,7 +98,7 @@ pub enum ImportError {
     Unsettled(#[from] Unsettled),
     /// The keys that signed before do not read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Keys(#[from] KeysError),
     /// The checkpoint was not signed by a key that is trusted.
     #[error("the export's checkpoint is not signed by a key that is trusted")]
     Unsigned(#[source] record::note::Unbelieved),
@@ -219,16 +216,11 @@ fn last_checkpoints(
     manifest: &WorkspaceManifest,
     export: &Path,
     workspace: &WorkspaceId,
-) -> Result<Vec<Note>, ImportError> {
-    let stream = StreamId::new(Workspace::KIND, Uuid::nil());
-    let before = past_keys(&fold(moving::unsealed(export, workspace, &stream)?)?.state.origins)?;
-    let last = |key: PublicKey| match key.state {
-        KeyState::Retired { last, .. } => last,
-        KeyState::Signs => None,
-    };
-    let here = manifest.keys.iter().filter_map(|PastKey { last, .. }| last.clone());
-    let all = before.into_iter().filter_map(last).chain(here);
-    Ok(all.filter_map(|note| Note::parse(&note).ok()).collect())
+) -> Result<Vec<Note>, KeysError> {
+    let before = keys_before_in(export, workspace)?;
+    let here =
+        manifest.keys.iter().filter_map(|PastKey { last, .. }| Note::parse(last.as_ref()?).ok());
+    Ok(before.iter().filter_map(PublicKey::last_checkpoint).chain(here).collect())
 }
 
 /// Opens the installation, which keeps others away.

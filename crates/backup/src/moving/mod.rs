@@ -24,10 +24,11 @@ mod manifest;
 mod transfer;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use domain::Decider;
 use domain::workspace::{Origin, PastKey, Workspace};
-use event_log::{Erasure, EventLog, Failure, SqliteLog, StreamId, WorkspaceId};
+use event_log::{Erasure, EventLog, Failure, SqliteLog, StreamId, WorkspaceId, moving};
 use projections::ReadError;
 use record::{KeyState, NotaryError, PublicKey, Verifier, export::show_time};
 use uuid::Uuid;
@@ -66,6 +67,19 @@ pub fn past_keys(origins: &[Origin]) -> Result<Vec<PublicKey>, NotaryError> {
         }
     }
     Ok(keys)
+}
+
+/// The same, of a workspace in the log of a directory.
+///
+/// # Errors
+/// When its events do not read, or a key does not.
+pub(crate) fn keys_before_in(
+    dir: &Path,
+    workspace: &WorkspaceId,
+) -> Result<Vec<PublicKey>, KeysError> {
+    let stream = StreamId::new(Workspace::KIND, Uuid::nil());
+    let events = moving::unsealed(dir, workspace, &stream)?;
+    Ok(past_keys(&fold(events)?.state.origins)?)
 }
 
 /// The same, of a workspace in a log that is open.

@@ -99,8 +99,7 @@ async fn show(options: ShowOptions) -> anyhow::Result<()> {
     let workspace = WorkspaceId::parse(workspace)?;
     let keys: Value = match offline.open()? {
         Some(log) => {
-            let mut keys = backup::moving::keys_before(&log, &workspace).await?;
-            keys.extend(offline.notary()?.keys(&workspace)?);
+            let keys = offline.keys_of(&log, &workspace).await?;
             let keys = keys.into_iter().map(|key| {
                 let (retired, last) = match key.state {
                     KeyState::Signs => (None, None),

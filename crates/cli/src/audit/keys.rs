@@ -5,15 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use record::{Trust, Verifier, checkpoint};
 
-/// Reads what a command names, where all that it believes has to follow from that.
-pub(crate) fn trusted(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Trust> {
-    let mut trust = gather(keys, kept)?;
-    trust.settle()?;
-    Ok(trust)
-}
-
-/// The same, but what is signed by nobody known waits for [`Trust::settle`]: what is checked may tell which
-/// key followed.
+/// Reads what a command names. What is signed by nobody known waits for [`Trust::settle`]: what is checked may tell
+/// which key followed.
 pub(crate) fn gather(keys: &[String], kept: &[PathBuf]) -> anyhow::Result<Trust> {
     let mut trust = Trust::default();
     for key in keys {

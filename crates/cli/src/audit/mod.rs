@@ -18,7 +18,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use app::Notary;
 use clap::{Args, Subcommand};
 
-pub(crate) use keys::{gather, trusted, verifiers};
+pub(crate) use keys::{gather, verifiers};
 
 use crate::{api::provisioning_log, node, options};
 
@@ -81,6 +81,17 @@ impl Offline {
     fn notary(&self) -> anyhow::Result<Notary> {
         let data_dir = self.data_dir.clone().unwrap_or_default();
         node::open_notary(&data_dir, self.signing_keys.as_deref(), self.master_key()?)
+    }
+
+    /// The keys that have signed for a workspace, oldest first, once the log is open.
+    async fn keys_of(
+        &self,
+        log: &event_log::SqliteLog,
+        workspace: &event_log::WorkspaceId,
+    ) -> anyhow::Result<Vec<record::PublicKey>> {
+        let mut keys = backup::moving::keys_before(log, workspace).await?;
+        keys.extend(self.notary()?.keys(workspace)?);
+        Ok(keys)
     }
 
     /// The data directory as the source of a backup, once the log is open, or of an export.

@@ -16,7 +16,9 @@ use clap::Args;
 use data_encoding::BASE64;
 use event_log::{EventLog, SqliteLog, Verdict, WorkspaceId};
 use indicatif::ProgressBar;
-use record::{Bad, Checkpoint, Examination, Findings, NotBegun, Note, Trust, export::Trailer};
+use record::{
+    Bad, Checkpoint, Examination, Findings, NotBegun, Note, PublicKey, Trust, export::Trailer,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -61,10 +63,7 @@ pub(super) async fn verify(options: VerifyOptions) -> anyhow::Result<ExitCode> {
             trust.settle()?;
             of_file(&options, &trust)?
         }
-        (None, Some(log)) => {
-            trust.settle()?;
-            of_files(&options, &trust, &log).await?
-        }
+        (None, Some(log)) => of_files(&options, trust, &log).await?,
         (None, None) => of_server(&options, trust).await?,
     };
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -145,7 +144,11 @@ fn last_checkpoints(keys: &Value) -> Vec<Note> {
 }
 
 /// Checks a data directory.
-async fn of_files(options: &VerifyOptions, trust: &Trust, log: &SqliteLog) -> anyhow::Result<bool> {
+async fn of_files(
+    options: &VerifyOptions,
+    mut trust: Trust,
+    log: &SqliteLog,
+) -> anyhow::Result<bool> {
     let mut workspaces: Vec<_> = log.heads().into_iter().map(|(workspace, _)| workspace).collect();
     workspaces.sort();
     if let Some(only) = &options.workspace {
@@ -153,6 +156,15 @@ async fn of_files(options: &VerifyOptions, trust: &Trust, log: &SqliteLog) -> an
         anyhow::ensure!(workspaces.contains(&only), "there is no workspace {only}");
         workspaces = vec![only];
     }
+    // A check makes no key.
+    if !trust.keys.is_empty() && options.offline.signing_keys().exists() {
+        for workspace in &workspaces {
+            // What does not read teaches nothing; if it stands in the record, it is found below.
+            let keys = options.offline.keys_of(log, workspace).await.unwrap_or_default();
+            trust.follow(keys.iter().filter_map(PublicKey::last_checkpoint));
+        }
+    }
+    trust.settle()?;
     for kept in &trust.kept {
         let there = workspaces.iter().any(|it| it.as_str() == kept.workspace());
         anyhow::ensure!(there, "the checkpoint is of {}, which is not here", kept.origin);

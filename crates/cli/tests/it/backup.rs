@@ -108,6 +108,39 @@ fn orders(receiver: &Fake<WebhookReceiver>) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_restore_believes_checkpoints_of_keys_that_followed_the_one_that_was_kept() {
+    let drill = Drill::new().await;
+    let key = drill.file("key");
+    let shown = drill.does(&["audit", "key", "show", "--workspace", WORKSPACE]).await;
+    fs::write(&key, shown).unwrap();
+    for name in ["ada", "bob"] {
+        drill.user(name).await;
+        drill.does(&["audit", "key", "rotate"]).await;
+    }
+    let note = drill.keep_checkpoint("note").await;
+    drill.backup().await;
+    let (_, said) = drill.restore(&["--key", &key, "--checkpoint", &note]).await;
+    assert_eq!(said["checkpoints_that_fit"], json!(1), "{said}");
+
+    // Whose key is not known, and what is of nothing in the backup, is refused.
+    let from = drill.server.backup_dir().display().to_string();
+    let text = fs::read_to_string(&note).unwrap();
+    let (stranger, elsewhere) = (drill.file("stranger"), drill.file("elsewhere"));
+    fs::write(&stranger, "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\n")
+        .unwrap();
+    fs::write(&elsewhere, text.replacen(&format!("/{WORKSPACE}\n"), "/other\n", 1)).unwrap();
+    for (more, says) in [
+        (["--key", &*stranger, "--checkpoint", &*note], "no key that is trusted has signed it"),
+        (["--checkpoint", &*elsewhere, "--checkpoint", &*note], "the backup has no such workspace"),
+    ] {
+        let into = tempfile::tempdir().unwrap();
+        let command = ["restore", "--from", &from, "--data-dir", &path(into.path())];
+        let said = drill.refused(&[&command[..], &more].concat()).await;
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_backed_up_under_writes_is_there_after_the_machine_is_lost() {
     let mut drill = Drill::new().await;
     let (bob, ada) = (drill.user("bob").await, drill.user("ada").await);

@@ -141,6 +141,9 @@ async fn a_server_and_its_files_are_checked_against_what_was_kept_and_over_a_cha
     audit.does(&["key", "rotate", "--data-dir", &directory]).await;
     let offline = ["verify", "--data-dir", &directory, "--key", &key, "--since", &note];
     assert!(audit.does(&offline).await.contains("a checkpoint vouches for the first"));
+    // And what the keys that followed have signed.
+    let offline = ["verify", "--data-dir", &directory, "--key", &key, "--checkpoint", &both];
+    assert!(audit.does(&offline).await.contains("the checkpoint fits"));
     let show = ["key", "show", "--json", "--workspace", WORKSPACE, "--data-dir", &directory];
     let keys: Value = serde_json::from_str(&audit.does(&show).await).unwrap();
     assert_eq!(keys["items"].as_array().unwrap().len(), 3);
@@ -153,6 +156,22 @@ async fn a_server_and_its_files_are_checked_against_what_was_kept_and_over_a_cha
     };
     let (first, again) = (events(&first), events(&again));
     assert_eq!(first[..first.len() - 1], again[..first.len() - 1]);
+}
+
+#[tokio::test]
+async fn the_record_of_a_closed_workspace_is_verified_and_exported_on_a_running_server() {
+    let mut audit = Audit::new().await;
+    audit.keep().await;
+    let (key, note, file) = (audit.file("key"), audit.file("note"), audit.file("closed"));
+    audit.does(&["key", "rotate"]).await;
+    let path = format!("/workspaces/{WORKSPACE}");
+    audit.api.delete(&path).await.unwrap().expect(204).unwrap();
+    let trust = ["--key", &key, "--checkpoint", &note];
+    let remote = ["verify", "--workspace", WORKSPACE];
+    assert!(audit.does(&[&remote[..], &trust].concat()).await.contains("all as written"));
+    audit.does(&["export", "--workspace", WORKSPACE, "--out", &file]).await;
+    let closed = audit.does(&["log", "--workspace", WORKSPACE, "--type", "workspace.closed"]).await;
+    assert_eq!(closed.lines().count(), 1, "{closed}");
 }
 
 /// The bytes of a covered value, wherever the value stands in the files.
