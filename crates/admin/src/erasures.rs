@@ -194,8 +194,8 @@ struct OtherPerson {
     /// Whether they have an account.
     #[schema(schema_with = words::account)]
     account: AccountState,
-    /// Whether both had the same userName last, and at the same time. Whoever had it at another time, or has
-    /// another one since, may be another human being.
+    /// Whether both had the same userName last, and at the same time, and their external ids do not tell them
+    /// apart. Whoever had it at another time, or has another one since, may be another human being.
     same_time: bool,
     /// The userNames that both have had, and when this person did. Not in a certificate.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, saml};
 
 const ACME: &str = "/workspaces/acme";
 
@@ -154,6 +154,34 @@ async fn rule_32_whoever_has_an_earlier_name_of_somebody_is_named() {
     // Of the earlier name nobody goes who is not named: it may be somebody else's since.
     let done = world.post(&path, json!({ "all_portals": true, "with": [store] })).await.is(200);
     assert_eq!(erased(&done), [&too, &store], "{done}");
+}
+
+/// A rename has come to MDM and not to the Store, and a new hire has the old name: two have it at the same time.
+#[actix_web::test]
+async fn rule_32_external_ids_tell_two_of_the_same_name_apart() {
+    let (world, token) = World::with_scim("mdm", json!({ "on_create": "create" })).await;
+    world.put(&format!("{ACME}/portals/store/saml"), saml(false)).await.is(200);
+    let scim = format!("{ACME}/portals/store/scim");
+    let store = world.post(&scim, json!({ "idp": "okta" })).await.field(201, "token");
+    let (mdm, store) = (world.caller("mdm", &token).await, world.caller("store", &store).await);
+    let user = |id: &str| json!({ "userName": "ada@x.example", "externalId": id });
+    let ada = world.create(&mdm, user("00u1")).await.id;
+    let same = world.create(&store, user("00u1")).await.id;
+    world.set(&mdm, ada, "userName", "ada.l@x.example".into()).await;
+    let hired = world.create(&mdm, user("00u2")).await.id;
+    let path = format!("{ACME}/people/{same}/erase");
+    for (mdm_is, same_time) in [("entra", true), ("okta", false)] {
+        let idp = json!({ "idp": mdm_is });
+        world.patch(&format!("{ACME}/connectors/mdm"), idp).await.is(200);
+        let would = world.get(&path).await.is(200);
+        assert_eq!(others(&would)[0][1], hired.to_string(), "{would}");
+        assert_eq!(would["others"][0]["same_time"], same_time, "{mdm_is}: {would}");
+    }
+    world.set(&mdm, hired, "externalId", "00u1".into()).await;
+    assert_eq!(world.get(&path).await.is(200)["others"][0]["same_time"], true);
+    world.set(&mdm, hired, "externalId", "00u2".into()).await;
+    let done = world.post(&path, json!({ "all_portals": true })).await.is(200);
+    assert_eq!(erased(&done), [""; 0], "{done}");
 }
 
 #[actix_web::test]

@@ -300,6 +300,11 @@ impl World {
     /// What SCIM's POST /Users does.
     pub(crate) async fn provision(&self, caller: &Caller, user_name: &str) -> UserView {
         let body = json!({ "userName": user_name, "emails": [{ "value": user_name }] });
+        self.create(caller, body).await
+    }
+
+    /// The same with a body.
+    pub(crate) async fn create(&self, caller: &Caller, body: Value) -> UserView {
         let parsed = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap();
         self.app.create_user(caller, EntryId(self.app.fresh_id()), parsed).await.unwrap()
     }

@@ -4,12 +4,19 @@
 //! have it, which is what their claims say. Somebody else of the same name is the same human being if both had
 //! it last, and at the same time. A name that was given to somebody else later, or had been somebody
 //! else's before, was not theirs at the same time.
+//!
+//! Where a rename has reached one portal and not the other, two have the same name at the same time. Their
+//! identity provider tells them apart by external ids, which are the same for one human being in all of its
+//! applications.
+
+use std::collections::BTreeMap;
 
 use domain::{
     Decider, Micros, Stamp,
-    ids::UserId,
+    ids::{ConnectorName, UserId},
     stored,
     user::{User, UserEvent},
+    workspace::Workspace,
 };
 use event_log::{Payload, StoredEvent, StreamId, WorkspaceId};
 use scim::fold;
@@ -37,9 +44,14 @@ pub struct NameHad {
     until: u64,
 }
 
-/// The userNames that somebody has had, the oldest spell first.
+/// What somebody has been called.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names(Vec<NameHad>);
+pub(super) struct Names {
+    /// By userName, the oldest spell first.
+    had: Vec<NameHad>,
+    /// The external id that each connector said last.
+    external: BTreeMap<ConnectorName, String>,
+}
 
 impl Names {
     /// What the stream of somebody says; nothing of what cannot be read any more.
@@ -79,15 +91,15 @@ impl Names {
         let now = state.user_names().filter(|name| !name.is_empty());
         let now: Vec<_> = now.map(|name| (fold::user_name(name), name)).collect();
         let ended = |had: &&mut NameHad| now.iter().all(|(folded, _)| *folded != had.folded);
-        for had in self.0.iter_mut().filter(|had| had.to.is_none()).filter(ended) {
+        for had in self.had.iter_mut().filter(|had| had.to.is_none()).filter(ended) {
             (had.to, had.until) = (Some(at), position);
         }
         for (folded, user_name) in now {
             let user_name = user_name.to_owned();
-            let open = self.0.iter_mut().find(|had| had.to.is_none() && had.folded == folded);
+            let open = self.had.iter_mut().find(|had| had.to.is_none() && had.folded == folded);
             match open {
                 Some(had) => had.user_name = user_name,
-                None => self.0.push(NameHad {
+                None => self.had.push(NameHad {
                     user_name,
                     from: at,
                     to: None,
@@ -97,32 +109,57 @@ impl Names {
                 }),
             }
         }
-        let over = self.0.len().saturating_sub(NAMES_MAX);
-        self.0.drain(..over);
+        for (connector, entry) in &state.entries {
+            if let Some(id) = entry.resource.external_id() {
+                self.external.insert(connector.clone(), id.to_owned());
+            }
+        }
+        let over = self.had.len().saturating_sub(NAMES_MAX);
+        self.had.drain(..over);
     }
 
     /// All of them.
     pub(super) fn all(&self) -> &[NameHad] {
-        &self.0
+        &self.had
     }
 
     /// Those of them that somebody else has had as well.
     pub(super) fn shared_with(&self, other: &Self) -> Vec<NameHad> {
-        let shared = |had: &&NameHad| other.0.iter().any(|it| it.folded == had.folded);
-        self.0.iter().filter(shared).cloned().collect()
+        let shared = |had: &&NameHad| other.had.iter().any(|it| it.folded == had.folded);
+        self.had.iter().filter(shared).cloned().collect()
     }
 
-    /// Whether both had the same name last, and at the same time.
-    pub(super) fn same_time(&self, other: &Self) -> bool {
-        self.last().any(|ours| {
-            let theirs = other.last().filter(|it| it.folded == ours.folded);
-            theirs.into_iter().any(|it| it.since < ours.until && ours.since < it.until)
-        })
+    /// Whether both had the same name last, and at the same time, and no identity provider says that they are two.
+    pub(super) fn same_time(&self, other: &Self, setting: &Workspace) -> bool {
+        !self.are_two(other, setting)
+            && self.last().any(|ours| {
+                let theirs = other.last().filter(|it| it.folded == ours.folded);
+                theirs.into_iter().any(|it| it.since < ours.until && ours.since < it.until)
+            })
+    }
+
+    /// Whether connectors to one kind of identity provider gave them external ids, and none of these is the
+    /// same. Of a connector that was removed, any kind will do.
+    fn are_two(&self, other: &Self, setting: &Workspace) -> bool {
+        let kind = |name| setting.connectors.get(name).map(|it| it.idp);
+        let mut differ = false;
+        for (ours, id) in &self.external {
+            for (theirs, other_id) in &other.external {
+                let (ours, theirs) = (kind(ours), kind(theirs));
+                if ours == theirs || ours.is_none() || theirs.is_none() {
+                    if id == other_id {
+                        return false;
+                    }
+                    differ = true;
+                }
+            }
+        }
+        differ
     }
 
     /// What they are called now, or were when they went.
     fn last(&self) -> impl Iterator<Item = &NameHad> {
-        let until = self.0.iter().map(|had| had.until).max();
-        self.0.iter().filter(move |had| Some(had.until) == until)
+        let until = self.had.iter().map(|had| had.until).max();
+        self.had.iter().filter(move |had| Some(had.until) == until)
     }
 }

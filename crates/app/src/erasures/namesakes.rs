@@ -17,7 +17,7 @@ use domain::{
 use event_log::WorkspaceId;
 
 use super::names::{NameHad, Names};
-use crate::{App, Refusal, write::decide::to_log};
+use crate::{App, Refusal, WORKSPACE_STREAM, write::decide::to_log};
 
 /// A person of the same userName.
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ impl App {
         user: UserId,
         names: &Names,
     ) -> Result<Vec<(Namesake, Names)>, Refusal> {
+        let setting = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
         let folded: BTreeSet<_> = names.all().iter().map(|had| &*had.folded).collect();
         let mut found = Vec::new();
         for portal in Portal::ALL {
@@ -59,7 +60,7 @@ impl App {
             }
             for user in people {
                 let theirs = Names::find(self, workspace, user).await?;
-                let same_time = names.same_time(&theirs);
+                let same_time = names.same_time(&theirs, &setting.state);
                 found.push((Namesake { portal, user, same_time, goes_too: false }, theirs));
             }
         }

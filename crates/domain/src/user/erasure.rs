@@ -57,8 +57,8 @@ pub struct Namesake {
     pub portal: Portal,
     /// The person.
     pub user: UserId,
-    /// Whether both had the same last userName, and at the same time: then they are one human being. Whoever
-    /// had it at another time may be somebody else.
+    /// Whether both had the same last userName, and at the same time, and no identity provider says that they are
+    /// two: then they are one human being. Whoever had it at another time may be somebody else.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub same_time: bool,
     /// Whether they are erased too. Whoever carries out the erasure sees to it.
