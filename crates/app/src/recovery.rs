@@ -4,7 +4,7 @@
 //! connector, token and ids there, so that an accepted change is in the provisioning log whatever
 //! happens, if without status and duration. Of what was refused or only read, the last second is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use event_log::{
     Micros, StoredEvent, StreamId, WorkspaceId,
@@ -17,12 +17,13 @@ use crate::{App, Refusal, WORKSPACE_STREAM};
 /// How long before the last entry is looked for changes without one, in microseconds: 1 minute. A
 /// request that took longer to be answered is not found.
 const BACK_MICROS: Micros = 60 * 1_000_000;
-/// How many events are read at a time.
+/// How many events or entries are read at a time.
 const CHUNK: usize = 1_000;
-/// How many entries of one correlation are looked at.
-const ENTRIES_MAX: usize = 1_000;
 /// The event of a workspace that came from another installation.
 const IMPORTED: &str = "workspace.imported";
+
+/// The first and the last position of what a request recorded.
+type Positions = (u64, u64);
 
 impl App {
     /// Adds the entries that a kill has cost; nothing after an end in order. To be called before
@@ -57,7 +58,9 @@ impl App {
                 None => return Ok(0),
             },
         };
-        let mut after = self.log.position_at(workspace, since - BACK_MICROS).await?;
+        let since = since - BACK_MICROS;
+        let known = self.known_since(workspace, since)?;
+        let mut after = self.log.position_at(workspace, since).await?;
         let mut lost: BTreeMap<(String, StreamId), Entry> = BTreeMap::new();
         while after < head {
             let events = self.log.read(workspace, after, CHUNK).await?;
@@ -70,10 +73,11 @@ impl App {
                 }
                 let Some(entry) = entry_of(event) else { continue };
                 let key = (entry.request.clone(), event.stream.clone());
+                let spans = |(first, last): &Positions| (*first..=*last).contains(&event.position);
                 if let Some(known) = lost.get_mut(&key) {
                     known.time = event.time;
                     known.positions = known.positions.map(|(first, _)| (first, event.position));
-                } else if !self.is_known(workspace, &entry)? {
+                } else if !known.get(&entry.request).is_some_and(|it| it.iter().any(spans)) {
                     lost.insert(key, entry);
                 }
             }
@@ -88,22 +92,26 @@ impl App {
         Ok(added)
     }
 
-    /// Whether an entry speaks of these positions.
-    fn is_known(&self, workspace: &WorkspaceId, entry: &Entry) -> Result<bool, Refusal> {
-        let search = Search {
-            correlation: Some(entry.correlation.clone()),
-            connector: Some(entry.connector.clone()),
-            limit: ENTRIES_MAX,
-            ..Search::default()
-        };
-        let found = self.log.journal().search(workspace, &search)?.items;
-        let position = entry.positions.map(|(first, _)| first);
-        Ok(found.iter().any(|known| {
-            let spans = |(first, last): (u64, u64)| {
-                position.is_some_and(|position| (first..=last).contains(&position))
-            };
-            known.request == entry.request && known.positions.is_some_and(spans)
-        }))
+    /// What requests have recorded, by their ids, as far as the entries from a time on say so.
+    fn known_since(
+        &self,
+        workspace: &WorkspaceId,
+        since: Micros,
+    ) -> Result<HashMap<String, Vec<Positions>>, Refusal> {
+        let mut known: HashMap<String, Vec<Positions>> = HashMap::new();
+        let mut search = Search { from: Some(since), limit: CHUNK, ..Search::default() };
+        loop {
+            let part = self.log.journal().search(workspace, &search)?;
+            for entry in part.items {
+                if let Some(positions) = entry.positions {
+                    known.entry(entry.request).or_default().push(positions);
+                }
+            }
+            search.before = part.next;
+            if search.before.is_none() {
+                return Ok(known);
+            }
+        }
     }
 }
 

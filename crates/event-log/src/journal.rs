@@ -12,14 +12,16 @@
 //! ids. Bodies of requests are there where somebody has asked for it, sealed with keys of their own.
 //!
 //! - `entry`: what is said of a request
-//! - `requests`: writing it; `reads`, `packed`: many of them in one row; `search`: reading it
+//! - `requests`: writing it; `blocks`, `names`, `packed`: many entries in one row; `search`: reading it
 //! - `bodies`, `retention`: keeping and forgetting
 
+mod blocks;
 mod bodies;
+mod convert;
 mod counts;
 mod entry;
+mod names;
 mod packed;
-mod reads;
 mod requests;
 mod retention;
 mod search;
@@ -44,14 +46,16 @@ use crate::{Claim, Clock, Failure, Micros, OpenError, WorkspaceId, schema};
 use bodies::BodyKeys;
 use requests::Places;
 
+pub(crate) use blocks::{CHANGES, READS};
 pub use bodies::BODIES_DAYS;
+pub(crate) use convert::rows_into_blocks;
 pub use entry::{
     Action, Attempt, Body, Cycle, Entry, NameDigest, NewEntry, Outcome, Rejections, Resource,
 };
-pub(crate) use reads::SCHEMA as READS;
 pub(crate) use requests::SCHEMA;
 pub use requests::{CYCLE_GAP_MICROS, CYCLE_MICROS_MAX, SAMPLES_MAX};
 pub use retention::KEPT_DAYS;
+pub(crate) use retention::cut;
 pub use search::{Part, Search, Spot};
 
 /// How long the thread lets what is recorded add up before it writes.
@@ -192,6 +196,15 @@ impl Journal {
     pub fn search(&self, workspace: &WorkspaceId, search: &Search) -> Result<Part<Entry>, Failure> {
         self.inner
             .read("searching the provisioning log", |conn| search::search(conn, workspace, search))
+    }
+
+    /// Whether a part of a list of a workspace may have ended at a spot.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn has_given(&self, workspace: &WorkspaceId, spot: Spot) -> Result<bool, Failure> {
+        self.inner
+            .read("checking where a list goes on", |conn| search::has_given(conn, workspace, spot))
     }
 
     /// The entry of a connector with that time, and its body if that was kept.

@@ -43,10 +43,11 @@ pub(crate) struct Format {
 /// `journal.db`. Nothing is decided by what is in it, so that a power loss may cost its last second.
 pub(crate) const JOURNAL: Format = Format {
     application_id: i32::from_be_bytes(*b"MsJn"),
-    version: 3,
+    version: 4,
     upgrades: &[
         |conn| conn.execute_batch(journal::SCHEMA),
         |conn| conn.execute_batch(journal::READS),
+        journal::rows_into_blocks,
     ],
     cache_kib: 4 << 10,
     // What is forgotten on somebody's wish has to be gone from the file.
@@ -70,6 +71,7 @@ pub(crate) const JOURNAL: Format = Format {
         ) STRICT, WITHOUT ROWID;",
         journal::SCHEMA,
         journal::READS,
+        journal::CHANGES,
     ],
 };
 
@@ -371,7 +373,7 @@ mod tests {
         let conn = JOURNAL.open(&path).unwrap();
         let tokens = "SELECT last_used FROM tokens";
         assert_eq!(conn.query_row(tokens, [], |row| row.get(0)), Ok(7));
-        assert!(conn.prepare("SELECT * FROM requests, reads").is_ok());
+        assert!(conn.prepare("SELECT * FROM cycles, reads, changes").is_ok());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::keyfile;
 use crate::rows::unsigned;
-use crate::{Failure, MasterKey, Micros, OpenError, WorkspaceId, schema};
+use crate::{Failure, MasterKey, Micros, OpenError, WorkspaceId, journal, schema};
 
 const DOING: &str = "copying the files beside the log";
 /// How many keys are looked for at a time.
@@ -105,18 +105,7 @@ pub fn first_missing_key(
 /// When it cannot be written.
 pub fn cut_journal(dir: &Path, workspace: &WorkspaceId, time: Micros) -> Result<(), OpenError> {
     let mut conn = schema::JOURNAL.open(&dir.join("journal.db"))?;
-    let cut = |conn: &mut Connection| -> rusqlite::Result<()> {
-        let tx = conn.transaction()?;
-        for (table, column) in [("requests", "time"), ("bodies", "time"), ("cycles", "ended")] {
-            let sql = format!(
-                "DELETE FROM {table} WHERE {column} > ?2
-                     AND place IN (SELECT no FROM places WHERE workspace = ?1)"
-            );
-            tx.execute(&sql, params![workspace.as_str(), time])?;
-        }
-        tx.commit()
-    };
-    cut(&mut conn).map_err(Failure::storage(DOING))?;
+    journal::cut(&mut conn, workspace, time).map_err(Failure::storage(DOING))?;
     Ok(())
 }
 

@@ -1,15 +1,17 @@
-//! Entries in few bytes, one behind the other: how those of reads are stored ([`super::reads`]).
+//! Entries in few bytes, one behind the other: how those of a block are stored ([`super::blocks`]).
 //!
 //! An entry is, in this order: the time since the one before; the numbers of its action and of its
 //! resource; which of what follows it has; its status; its duration; a token, if it is another one than
-//! before; a subject; the request's id; the correlation id, if it is another one. Times, statuses,
-//! durations and lengths are numbers of seven bits a byte, the lowest first, of which the last has no
-//! eighth bit. A UUID is 16 bytes, a text has its length before it.
+//! before; a subject; the request's id; the correlation id, if it is another one. One that is not of a
+//! request that only looked says more: its outcome; which of what follows it has; a name; the error's
+//! keyword and text; its number among the operations of a request; its first position, and how many follow
+//! that one. Times, statuses, durations, lengths and positions are numbers of seven bits a byte, the lowest
+//! first, of which the last has no eighth bit. A UUID is 16 bytes, a text has its length before it.
 
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use super::entry::{Action, Entry, Outcome, Resource};
+use super::entry::{Action, Entry, NameDigest, Outcome, Resource};
 use super::requests::RequestId;
 use crate::Micros;
 
@@ -20,11 +22,22 @@ mod has {
     pub(super) const REQUEST_AS_TEXT: u8 = 4;
     pub(super) const CORRELATION: u8 = 8;
     pub(super) const CORRELATION_AS_TEXT: u8 = 16;
+    pub(super) const MORE: u8 = 32;
 }
 
-/// Whether an entry can be packed: it is of a request that only looked, and says nothing that most of
-/// these do not say.
-pub(super) fn is_packed(entry: &Entry) -> bool {
+/// What one that says more may have.
+mod more {
+    pub(super) const STATUS: u8 = 1;
+    pub(super) const DURATION: u8 = 2;
+    pub(super) const NAME: u8 = 4;
+    pub(super) const SCIM_TYPE: u8 = 8;
+    pub(super) const DETAIL: u8 = 16;
+    pub(super) const OPERATION: u8 = 32;
+    pub(super) const POSITIONS: u8 = 64;
+}
+
+/// Whether an entry is of a request that only looked, and says nothing that most of these do not say.
+pub(super) fn is_plain(entry: &Entry) -> bool {
     let Entry { outcome, name, status, scim_type, detail, duration_micros, operation, .. } = entry;
     *outcome == Outcome::Read
         && (status.is_some() && duration_micros.is_some())
@@ -37,16 +50,14 @@ pub(super) fn pack(entry: &Entry, after: Micros, token: Option<Uuid>, bytes: &mu
     let (request, correlation) = (RequestId::of(&entry.request), RequestId::of(&entry.correlation));
     let other = entry.correlation != entry.request;
     let is_text = |id: &RequestId<'_>| matches!(id, RequestId::Text(_));
-    let mut marks = 0;
-    for (has, mark) in [
+    let marks = marked([
         (token != Some(entry.token), has::TOKEN),
         (entry.subject.is_some(), has::SUBJECT),
         (is_text(&request), has::REQUEST_AS_TEXT),
         (other, has::CORRELATION),
         (other && is_text(&correlation), has::CORRELATION_AS_TEXT),
-    ] {
-        marks |= if has { mark } else { 0 };
-    }
+        (!is_plain(entry), has::MORE),
+    ]);
     number(entry.time.saturating_sub(after).unsigned_abs(), bytes);
     let resource = entry.resource.map_or(0, |resource| resource.number() + 1);
     bytes.extend([entry.action.number(), resource, marks]);
@@ -60,6 +71,34 @@ pub(super) fn pack(entry: &Entry, after: Micros, token: Option<Uuid>, bytes: &mu
     if other {
         id(&correlation, bytes);
     }
+    if marks & has::MORE != 0 {
+        pack_more(entry, bytes);
+    }
+}
+
+fn pack_more(entry: &Entry, bytes: &mut Vec<u8>) {
+    let marks = marked([
+        (entry.status.is_some(), more::STATUS),
+        (entry.duration_micros.is_some(), more::DURATION),
+        (entry.name.is_some(), more::NAME),
+        (entry.scim_type.is_some(), more::SCIM_TYPE),
+        (entry.detail.is_some(), more::DETAIL),
+        (entry.operation.is_some(), more::OPERATION),
+        (entry.positions.is_some(), more::POSITIONS),
+    ]);
+    bytes.extend([entry.outcome.number(), marks]);
+    bytes.extend(entry.name.iter().flatten());
+    entry.scim_type.iter().for_each(|it| text(it, bytes));
+    entry.detail.iter().for_each(|it| text(it, bytes));
+    entry.operation.iter().for_each(|it| number((*it).into(), bytes));
+    if let Some((first, last)) = entry.positions {
+        number(first, bytes);
+        number(last.saturating_sub(first), bytes);
+    }
+}
+
+fn marked<const N: usize>(marks: [(bool, u8); N]) -> u8 {
+    marks.into_iter().filter(|(has, _)| *has).fold(0, |all, (_, mark)| all | mark)
 }
 
 fn number(mut number: u64, bytes: &mut Vec<u8>) {
@@ -71,13 +110,15 @@ fn number(mut number: u64, bytes: &mut Vec<u8>) {
     bytes.push(low(number));
 }
 
+fn text(text: &str, bytes: &mut Vec<u8>) {
+    number(text.len() as u64, bytes);
+    bytes.extend(text.as_bytes());
+}
+
 fn id(id: &RequestId<'_>, bytes: &mut Vec<u8>) {
     match id {
         RequestId::Uuid(id) => bytes.extend(id),
-        RequestId::Text(text) => {
-            number(text.len() as u64, bytes);
-            bytes.extend(text.as_bytes());
-        }
+        RequestId::Text(id) => text(id, bytes),
     }
 }
 
@@ -121,7 +162,7 @@ impl<'b> Packed<'b> {
         } else {
             request.clone()
         };
-        Some(Entry {
+        let plain = Entry {
             time: self.time,
             connector: self.connector.clone(),
             token: self.token,
@@ -141,7 +182,34 @@ impl<'b> Packed<'b> {
             correlation,
             operation: None,
             positions: None,
-        })
+        };
+        if has(has::MORE) { self.more(plain) } else { Some(plain) }
+    }
+
+    /// What an entry says that is not plain.
+    fn more(&mut self, plain: Entry) -> Option<Entry> {
+        let [outcome, marks] = *self.array()?;
+        let has = |mark| marks & mark != 0;
+        let mut entry = Entry { outcome: Outcome::of_number(outcome)?, ..plain };
+        entry.status = entry.status.filter(|_| has(more::STATUS));
+        entry.duration_micros = entry.duration_micros.filter(|_| has(more::DURATION));
+        if has(more::NAME) {
+            entry.name = Some(*self.array::<{ size_of::<NameDigest>() }>()?);
+        }
+        if has(more::SCIM_TYPE) {
+            entry.scim_type = Some(self.text()?.into());
+        }
+        if has(more::DETAIL) {
+            entry.detail = Some(self.text()?.to_owned());
+        }
+        if has(more::OPERATION) {
+            entry.operation = Some(u32::try_from(self.number()?).ok()?);
+        }
+        if has(more::POSITIONS) {
+            let first = self.number()?;
+            entry.positions = Some((first, first.checked_add(self.number()?)?));
+        }
+        Some(entry)
     }
 
     fn array<const N: usize>(&mut self) -> Option<&'b [u8; N]> {
@@ -167,13 +235,14 @@ impl<'b> Packed<'b> {
     }
 
     fn id(&mut self, as_text: bool) -> Option<String> {
-        if !as_text {
-            return Some(self.uuid()?.to_string());
-        }
+        if as_text { self.text().map(str::to_owned) } else { Some(self.uuid()?.to_string()) }
+    }
+
+    fn text(&mut self) -> Option<&'b str> {
         let length = usize::try_from(self.number()?).ok()?;
         let (text, rest) = self.bytes.split_at_checked(length)?;
         self.bytes = rest;
-        std::str::from_utf8(text).ok().map(str::to_owned)
+        std::str::from_utf8(text).ok()
     }
 }
 
@@ -204,19 +273,37 @@ mod tests {
         }
     }
 
+    /// One that says all that an entry can say.
+    fn refused(time: Micros) -> Entry {
+        Entry {
+            action: Action::Patch,
+            outcome: Outcome::Refused,
+            name: Some([7; 16]),
+            scim_type: Some("noTarget".into()),
+            detail: Some("nothing is at …".to_owned()),
+            operation: Some(300),
+            positions: Some((7, 7)),
+            ..read(time)
+        }
+    }
+
     #[test]
     fn entries_come_back_as_they_were() {
         let entries = [
             read(10),
             Entry { token: Uuid::from_u128(7), subject: None, ..read(11) },
+            refused(12),
             Entry { action: Action::List, resource: None, correlation: "ä".into(), ..read(400) },
             Entry { request: "x".repeat(300), correlation: String::new(), ..read(i64::MAX - 1) },
             Entry { request: ID.to_uppercase(), duration_micros: Some(u64::MAX), ..read(i64::MAX) },
             Entry { status: Some(u16::MAX), ..read(i64::MAX) },
+            Entry { positions: Some((0, u64::MAX)), detail: None, ..refused(i64::MAX) },
+            Entry { outcome: Outcome::Recovered, status: None, ..refused(i64::MAX) },
+            Entry { duration_micros: None, name: None, ..refused(i64::MAX) },
+            Entry { operation: None, scim_type: None, ..refused(i64::MAX) },
         ];
         let (mut bytes, mut before) = (Vec::new(), (10, None));
         for entry in &entries {
-            assert!(is_packed(entry));
             pack(entry, before.0, before.1, &mut bytes);
             before = (entry.time, Some(entry.token));
         }
@@ -231,16 +318,25 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_read_takes_few_bytes() {
-        let mut bytes = Vec::new();
-        pack(&read(1_000), 0, Some(Uuid::from_u128(1)), &mut bytes);
+    fn an_ordinary_entry_takes_few_bytes() {
+        let packed = |entry| {
+            let mut bytes = Vec::new();
+            pack(&entry, 0, Some(Uuid::from_u128(1)), &mut bytes);
+            bytes
+        };
+        let bytes = packed(read(1_000));
         assert_eq!(bytes.len(), 41);
         // The format is stored: this is how it stays.
         assert_eq!(bytes[..9], [0xe8, 7, 4, 2, 2, 0xb0, 2, 0xbc, 5]);
+        let bytes = packed(refused(1_000));
+        assert_eq!(bytes[..9], [0xe8, 7, 2, 2, 34, 0xb0, 2, 0xbc, 5]);
+        let more = [&[6, 127][..], &[7; 16], b"\x08noTarget\x11nothing is at \xe2\x80\xa6"];
+        assert_eq!(bytes[41..], [&more.concat()[..], &[0xac, 2, 7, 0]].concat());
     }
 
     #[test]
-    fn what_says_more_is_not_packed() {
+    fn what_says_more_is_not_plain() {
+        assert!(is_plain(&read(1)));
         for more in [
             Entry { outcome: Outcome::Refused, ..read(1) },
             Entry { name: Some([0; 16]), ..read(1) },
@@ -251,7 +347,7 @@ mod tests {
             Entry { operation: Some(0), ..read(1) },
             Entry { positions: Some((1, 1)), ..read(1) },
         ] {
-            assert!(!is_packed(&more), "{more:?}");
+            assert!(!is_plain(&more), "{more:?}");
         }
     }
 }

@@ -7,10 +7,9 @@ use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
+use super::blocks::{Blocks, Kind, Of};
 use super::bodies::BodyKeys;
 use super::entry::{Attempt, Cycle, Entry, NewEntry, Outcome};
-use super::packed::is_packed;
-use super::reads::{self, Blocks};
 use crate::rows::limit_of;
 use crate::{Failure, Micros, WorkspaceId};
 
@@ -29,9 +28,7 @@ pub const CYCLE_MICROS_MAX: Micros = 12 * 3_600 * 1_000_000;
 /// How many samples are kept of rejections for one reason.
 pub const SAMPLES_MAX: usize = 10;
 
-/// What an entry needs to be found by an index for: subjects and names are indexed where there are
-/// any, outcomes only where something happened. Those of most reads stand elsewhere ([`reads`]); files of
-/// older versions have them here.
+/// What there is besides entries ([`super::blocks`]).
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE places (
         no        INTEGER PRIMARY KEY,
@@ -39,30 +36,6 @@ pub(crate) const SCHEMA: &str = "
         connector TEXT NOT NULL,
         UNIQUE (workspace, connector)
     ) STRICT;
-    CREATE TABLE requests (
-        place       INTEGER NOT NULL,
-        time        INTEGER NOT NULL,      -- Of the answer; never twice the same in a place.
-        action      INTEGER NOT NULL,
-        outcome     INTEGER NOT NULL,
-        resource    INTEGER,
-        subject     BLOB,
-        name        BLOB,                  -- A keyed hash.
-        token       BLOB NOT NULL,
-        status      INTEGER,
-        scim_type   TEXT,
-        detail      TEXT,
-        duration    INTEGER NOT NULL,      -- In microseconds; nothing is meant by that of what was recovered.
-        request     ANY NOT NULL,          -- 16 bytes where it is a UUID, else text.
-        correlation ANY NOT NULL,
-        operation   INTEGER,
-        first       INTEGER,               -- Positions of its events.
-        last        INTEGER,
-        PRIMARY KEY (place, time)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX requests_by_correlation ON requests (correlation, place, time);
-    CREATE INDEX requests_by_subject ON requests (place, subject, time) WHERE subject IS NOT NULL;
-    CREATE INDEX requests_by_name ON requests (place, name, time) WHERE name IS NOT NULL;
-    CREATE INDEX requests_by_outcome ON requests (place, outcome, time) WHERE outcome >= 2;
     CREATE TABLE cycles (
         place    INTEGER NOT NULL,
         begun    INTEGER NOT NULL,
@@ -192,11 +165,7 @@ pub(super) fn store(
         let time = new.entry.time.max(place.last + 1);
         place.last = time;
         let entry = Entry { time, ..new.entry };
-        if new.body.is_none() && is_packed(&entry) {
-            blocks.add(&tx, place.no, &entry).map_err(failed)?;
-        } else {
-            insert(&tx, place.no, &entry).map_err(failed)?;
-        }
+        blocks.add(&tx, place.no, &entry).map_err(failed)?;
         if let Some(body) = new.body {
             keys.store(&tx, &new.workspace, (place.no, time), body)?;
         }
@@ -250,15 +219,14 @@ impl Place {
             params![workspace.as_str(), connector.as_str()],
             |row| row.get(0),
         )?;
-        let last =
-            tx.query_row("SELECT max(time) FROM requests WHERE place = ?1", [no], |row| {
-                row.get::<_, Option<Micros>>(0)
-            })?;
+        let mut last = None;
+        for kind in Kind::ALL {
+            last = last.max(Of { kind, place: no, connector: connector.clone() }.last_time(tx)?);
+        }
         let last_cycle = "SELECT begun, ended, requests, outcomes FROM cycles
                           WHERE place = ?1 ORDER BY begun DESC LIMIT 1";
         let cycle =
             tx.query_row(last_cycle, [no], |row| read_cycle(row, connector.clone())).optional()?;
-        let last = last.max(reads::last_time(tx, no)?);
         Ok(Self { no, last: last.unwrap_or(0), cycle })
     }
 
@@ -314,34 +282,6 @@ pub(super) fn read_cycle(row: &rusqlite::Row<'_>, connector: SmolStr) -> rusqlit
         requests: row.get::<_, i64>(2)?.cast_unsigned(),
         outcomes,
     })
-}
-
-fn insert(tx: &Transaction<'_>, place: i64, entry: &Entry) -> rusqlite::Result<()> {
-    let (first, last) = entry.positions.unzip();
-    tx.prepare_cached(
-        "INSERT INTO requests VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-             ?15, ?16, ?17)",
-    )?
-    .execute(params![
-        place,
-        entry.time,
-        entry.action.number(),
-        entry.outcome.number(),
-        entry.resource.map(super::entry::Resource::number),
-        entry.subject.as_ref().map(Uuid::as_bytes),
-        entry.name,
-        entry.token.as_bytes(),
-        entry.status,
-        entry.scim_type.as_deref(),
-        entry.detail,
-        entry.duration_micros.unwrap_or_default().cast_signed(),
-        RequestId::of(&entry.request),
-        RequestId::of(&entry.correlation),
-        entry.operation,
-        first.map(u64::cast_signed),
-        last.map(u64::cast_signed),
-    ])
-    .map(drop)
 }
 
 /// The id of a request as it is stored.

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
+use uuid::Uuid;
 
+use super::blocks::Of;
 use super::bodies::{BODIES_DAYS, BodyKeys, DAY_MICROS};
+use super::names::may_have;
 use crate::rows::limit_of;
 use crate::{Failure, Micros, WorkspaceId};
 
@@ -12,7 +15,7 @@ use crate::{Failure, Micros, WorkspaceId};
 pub const KEPT_DAYS: u32 = 90;
 /// How many rows one step of the deletion takes away.
 pub(super) const STEP: usize = 5_000;
-/// As how many rows one of reads counts: as it has pages, and those of the indexes of the others.
+/// As how many rows a block counts: as it has pages, and some that lie elsewhere.
 const BLOCK_WEIGHT: usize = 8;
 
 /// How long the log of a workspace is kept from now on.
@@ -49,7 +52,7 @@ pub(super) fn sweep(conn: &mut Connection, keys: &BodyKeys, now: Micros) -> Resu
                 ("bodies", "time", "time", bodies, 1),
                 ("cycles", "begun", "ended", requests, 1),
                 ("reads", "first", "last", requests, BLOCK_WEIGHT),
-                ("requests", "time", "time", requests, 1),
+                ("changes", "first", "last", requests, BLOCK_WEIGHT),
             ] {
                 let returned = if table == "bodies" { "key" } else { "0" };
                 let sql = format!(
@@ -87,37 +90,58 @@ pub(super) fn sweep(conn: &mut Connection, keys: &BodyKeys, now: Micros) -> Resu
 pub(super) fn forget_names(
     conn: &mut Connection,
     workspace: &WorkspaceId,
-    subjects: &[uuid::Uuid],
+    subjects: &[Uuid],
 ) -> rusqlite::Result<()> {
     let tx = conn.transaction()?;
-    {
-        let mut own = tx.prepare("SELECT no FROM places WHERE workspace = ?1")?;
-        let places = own
-            .query_map([workspace.as_str()], |row| row.get(0))?
-            .collect::<rusqlite::Result<Vec<i64>>>()?;
-        let mut names = BTreeSet::new();
-        for subject in subjects {
-            for place in &places {
-                let mut find = tx.prepare_cached(
-                    "SELECT DISTINCT name FROM requests
-                     WHERE place = ?1 AND subject = ?2 AND name IS NOT NULL",
-                )?;
-                let found = find.query_map(params![place, subject.as_bytes()], |row| row.get(0))?;
-                for name in found {
-                    names.insert(name?);
-                }
-            }
+    let all: Vec<_> = of_workspace(&tx, workspace)?.into_iter().map(Of::changes).collect();
+    let mut names = BTreeSet::new();
+    for of in &all {
+        let is_theirs = |known: &[u8]| subjects.iter().any(|it| may_have(known, it.as_bytes()));
+        for first in of.blocks(&tx, Micros::MIN, is_theirs)? {
+            let entries = of.entries(&tx, first)?.into_iter();
+            let theirs = entries.filter(|it| it.subject.is_some_and(|it| subjects.contains(&it)));
+            names.extend(theirs.filter_map(|it| it.name));
         }
-        for name in names {
-            let name: Vec<u8> = name;
-            for place in &places {
-                tx.prepare_cached(
-                    "UPDATE requests SET name = NULL WHERE place = ?1 AND name = ?2",
-                )?
-                .execute(params![place, name])?;
+    }
+    for of in &all {
+        let is_theirs = |known: &[u8]| names.iter().any(|name| may_have(known, name));
+        for first in of.blocks(&tx, Micros::MIN, is_theirs)? {
+            let mut entries = of.entries(&tx, first)?;
+            for entry in &mut entries {
+                entry.name = entry.name.filter(|name| !names.contains(name));
             }
+            of.replace(&tx, first, &entries)?;
         }
     }
     tx.commit()?;
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Takes out what happened in a workspace after a time, save for requests that only looked.
+pub(crate) fn cut(
+    conn: &mut Connection,
+    workspace: &WorkspaceId,
+    time: Micros,
+) -> rusqlite::Result<()> {
+    let tx = conn.transaction()?;
+    for place in of_workspace(&tx, workspace)? {
+        for (table, column) in [("bodies", "time"), ("cycles", "ended")] {
+            let sql = format!("DELETE FROM {table} WHERE place = ?1 AND {column} > ?2");
+            tx.execute(&sql, params![place, time])?;
+        }
+        let of = Of::changes(place);
+        for first in of.blocks(&tx, time.saturating_add(1), |_| true)? {
+            let mut entries = of.entries(&tx, first)?;
+            entries.retain(|entry| entry.time <= time);
+            of.replace(&tx, first, &entries)?;
+        }
+    }
+    tx.commit()
+}
+
+/// The numbers of a workspace's connectors.
+fn of_workspace(conn: &Connection, workspace: &WorkspaceId) -> rusqlite::Result<Vec<i64>> {
+    conn.prepare_cached("SELECT no FROM places WHERE workspace = ?1")?
+        .query_map([workspace.as_str()], |row| row.get(0))?
+        .collect()
 }

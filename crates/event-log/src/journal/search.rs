@@ -1,23 +1,25 @@
-//! Reading the provisioning log: newest first, found by an index, in parts.
+//! Reading the provisioning log: newest first, found by names of blocks, in parts.
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use super::entry::{Action, Attempt, Cycle, Entry, NameDigest, Outcome, Rejections, Resource};
-use super::reads;
+use super::blocks::{Kind, Left, Of, outcome_name};
+use super::entry::{Action, Attempt, Cycle, Entry, NameDigest, Outcome, Rejections};
 use super::requests::{RequestId, read_cycle};
 use crate::rows::limit_of;
 use crate::{Micros, WorkspaceId};
 
-/// How many entries are looked at for one part, at most: about 20 ms.
-const LOOKED_AT_MAX: usize = 20_000;
-/// How many are read at a time.
-const CHUNK: usize = 1_000;
-/// How many blocks of reads are looked at for one part, at most: about as long.
+/// How many blocks are looked at for one part, at most: about 20 ms.
 const BLOCKS_MAX: usize = 10_000;
+/// How many entries of them are looked at, at most: about as long.
+const ENTRIES_MAX: usize = 50_000;
+/// How many blocks of a connector are looked at before those of others.
+const STEP: usize = 16;
+/// Before a spot with this number of a connector is what has an earlier time: they are numbered from 1.
+const NO_PLACE: i64 = 0;
 
 /// Which entries are looked for. What is `None` does not matter.
 #[derive(Clone, Debug, Default)]
@@ -65,51 +67,17 @@ pub struct Part<T> {
     pub next: Option<Spot>,
 }
 
-/// The columns of an entry, and by which index those of a connector are found: SQLite, left alone,
-/// would go by the time.
-macro_rules! entries {
-    ($index:literal, $condition:literal) => {
-        concat!(
-            "SELECT time, action, outcome, resource, subject, name, token, status, scim_type,
-                 detail, duration, request, correlation, operation, first, last
-             FROM requests ",
-            $index,
-            " WHERE place = ?1 AND time >= ?2 AND time <= ?3 AND ",
-            $condition,
-            " ORDER BY time DESC LIMIT ?4"
-        )
-    };
-}
-
-const BY_TIME: &str = entries!("", "?5 IS NULL");
-const BY_CORRELATION: &str = entries!("INDEXED BY requests_by_correlation", "correlation = ?5");
-const BY_SUBJECT: &str = entries!("INDEXED BY requests_by_subject", "subject = ?5");
-const BY_NAME: &str = entries!("INDEXED BY requests_by_name", "name = ?5");
-const BY_OUTCOME: &str =
-    entries!("INDEXED BY requests_by_outcome", "outcome = ?5 AND outcome >= 2");
-
-/// A connector's entries, being read: those in rows of their own, or those in blocks.
+/// A connector's entries of a kind, being read.
 struct Source {
-    place: i64,
-    connector: SmolStr,
-    is_of_blocks: bool,
+    of: Of,
     /// Nothing later is left.
     to: Micros,
-    rows: VecDeque<Entry>,
+    found: VecDeque<Entry>,
+    looked_at: bool,
     ended: bool,
 }
 
 impl Search {
-    fn sql(&self) -> &'static str {
-        match self {
-            Self { correlation: Some(_), .. } => BY_CORRELATION,
-            Self { name: Some(_), .. } => BY_NAME,
-            Self { subject: Some(_), .. } => BY_SUBJECT,
-            Self { outcome: Some(outcome), .. } if outcome.number() >= 2 => BY_OUTCOME,
-            _ => BY_TIME,
-        }
-    }
-
     fn wants(&self, entry: &Entry) -> bool {
         self.action.is_none_or(|it| it == entry.action)
             && self.outcome.is_none_or(|it| it == entry.outcome)
@@ -121,87 +89,75 @@ impl Search {
             && self.correlation.as_ref().is_none_or(|it| *it == entry.correlation)
     }
 
-    /// Whether an entry of a block may match.
-    fn may_be_in_block(&self) -> bool {
-        self.name.is_none() && self.outcome.is_none_or(|it| it == Outcome::Read)
+    /// Whether an entry of that kind may match.
+    fn may_be_of(&self, kind: Kind) -> bool {
+        kind == Kind::Changes
+            || (self.name.is_none() && self.outcome.is_none_or(|it| it == Outcome::Read))
     }
 
-    /// Reads more of a connector, where nothing of it is left; of not more than so many blocks.
+    /// Looks on for entries of a source.
     fn fill(
         &self,
         conn: &Connection,
         source: &mut Source,
-        blocks: &mut usize,
-    ) -> rusqlite::Result<()> {
-        if source.ended || !source.rows.is_empty() {
-            return Ok(());
-        }
-        if source.is_of_blocks {
-            self.fill_block(conn, source, blocks)
-        } else {
-            self.fill_rows(conn, source)
-        }
-    }
-
-    fn fill_block(
-        &self,
-        conn: &Connection,
-        source: &mut Source,
-        blocks: &mut usize,
+        left: &mut Left,
     ) -> rusqlite::Result<()> {
         let correlation = self.correlation.as_deref().map(RequestId::of);
-        let subject = self.subject.as_ref().map(|subject| &subject.as_bytes()[..]);
-        let names: Vec<_> = correlation.iter().map(RequestId::as_bytes).chain(subject).collect();
+        let outcome = self.outcome.filter(|_| source.of.kind == Kind::Changes).map(outcome_name);
+        let names: Vec<&[u8]> = [
+            self.subject.as_ref().map(|it| &it.as_bytes()[..]),
+            correlation.as_ref().map(RequestId::as_bytes),
+            self.name.as_ref().map(|it| &it[..]),
+            outcome.as_ref().map(|it| &it[..]),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let range = (self.from.unwrap_or(Micros::MIN), source.to);
-        let found = reads::find(conn, (source.place, &source.connector), range, &names, blocks)?;
-        source.rows = found.entries.into();
+        let wants = |entry: &Entry| self.wants(entry);
+        let found = source.of.find(conn, range, &names, wants, (STEP, left))?;
+        source.looked_at = true;
+        source.found = found.entries.into();
         source.ended = found.to.is_none();
         source.to = found.to.unwrap_or(Micros::MIN);
         Ok(())
     }
 
-    fn fill_rows(&self, conn: &Connection, source: &mut Source) -> rusqlite::Result<()> {
-        let limit = (self.limit + 1).min(CHUNK);
-        let correlation = self.correlation.as_deref().map(RequestId::of);
-        let subject = self.subject.map(Uuid::into_bytes);
-        let outcome = self.outcome.map(Outcome::number);
-        let from = self.from.unwrap_or(Micros::MIN);
-        let key: &dyn rusqlite::ToSql = match self.sql() {
-            BY_CORRELATION => &correlation,
-            BY_NAME => &self.name,
-            BY_SUBJECT => &subject,
-            BY_OUTCOME => &outcome,
-            _ => &rusqlite::types::Null,
-        };
-        let connector = &source.connector;
-        let rows = conn
-            .prepare_cached(self.sql())?
-            .query_map(params![source.place, from, source.to, limit_of(limit), key], |row| {
-                read_entry(row, connector.clone())
-            })?
-            .collect::<rusqlite::Result<VecDeque<_>>>()?;
-        source.ended = rows.len() < limit;
-        if let Some(last) = rows.back() {
-            source.to = last.time - 1;
-        }
-        source.rows = rows;
-        Ok(())
-    }
-
-    fn sources(&self, (place, connector): (i64, SmolStr)) -> impl Iterator<Item = Source> {
+    fn sources(&self, place: i64, connector: &SmolStr) -> impl Iterator<Item = Source> {
         let to = self.to.unwrap_or(Micros::MAX);
         let to = self.before.map_or(to, |before| to.min(last_before(before, place)));
-        let kinds = [Some(false), self.may_be_in_block().then_some(true)];
-        kinds.into_iter().flatten().map(move |is_of_blocks| {
-            let connector = connector.clone();
-            Source { place, connector, is_of_blocks, to, rows: VecDeque::new(), ended: false }
+        let kinds = Kind::ALL.into_iter().filter(|kind| self.may_be_of(*kind));
+        kinds.map(move |kind| {
+            let of = Of { kind, place, connector: connector.clone() };
+            Source { of, to, found: VecDeque::new(), looked_at: false, ended: false }
         })
+    }
+}
+
+impl Source {
+    /// Whether there may be more of it, and nothing of that is known.
+    fn is_unknown(&self) -> bool {
+        self.found.is_empty() && !self.ended
+    }
+
+    fn newest(&self) -> Option<Spot> {
+        self.found.front().map(|entry| Spot { time: entry.time, place: self.of.place })
     }
 }
 
 /// The last time at which an entry of a connector may stand before a spot.
 fn last_before(spot: Spot, place: i64) -> Micros {
     if place < spot.place { spot.time } else { spot.time - 1 }
+}
+
+/// Whether a part of a list of a workspace may have ended at a spot: it names a connector there, or none.
+pub(super) fn has_given(
+    conn: &Connection,
+    workspace: &WorkspaceId,
+    spot: Spot,
+) -> rusqlite::Result<bool> {
+    let known = places(conn, workspace, None)?;
+    Ok(spot.place == NO_PLACE || known.iter().any(|(place, _)| *place == spot.place))
 }
 
 /// The connectors that are looked through.
@@ -227,36 +183,35 @@ pub(super) fn search(
     search: &Search,
 ) -> rusqlite::Result<Part<Entry>> {
     let places = places(conn, workspace, search.connector.as_deref())?;
-    let mut sources: Vec<_> = places.into_iter().flat_map(|it| search.sources(it)).collect();
-    let (mut items, mut next, mut blocks) = (Vec::new(), None, BLOCKS_MAX);
-    for looked_at in 0.. {
-        for source in &mut sources {
-            search.fill(conn, source, &mut blocks)?;
+    let mut sources: Vec<_> =
+        places.iter().flat_map(|(no, connector)| search.sources(*no, connector)).collect();
+    let mut left = Left { blocks: BLOCKS_MAX, entries: ENTRIES_MAX };
+    let (mut items, mut next) = (Vec::new(), None);
+    loop {
+        let newest = sources.iter().filter_map(Source::newest).max();
+        // Up to its time, nothing is known of a source of which there may be more.
+        let unknown = sources.iter_mut().filter(|it| it.is_unknown()).max_by_key(|it| it.to);
+        if let Some(source) = unknown
+            && newest.is_none_or(|newest| newest.time <= source.to)
+        {
+            // Each is looked at once in any case, so that the next part begins further on.
+            if left.is_none() && source.looked_at {
+                next = Some(Spot { time: source.to.saturating_add(1), place: NO_PLACE });
+                break;
+            }
+            search.fill(conn, source, &mut left)?;
+            continue;
         }
-        // Up to then nothing is known of a connector whose blocks were too many.
-        let unknown = sources.iter().filter(|it| it.rows.is_empty() && !it.ended).map(|it| it.to);
-        let unknown = unknown.max();
-        let newest = |source: &&mut Source| {
-            source.rows.front().map(|entry| Spot { time: entry.time, place: source.place })
+        let Some(newest) = newest else {
+            next = None;
+            break;
         };
-        let is_known = |source: &&mut Source| {
-            source.rows.front().is_some_and(|it| unknown.is_none_or(|unknown| it.time > unknown))
-        };
-        let source = sources.iter_mut().filter(is_known).max_by_key(newest);
-        let Some(source) = source else {
-            // Before this spot is what has that time or an earlier one: places are numbered from 1.
-            let next = unknown.map(|time| Spot { time: time.saturating_add(1), place: 0 });
-            return Ok(Part { items, next });
-        };
-        if items.len() >= search.limit || looked_at >= LOOKED_AT_MAX {
+        if items.len() >= search.limit {
             break;
         }
-        if let Some(entry) = source.rows.pop_front() {
-            next = Some(Spot { time: entry.time, place: source.place });
-            if search.wants(&entry) {
-                items.push(entry);
-            }
-        }
+        next = Some(newest);
+        let source = sources.iter_mut().find(|it| it.newest() == Some(newest));
+        items.extend(source.and_then(|it| it.found.pop_front()));
     }
     Ok(Part { items, next })
 }
@@ -268,19 +223,15 @@ pub(super) fn get(
     connector: &str,
     time: Micros,
 ) -> rusqlite::Result<Option<(i64, Entry)>> {
-    let Some((place, connector)) = places(conn, workspace, Some(connector))?.pop() else {
-        return Ok(None);
-    };
-    let none = rusqlite::types::Null;
-    let found = conn
-        .prepare_cached(BY_TIME)?
-        .query_row(params![place, time, time, 1, none], |row| read_entry(row, connector.clone()))
-        .optional()?;
-    let found = match found {
-        None => reads::get(conn, (place, &connector), time)?,
-        found => found,
-    };
-    Ok(found.map(|entry| (place, entry)))
+    for (place, connector) in places(conn, workspace, Some(connector))? {
+        for kind in Kind::ALL {
+            let of = Of { kind, place, connector: connector.clone() };
+            if let Some(entry) = of.get(conn, time)? {
+                return Ok(Some((place, entry)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The cycles of a workspace, newest first.
@@ -343,56 +294,4 @@ pub(super) fn rejections(
         })
     })?
     .collect()
-}
-
-fn read_entry(row: &rusqlite::Row<'_>, connector: SmolStr) -> rusqlite::Result<Entry> {
-    let bad = |index| rusqlite::Error::IntegralValueOutOfRange(index, -1);
-    let number = |index| row.get::<_, Option<u8>>(index);
-    let position = |index| row.get::<_, Option<i64>>(index).map(|it| it.map(i64::cast_unsigned));
-    let first = position(14)?;
-    let outcome = number(2)?.and_then(Outcome::of_number).ok_or_else(|| bad(2))?;
-    let duration = row.get::<_, i64>(10)?.cast_unsigned();
-    Ok(Entry {
-        time: row.get(0)?,
-        connector,
-        action: number(1)?.and_then(Action::of_number).ok_or_else(|| bad(1))?,
-        outcome,
-        resource: number(3)?.and_then(Resource::of_number),
-        subject: row.get::<_, Option<[u8; 16]>>(4)?.map(Uuid::from_bytes),
-        name: row.get(5)?,
-        token: Uuid::from_bytes(row.get(6)?),
-        status: row.get(7)?,
-        scim_type: row.get::<_, Option<String>>(8)?.map(SmolStr::from),
-        detail: row.get(9)?,
-        duration_micros: (outcome != Outcome::Recovered).then_some(duration),
-        request: RequestId::read(row, 11)?,
-        correlation: RequestId::read(row, 12)?,
-        operation: row.get(13)?,
-        positions: first.zip(position(15)?),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::schema;
-
-    #[test]
-    fn each_search_goes_by_its_index_and_sorts_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let conn = schema::JOURNAL.open(&dir.path().join("journal.db")).unwrap();
-        for (sql, index) in [
-            (BY_TIME, "PRIMARY KEY (place=? AND time>? AND time<?"),
-            (BY_CORRELATION, "requests_by_correlation (correlation=? AND place=? AND time>?"),
-            (BY_SUBJECT, "requests_by_subject (place=? AND subject=? AND time>?"),
-            (BY_NAME, "requests_by_name (place=? AND name=? AND time>?"),
-            (BY_OUTCOME, "requests_by_outcome (place=? AND outcome=? AND time>?"),
-        ] {
-            let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let plan: Vec<String> =
-                statement.raw_query().mapped(|row| row.get(3)).collect::<Result<_, _>>().unwrap();
-            assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
-            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
-        }
-    }
 }

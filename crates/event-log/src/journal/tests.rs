@@ -164,6 +164,12 @@ fn parts_follow_each_other_over_all_connectors() {
     assert_eq!(times(&journal, &between), [6, 5, 4, 3]);
     let other = WorkspaceId::parse("beta").unwrap();
     assert!(journal.search(&other, &all()).unwrap().items.is_empty());
+    let spot = |place| Spot { time: 7, place };
+    for (workspace, place, expected) in
+        [(&acme(), 0, true), (&acme(), 4, true), (&acme(), 5, false), (&other, 1, false)]
+    {
+        assert_eq!(journal.has_given(workspace, spot(place)).unwrap(), expected, "{place}");
+    }
 }
 
 #[test]
@@ -212,15 +218,17 @@ fn read(connector: &str, time: Micros) -> NewEntry {
     new
 }
 
-fn blocks(journal: &Journal) -> Vec<u32> {
+/// How many entries the blocks of a table have.
+fn blocks(journal: &Journal, table: &str) -> Vec<u32> {
     drop(journal.inner.written().unwrap());
     let file = lock(&journal.inner.file);
-    let mut counts = file.conn.prepare("SELECT count FROM reads ORDER BY place, first").unwrap();
+    let sql = format!("SELECT count FROM {table} ORDER BY place, first");
+    let mut counts = file.conn.prepare(&sql).unwrap();
     counts.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 #[test]
-fn reads_stand_many_in_a_row_and_are_found_like_any_other_entry() {
+fn entries_stand_many_in_a_row_and_each_is_found() {
     let dir = Dir::new();
     let mut journal = dir.open();
     let mut expected = Vec::new();
@@ -237,7 +245,8 @@ fn reads_stand_many_in_a_row_and_are_found_like_any_other_entry() {
             journal = dir.open();
         }
     }
-    assert_eq!(blocks(&journal), [256, 224, 80], "560 reads of two connectors");
+    assert_eq!(blocks(&journal, "reads"), [256, 224, 80], "560 reads of two connectors");
+    assert_eq!(blocks(&journal, "changes"), [120, 20]);
     for limit in [1, 3, 50, 1_000] {
         assert_eq!(times(&journal, &Search { limit, ..all() }), expected, "{limit}");
     }
@@ -263,13 +272,15 @@ fn reads_stand_many_in_a_row_and_are_found_like_any_other_entry() {
 }
 
 #[test]
-fn a_read_that_has_a_body_stands_beside_it() {
+fn a_body_stands_beside_its_entry() {
     let journal = Dir::new().open();
     let body = Body { bytes: b"{}".to_vec(), cut: false };
     journal.answered(NewEntry { body: Some(body.clone()), ..read("store", 1) });
-    assert_eq!(blocks(&journal), [0; 0]);
-    let expected = Some((read("store", 1).entry, Some(body)));
-    assert_eq!(journal.entry(&acme(), "store", 1).unwrap(), expected);
+    journal.answered(NewEntry { body: Some(body.clone()), ..entry("store", 2) });
+    for expected in [read("store", 1).entry, entry("store", 2).entry] {
+        let found = journal.entry(&acme(), "store", expected.time).unwrap();
+        assert_eq!(found, Some((expected, Some(body.clone()))));
+    }
 }
 
 #[test]
@@ -283,6 +294,8 @@ fn a_search_that_has_looked_at_many_blocks_goes_on_with_the_next_part() {
         journal.answered(read("store", number * apart));
     }
     journal.answered(entry("mdm", 10 * apart));
+    // What the blocks of one connector leave to look at is enough to get on with those of another.
+    journal.answered(read("mdm", 20 * apart));
     journal.answered(entry("mdm", (count - 10) * apart));
     let theirs = Search { correlation: Some("theirs".into()), ..all() };
     let part = journal.search(&acme(), &theirs).unwrap();
@@ -301,7 +314,7 @@ fn a_search_that_has_looked_at_many_blocks_goes_on_with_the_next_part() {
     journal.keep(&acme(), 1).unwrap();
     while journal.sweep().unwrap() {}
     assert_eq!(times(&journal, &all()), [count, count - 1, count - 2].map(|it| it * apart));
-    assert_eq!(blocks(&journal), [1; 3]);
+    assert_eq!(blocks(&journal, "reads"), [1; 3]);
 }
 
 #[test]
@@ -350,33 +363,54 @@ fn what_was_kept_long_enough_is_deleted_in_steps() {
     let dir = Dir::new();
     let journal = dir.open();
     let day = bodies::DAY_MICROS;
-    let steps = i64::try_from(retention::STEP).unwrap();
-    for time in 1..=steps {
-        journal.answered(entry("store", time));
+    // Entries that lie far from each other stand alone.
+    let blocks = i64::try_from(retention::STEP / 8).unwrap();
+    for number in 1..=blocks {
+        journal.answered(entry("store", number * day / 12));
     }
-    let mut with_body = entry("store", day);
+    let mut with_body = entry("store", 60 * day);
     with_body.body = Some(Body { bytes: b"hedwig".to_vec(), cut: false });
     journal.answered(with_body);
-    journal.answered(entry("store", 4 * day));
+    journal.answered(entry("store", 63 * day));
     let count = || times(&journal, &Search { limit: 1_000, ..all() }).len();
-    assert_eq!(count(), retention::STEP + 2);
-    dir.clock.set(4 * day);
+    assert_eq!(count(), retention::STEP / 8 + 2);
+    dir.clock.set(63 * day);
     assert!(!journal.sweep().unwrap());
     journal.keep(&acme(), 2).unwrap();
     assert!(journal.sweep().unwrap(), "a step is bounded");
     assert!(!journal.sweep().unwrap());
-    assert_eq!(times(&journal, &all()), [4 * day]);
+    assert_eq!(times(&journal, &all()), [63 * day]);
     assert_eq!(journal.cycles(&acme(), &all()).unwrap().items.len(), 1);
     // The key of that day went with the last body under it.
     assert_eq!(journal.inner.sealer.keyring.erased(&acme()).unwrap().len(), 0);
-    let mut another_day = entry("store", 5 * day);
+    let mut another_day = entry("store", 64 * day);
     another_day.body = Some(Body { bytes: b"errol".to_vec(), cut: false });
     journal.answered(another_day);
-    dir.clock.set(20 * day);
+    dir.clock.set(79 * day);
     journal.keep(&acme(), 3_650).unwrap();
     journal.sweep().unwrap();
-    assert_eq!(times(&journal, &all()), [5 * day, 4 * day], "bodies go before their entries");
-    assert_eq!(journal.entry(&acme(), "store", 5 * day).unwrap().unwrap().1, None);
+    assert_eq!(times(&journal, &all()), [64 * day, 63 * day], "bodies go before their entries");
+    assert_eq!(journal.entry(&acme(), "store", 64 * day).unwrap().unwrap().1, None);
+}
+
+#[test]
+fn what_happened_after_a_time_is_taken_out() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    for time in 1..=600 {
+        journal.answered(entry("store", time));
+    }
+    journal.answered(entry("mdm", 301));
+    drop(journal);
+    let mut conn = schema::JOURNAL.open(&dir.path("journal.db")).unwrap();
+    cut(&mut conn, &acme(), 300).unwrap();
+    drop(conn);
+    let journal = dir.open();
+    assert_eq!(blocks(&journal, "changes"), [256, 44]);
+    let kept: Vec<_> = (1..=300).rev().collect();
+    assert_eq!(times(&journal, &all()), kept);
+    journal.answered(entry("store", 301));
+    assert_eq!(blocks(&journal, "changes"), [256, 45]);
 }
 
 #[test]
