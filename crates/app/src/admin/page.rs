@@ -87,7 +87,8 @@ impl Listing {
     }
 }
 
-fn foreign() -> Refusal {
+/// What is said of a cursor that no list has given.
+pub(super) fn foreign() -> Refusal {
     let detail = "cursor: not one that this list has given; leave it out to begin again";
     Refusal::Malformed(detail.to_owned())
 }

@@ -14,7 +14,7 @@ use event_log::{
 };
 use uuid::Uuid;
 
-use super::page::{Listed, Listing};
+use super::page::{self, Listed, Listing};
 use crate::{App, Person, Refusal};
 
 /// How many of the events that followed from a request are shown with it.
@@ -162,7 +162,7 @@ impl App {
         Ok(known.state.provisioning_log_days())
     }
 
-    /// Says how long. What is older is not shown any more at once, and deleted within the hour.
+    /// Says how long. What is older is not shown any more at once, and deleted within two hours.
     ///
     /// # Errors
     /// [`Refusal::Malformed`] for a number of days that cannot be.
@@ -217,11 +217,17 @@ impl App {
         listing: &Listing,
     ) -> Result<Search, Refusal> {
         let since = self.kept_since(workspace).await?;
+        let before = listing.after::<Place>()?.map(|place| place.0);
+        if let Some(before) = before
+            && !self.log.journal().has_given(workspace, before)?
+        {
+            return Err(page::foreign());
+        }
         Ok(Search {
             connector: query.connector.as_deref().map(Into::into),
             from: Some(query.from.map_or(since, |from| from.max(since))),
             to: query.to,
-            before: listing.after::<Place>()?.map(|place| place.0),
+            before,
             limit: listing.limit,
             ..Search::default()
         })

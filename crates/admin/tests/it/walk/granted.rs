@@ -472,6 +472,13 @@ async fn provisioning_log(world: &World) {
     let id = world.items(&log).await[0]["id"].as_str().unwrap().to_owned();
     world.get(&format!("{log}/{id}")).await.is(200);
     world.get(&format!("{log}/cycles?connector=store&limit=1")).await.is(200);
+    for list in [&log, &format!("{log}/cycles")] {
+        world.get(&format!("{list}?cursor=99-1&limit=1000")).await.is(200);
+        for (foreign, name) in [("cursor=99-9", "cursor: "), ("limit=1001", "limit: ")] {
+            let detail = world.get(&format!("{list}?{foreign}")).await.refused(400);
+            assert!(detail.starts_with(name), "{detail}");
+        }
+    }
     world.get(&format!("{log}/rejections")).await.is(200);
     world.put(&format!("{log}/settings"), json!({ "days": 365 })).await.is(200);
     world.get(&format!("{log}/settings")).await.is(200);
