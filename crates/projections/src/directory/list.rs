@@ -36,6 +36,10 @@ use crate::Failure;
 pub const EXAMINED_MAX: u64 = 250_000;
 /// How many ids of members one page may hold, of all its groups together; one group always fits.
 const MEMBERS_MAX: usize = 500_000;
+/// How many rows are shown by the thread that was asked: a thousandth of a second or so.
+const SHOWN_MAX: u64 = 100;
+/// How many rows of an index are skipped there.
+const SKIPPED_MAX: u64 = 10_000;
 /// How many rows may be sorted by what no index sorts.
 pub const SORTED_MAX: u64 = 100_000;
 
@@ -172,13 +176,22 @@ impl Ask<'_> {
     pub fn is_long(&self) -> bool {
         self.kinds.iter().any(|kind| {
             let Plan { source, exact } = plan::plan(self.filter, *kind, self.catalogue);
-            let sorted =
-                self.sort.is_some_and(|it| Column::of(it, *kind, self.catalogue).is_none());
+            let column = self.sort.map(|sort| Column::of(sort, *kind, self.catalogue));
             match source {
-                Source::Keys(keys) => !keys.iter().all(plan::Key::is_of_few),
-                source => !exact || sorted || (self.sort.is_some() && source != Source::All),
+                Source::Keys(keys) => {
+                    keys.len() as u64 > SHOWN_MAX || !keys.iter().all(|key| key.is_of_few(*kind))
+                }
+                // How many there are is counted row by row.
+                Source::Modified(..) => true,
+                Source::All | Source::Active(_) if !exact || self.count > SHOWN_MAX => true,
+                Source::All => column == Some(None) || (column.is_some() && self.skips_many()),
+                Source::Active(_) => column.is_some(),
             }
         })
+    }
+
+    fn skips_many(&self) -> bool {
+        matches!(self.start, Start::Skip(skip) if skip > SKIPPED_MAX)
     }
 }
 

@@ -22,6 +22,7 @@ use crate::testing::{Story, apply, connector, id, workspace};
 
 const BOTH: &[Kind] = &[Kind::User, Kind::Group];
 const USERS: &[Kind] = &[Kind::User];
+const GROUPS: &[Kind] = &[Kind::Group];
 
 /// People who differ in everything that lists look at, some of them changed or gone, and groups.
 fn people(count: u128) -> Story {
@@ -85,9 +86,13 @@ struct Question<'q> {
 
 impl Question<'_> {
     fn ask(self, file: &Connection, start: Start, count: u64) -> Result<Listed, ListError> {
+        self.put(start, count, |ask| listed(file, &workspace(), &connector("okta"), &ask))
+    }
+
+    fn put<T>(self, start: Start, count: u64, to: impl FnOnce(Ask<'_>) -> T) -> T {
         let filter = (!self.filter.is_empty()).then(|| Filter::parse(self.filter).unwrap());
         let sort = sort(self.sort);
-        let ask = Ask {
+        to(Ask {
             kinds: self.kinds,
             filter: filter.as_ref(),
             sort: sort.as_ref(),
@@ -96,8 +101,7 @@ impl Question<'_> {
             with_members: false,
             start,
             count,
-        };
-        listed(file, &workspace(), &connector("okta"), &ask)
+        })
     }
 
     fn index(self, file: &Connection, skip: u64, count: u64) -> (u64, Vec<Uuid>) {
@@ -325,6 +329,36 @@ fn rows_are_looked_at_only_where_no_index_decides() {
     assert!((10..60).contains(&few), "{few}");
     let (all, _) = Question { kinds: USERS, filter: "", sort: "" }.index(&file, 0, 0);
     assert_eq!(examined("title pr", "", page(), 10), all);
+}
+
+#[test]
+fn what_may_take_long_is_known_beforehand() {
+    let is_long = |kinds, filter, sort, skip, count| {
+        Question { kinds, filter, sort }.put(Start::Skip(skip), count, |ask| ask.is_long())
+    };
+    for (kinds, filter, sort, skip, count) in [
+        (USERS, "", "", 900_000, 100),
+        (USERS, "active eq false", "", 900_000, 100),
+        (USERS, "", "userName", 10_000, 100),
+        (USERS, r#"userName eq "a" and title pr"#, "title", 0, 1_000),
+        (USERS, r#"externalId eq "a" or externalId eq "b""#, "", 0, 1_000),
+        (GROUPS, r#"displayName eq "a""#, "", 0, 1_000),
+    ] {
+        assert!(!is_long(kinds, filter, sort, skip, count), "{filter} / {sort}");
+    }
+    for (kinds, filter, sort, skip, count) in [
+        (USERS, "", "", 0, 101),
+        (BOTH, "", "", 0, 101),
+        (USERS, "", "userName", 10_001, 100),
+        (USERS, "", "title", 0, 10),
+        (USERS, "active eq false", "userName", 0, 10),
+        (USERS, "title pr", "", 0, 10),
+        (USERS, r#"displayName eq "a""#, "", 0, 10),
+        (USERS, r#"meta.lastModified gt "2026-01-01T00:00:02Z""#, "", 0, 10),
+        (GROUPS, r#"members eq "0190f5e0-0000-7000-8000-00000000abcd""#, "", 0, 10),
+    ] {
+        assert!(is_long(kinds, filter, sort, skip, count), "{filter} / {sort}");
+    }
 }
 
 #[test]

@@ -57,10 +57,11 @@ pub(super) enum Key {
 
 impl Key {
     /// Whether it names a handful of rows at most: what is unique, or as good as.
-    pub(super) fn is_of_few(&self) -> bool {
+    pub(super) fn is_of_few(&self, kind: Kind) -> bool {
         match self {
             Self::Id(_) | Self::UserName(_) | Self::ExternalId(_) => true,
-            Self::DisplayName(_) | Self::Email(_) | Self::Manager(_) | Self::Member(_) => false,
+            Self::DisplayName(_) => kind == Kind::Group,
+            Self::Email(_) | Self::Manager(_) | Self::Member(_) => false,
         }
     }
 }
