@@ -4,7 +4,7 @@
 //! Whatever concerns a held user or group is answered 503: what is known of it is old, and an old answer
 //! would be believed. What certainly does not concern it is answered as ever.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, ops::Deref, sync::Arc};
 
 use domain::{
     Claim, Decider,
@@ -26,6 +26,11 @@ use crate::{App, Caller, DispatchError, Refusal, WORKSPACE_STREAM, write::decide
 /// The directory as a connector sees it, and what is held back of it.
 pub(crate) struct Shown<'a> {
     pub(crate) directory: Directory<'a>,
+    pub(crate) kept_back: KeptBack,
+}
+
+/// What is held back.
+pub(crate) struct KeptBack {
     held: Arc<[HeldStream]>,
     /// The SCIM ids that may be of something held: ids of streams, and of the entries that are known.
     ids: HashSet<Uuid>,
@@ -54,7 +59,7 @@ impl App {
                 ids.extend(entry.map(|entry| entry.0));
             }
         }
-        Ok(Shown { directory, held, ids })
+        Ok(Shown { directory, kept_back: KeptBack { held, ids } })
     }
 
     /// Refuses a list that might lack what is held, or show it as it was.
@@ -85,7 +90,15 @@ impl App {
     }
 }
 
-impl Shown<'_> {
+impl Deref for Shown<'_> {
+    type Target = KeptBack;
+
+    fn deref(&self) -> &KeptBack {
+        &self.kept_back
+    }
+}
+
+impl KeptBack {
     /// Something of a kind that is held.
     fn of_kind(&self, kind: &str) -> Option<&HeldStream> {
         self.held.iter().find(|held| held.kind == kind)

@@ -27,6 +27,7 @@ mod in_force;
 mod jobs;
 mod kept_body;
 mod lists;
+mod long_work;
 mod meters;
 mod pace;
 pub mod policies;
@@ -127,6 +128,7 @@ pub struct App {
     segments: Arc<Lanes<Segments>>,
     progress: policies::Progress,
     pace: pace::Pace,
+    long_work: Arc<long_work::LongWork>,
     meters: Meters,
     spans: std::sync::OnceLock<Arc<dyn Spans>>,
     turns: policies::Turns,
@@ -175,6 +177,7 @@ impl App {
             notary,
             progress: policies::Progress::default(),
             pace: pace::Pace::default(),
+            long_work: Arc::default(),
             meters: Meters::default(),
             spans: std::sync::OnceLock::new(),
             turns: policies::Turns::default(),

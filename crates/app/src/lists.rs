@@ -1,10 +1,12 @@
 //! Lists of SCIM: users, groups, or both.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use domain::ids::ConnectorName;
+use event_log::WorkspaceId;
 use projections::directory::{Ask, Listed, Row, Start};
 use scim::{
-    Kind,
+    Catalogue, Kind,
     query::{Page, Query},
 };
 
@@ -30,92 +32,108 @@ pub enum View {
     Group(GroupView),
 }
 
+/// A list that is asked for.
+struct Question {
+    workspace: WorkspaceId,
+    connector: ConnectorName,
+    catalogue: Catalogue,
+    base_url: String,
+    kinds: &'static [Kind],
+    query: Arc<Query>,
+    with_members: bool,
+    start: Start,
+}
+
 impl App {
     /// GET /Users, GET /Groups, and their searches; with both kinds, the search of everything.
-    /// Groups have their members if they are shown (`with_members`).
+    /// Groups have their members if they are shown (`with_members`). What is found is shown by `show`, where it was found: on
+    /// another thread if either may take long, and then it is said how long that took.
     ///
     /// # Errors
     /// What is wrong with filter, order or cursor; `tooMany` when no index answers and there is much
-    /// to look through; or when a read model has stopped.
-    pub async fn list(
+    /// to look through; when a read model has stopped; or when too many of the connector's lists wait already.
+    pub async fn list<T: Send + 'static>(
         &self,
         caller: &Caller,
         kinds: &'static [Kind],
-        query: Arc<Query>,
-        with_members: bool,
-    ) -> Result<List, Refusal> {
+        (query, with_members): (Arc<Query>, bool),
+        show: impl FnOnce(List) -> T + Send + 'static,
+    ) -> Result<(T, Duration), Refusal> {
         query.check(kinds, &caller.catalogue)?;
-        let question = || cursor::question(caller, kinds, &query);
-        let by_cursor = matches!(query.page, Page::Cursor { .. });
-        let start = match &query.page {
-            Page::Index { start, .. } => Start::Skip(start.saturating_sub(1)),
-            Page::Cursor { cursor: None, .. } => Start::Behind(None),
+        let digest = || cursor::question(caller, kinds, &query);
+        let (start, digest) = match &query.page {
+            Page::Index { start, .. } => (Start::Skip(start.saturating_sub(1)), None),
+            Page::Cursor { cursor: None, .. } => (Start::Behind(None), Some(digest())),
             Page::Cursor { cursor: Some(text), .. } => {
-                Start::Behind(Some(cursor::read(text, &question(), self.now())?))
+                let digest = digest();
+                let position = cursor::read(text, &digest, self.now())?;
+                (Start::Behind(Some(position)), Some(digest))
             }
         };
-        let Listed { total, rows, next, .. } =
-            self.find(caller, kinds, Arc::clone(&query), start, with_members).await?;
-        let next = next.filter(|_| by_cursor);
-        let next_cursor = next.and_then(|next| cursor::write(next, question(), self.now()));
-        Ok(List { total, views: rows.into_iter().map(View::from).collect(), next_cursor })
+        let now = self.now();
+        let show = move |found: Listed| {
+            let Listed { total, rows, next, .. } = found;
+            let next_cursor =
+                next.zip(digest).and_then(|(next, digest)| cursor::write(next, digest, now));
+            show(List { total, views: rows.into_iter().map(View::from).collect(), next_cursor })
+        };
+        let (workspace, connector) = (caller.workspace.clone(), caller.connector.clone());
+        let base_url = self.base_url(&workspace, &connector);
+        let catalogue = caller.catalogue.clone();
+        let question = Question {
+            workspace,
+            connector,
+            catalogue,
+            base_url,
+            kinds,
+            query,
+            with_members,
+            start,
+        };
+        self.find(caller, question, show).await
     }
 
-    async fn find(
+    async fn find<T: Send + 'static>(
         &self,
         caller: &Caller,
-        kinds: &'static [Kind],
-        query: Arc<Query>,
-        start: Start,
-        with_members: bool,
-    ) -> Result<Listed, Refusal> {
+        question: Question,
+        show: impl FnOnce(Listed) -> T + Send + 'static,
+    ) -> Result<(T, Duration), Refusal> {
+        let ask = question.ask();
+        if let Some(listed) = self.undisturbed_list(caller, &ask).await? {
+            return Ok((show(listed), Duration::ZERO));
+        }
+        let shown = self.shown(caller).await?;
+        self.refuse_held(caller, &shown, &ask).await?;
+        let (is_long, kept_back) = (ask.is_long(), shown.kept_back);
         let models = Arc::clone(&self.read_models);
-        let (workspace, connector) = (caller.workspace.clone(), caller.connector.clone());
-        let catalogue = caller.catalogue.clone();
-        let base_url = self.base_url(&workspace, &connector);
-        let shown = {
-            let (Page::Index { count, .. } | Page::Cursor { count, .. }) = query.page;
-            let ask = Ask {
-                kinds,
-                filter: query.filter.as_ref(),
-                sort: query.sort.as_ref(),
-                catalogue: &catalogue,
-                base_url: &base_url,
-                with_members,
-                start: start.clone(),
-                count,
-            };
-            if let Some(listed) = self.undisturbed_list(caller, &ask).await? {
-                return Ok(listed);
-            }
-            let shown = self.shown(caller).await?;
-            self.refuse_held(caller, &shown, &ask).await?;
-            shown
+        let find = move || {
+            let Question { workspace, connector, .. } = &question;
+            let listed = models.directory().list(workspace, connector, &question.ask())?;
+            kept_back.refuse_found(&listed)?;
+            Ok::<_, Refusal>(show(listed))
         };
-        let find = move |is_allowed: fn(&Ask<'_>) -> bool| {
-            let (Page::Index { count, .. } | Page::Cursor { count, .. }) = query.page;
-            let ask = Ask {
-                kinds,
-                filter: query.filter.as_ref(),
-                sort: query.sort.as_ref(),
-                catalogue: &catalogue,
-                base_url: &base_url,
-                with_members,
-                start: start.clone(),
-                count,
-            };
-            is_allowed(&ask).then(|| models.directory().list(&workspace, &connector, &ask))
-        };
-        // What an index answers is answered here; for what may take long, a thread is cheap.
-        let listed = match find(|ask| !ask.is_long()) {
-            Some(listed) => listed?,
-            None => match tokio::task::spawn_blocking(move || find(|_| true)).await {
-                Ok(Some(listed)) => listed?,
-                Ok(None) | Err(_) => return Err(Refusal::Stopping),
-            },
-        };
-        shown.refuse_found(&listed)?;
-        Ok(listed)
+        if is_long {
+            let (found, took) = self.long_work.run(caller, find).await?;
+            return Ok((found?, took));
+        }
+        Ok((find()?, Duration::ZERO))
+    }
+}
+
+impl Question {
+    fn ask(&self) -> Ask<'_> {
+        let (Page::Index { count, .. } | Page::Cursor { count, .. }) = self.query.page;
+        Ask {
+            kinds: self.kinds,
+            filter: self.query.filter.as_ref(),
+            sort: self.query.sort.as_ref(),
+            catalogue: &self.catalogue,
+            base_url: &self.base_url,
+            with_members: self.with_members,
+            start: self.start.clone(),
+            count,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix_web::{
@@ -61,12 +61,17 @@ impl Caller {
         poll_fn(|context| {
             let begun = Instant::now();
             let polled = answer.as_mut().poll(context);
-            if let Some(place) = &*self.0.place.borrow() {
-                place.takes(begun.elapsed());
-            }
+            self.takes(begun.elapsed());
             polled
         })
         .await
+    }
+
+    /// Counts time that it has taken elsewhere.
+    pub(crate) fn takes(&self, time: Duration) {
+        if let Some(place) = &*self.0.place.borrow() {
+            place.takes(time);
+        }
     }
 
     /// Nothing more is done for the request.

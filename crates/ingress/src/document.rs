@@ -23,6 +23,7 @@ use crate::{error::Refused, members::Members, pieces::Pieces};
 const DOCUMENT_BYTES: usize = 1_024;
 
 /// How the resources of one caller look in one answer.
+#[derive(Clone)]
 pub(crate) struct Look {
     base_url: String,
     projection: Projection,

@@ -130,25 +130,17 @@ impl Show {
         pieces.respond(head, self.source()).await
     }
 
-    /// The answer that shows a part of a list. `start_index` is where it begins, by index.
-    pub(crate) async fn list(&self, list: List, start_index: Option<u64>) -> Answer {
-        let List { total, views, next_cursor } = list;
-        let mut pieces = Pieces::default();
-        pieces.open_object(&Envelope {
-            schemas: [urn::LIST_RESPONSE],
-            total_results: total,
-            start_index,
-            items_per_page: views.len(),
-            next_cursor,
-        });
-        pieces.text(b",\"Resources\":[");
-        for (index, view) in views.into_iter().enumerate() {
-            if index > 0 {
-                pieces.text(b",");
-            }
-            self.document(view)?.write(&mut pieces);
-        }
-        pieces.text(b"]}");
+    /// What writes a part of a list, wherever that is done. `start_index` is where it begins, by index.
+    pub(crate) fn list(
+        &self,
+        start_index: Option<u64>,
+    ) -> impl FnOnce(List) -> Result<Pieces, Refused> + Send + use<> {
+        let look = self.look.clone();
+        move |list| written(&look, list, start_index)
+    }
+
+    /// The answer that such a part is.
+    pub(crate) async fn listed(&self, pieces: Pieces) -> Answer {
         match pieces.whole() {
             Ok(whole) => Ok(text(&mut HttpResponse::Ok(), whole)),
             Err(pieces) => pieces.respond(HttpResponse::Ok(), self.source()).await,
@@ -156,14 +148,39 @@ impl Show {
     }
 
     fn document(&self, view: View) -> Result<Document, Refused> {
-        match view {
-            View::User(user) => self.look.user(&user),
-            View::Group(group) => self.look.group(group),
-        }
+        document(&self.look, view)
     }
 
     fn source(&self) -> Source {
         let members = self.look.members().cloned();
         Source { app: self.app.clone(), caller: self.caller.clone(), members }
     }
+}
+
+fn document(look: &Look, view: View) -> Result<Document, Refused> {
+    match view {
+        View::User(user) => look.user(&user),
+        View::Group(group) => look.group(group),
+    }
+}
+
+fn written(look: &Look, list: List, start_index: Option<u64>) -> Result<Pieces, Refused> {
+    let List { total, views, next_cursor } = list;
+    let mut pieces = Pieces::default();
+    pieces.open_object(&Envelope {
+        schemas: [urn::LIST_RESPONSE],
+        total_results: total,
+        start_index,
+        items_per_page: views.len(),
+        next_cursor,
+    });
+    pieces.text(b",\"Resources\":[");
+    for (index, view) in views.into_iter().enumerate() {
+        if index > 0 {
+            pieces.text(b",");
+        }
+        document(look, view)?.write(&mut pieces);
+    }
+    pieces.text(b"]}");
+    Ok(pieces)
 }

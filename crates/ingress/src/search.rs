@@ -64,6 +64,8 @@ async fn list(
         Page::Cursor { .. } => None,
     };
     let with_members = kinds.contains(&Kind::Group) && show.wants_members();
-    let list = app.list(caller, kinds, Arc::new(query), with_members).await?;
-    show.list(list, start_index).await
+    let asked = (Arc::new(query), with_members);
+    let (pieces, took) = app.list(caller, kinds, asked, show.list(start_index)).await?;
+    caller.takes(took);
+    show.listed(pieces?).await
 }
