@@ -49,6 +49,12 @@ pub(crate) fn find_user(number: usize) -> Job {
     Job::new(Method::GET, path, Bytes::new(), &[200])
 }
 
+/// Looks users up by a part of their title, which no index has: each of the connector's is looked at.
+pub(crate) fn find_title(number: usize) -> Job {
+    let path = format!("/Users?filter=title%20co%20%22{number}%20by%20nobody%22");
+    Job::new(Method::GET, path, Bytes::new(), &[200])
+}
+
 /// Creates a group without members.
 pub(crate) fn create_group(name: &str) -> Job {
     let body = format!(

@@ -61,6 +61,7 @@ enum What {
     Reads,
     Changes,
     Pages,
+    Filters,
 }
 
 impl What {
@@ -69,6 +70,7 @@ impl What {
             Self::Reads => "reads".to_owned(),
             Self::Changes => "changes".to_owned(),
             Self::Pages => format!("pages of {PAGE_SIZE}"),
+            Self::Filters => "filters that no index answers".to_owned(),
         }
     }
 
@@ -80,6 +82,7 @@ impl What {
                 Self::Reads => bodies::get_user(id),
                 Self::Changes => bodies::patch_user(id, number),
                 Self::Pages => Job::new(Method::GET, page.clone(), Bytes::new(), ACCEPTED),
+                Self::Filters => bodies::find_title(number),
             }
         })
     }
@@ -94,6 +97,7 @@ pub(super) async fn run(scene: &mut Scene, report: &mut Report) -> anyhow::Resul
         (("this one", &one), What::Reads, Some(BUDGET)),
         (("this one", &one), What::Changes, Some(BUDGET)),
         (("this one", &one), What::Pages, Some(BUDGET)),
+        (("this one", &one), What::Filters, Some(BUDGET)),
     ] {
         let rest = scene.rest().await?;
         let hammer = Hammer::begin(scene, connector, what)?;
