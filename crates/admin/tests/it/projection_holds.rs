@@ -31,8 +31,9 @@ async fn scene() -> (World, Caller, [EntryId; 2]) {
 async fn found(world: &World, caller: &Caller, filter: &str) -> Option<u64> {
     let filter = Some(filter).filter(|it| !it.is_empty());
     let query = Query::from_parameters(|name| filter.filter(|_| name == "filter")).unwrap();
-    match world.app.list(caller, &[Kind::User], Arc::new(query), false).await {
-        Ok(list) => list.total,
+    let query = (Arc::new(query), false);
+    match world.app.list(caller, &[Kind::User], query, |list| list.total).await {
+        Ok((total, _)) => total,
         Err(Refusal::Stale(_)) => None,
         Err(other) => panic!("{other}"),
     }
