@@ -38,7 +38,7 @@ pub(crate) struct ExportOptions {
     /// What is written.
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
-    /// Goes on where an export that was cut off has ended.
+    /// Goes on where an export that was cut off has ended; say the same filters.
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
@@ -57,7 +57,9 @@ enum Format {
 
 /// What there is of an export that was cut off.
 struct Begun {
-    header: Header,
+    workspace: String,
+    /// Whether events are left out; a file of rows does not say.
+    filtered: Option<bool>,
     size: u64,
     /// The last position, and how many events there are.
     after: u64,
@@ -70,11 +72,15 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     let workspace = WorkspaceId::parse(&options.workspace)?;
     let filters = [options.filters.params(), options.span.params()].concat();
     let mut wanted = Wanted { prove: !filters.is_empty(), filters, size: None };
-    let begun = if options.resume { Begun::read(&options.out)? } else { None };
+    let begun = match (options.resume, options.format) {
+        (false, _) => None,
+        (true, Format::Ndjson) => Begun::read(&options.out)?,
+        (true, Format::Csv) => Begun::read_rows(&options.out)?,
+    };
     if let Some(begun) = &begun {
-        ensure!(options.format == Format::Ndjson, "only ndjson can be resumed");
         ensure!(
-            begun.header.workspace == options.workspace && begun.header.filtered == wanted.prove,
+            begun.workspace == options.workspace
+                && begun.filtered.is_none_or(|filtered| filtered == wanted.prove),
             "{} is an export of something else",
             options.out.display()
         );
@@ -128,10 +134,9 @@ fn begin(file: &mut impl Write, source: &Source, options: &ExportOptions) -> any
     match options.format {
         Format::Ndjson => writeln!(file, "{}", source.header)?,
         Format::Csv => {
-            let mut beside = options.out.clone().into_os_string();
-            beside.push(".checkpoint");
+            let beside = beside(&options.out);
             std::fs::write(&beside, Header::parse(&source.header)?.checkpoint)
-                .with_context(|| format!("writing {}", Path::new(&beside).display()))?;
+                .with_context(|| format!("writing {}", beside.display()))?;
             file.write_all(csv::HEAD.as_bytes())?;
         }
     }
@@ -149,6 +154,13 @@ fn write(file: &mut impl Write, line: &str, format: Format) -> anyhow::Result<()
     Ok(())
 }
 
+/// Where the checkpoint of rows is.
+fn beside(out: &Path) -> PathBuf {
+    let mut beside = out.to_owned().into_os_string();
+    beside.push(".checkpoint");
+    beside.into()
+}
+
 impl Begun {
     /// `None` when there is no file, or nothing whole in it.
     fn read(path: &Path) -> anyhow::Result<Option<Self>> {
@@ -160,7 +172,14 @@ impl Begun {
         }
         let header = Header::parse(&line)?;
         let size = Checkpoint::parse(Note::parse(&header.checkpoint)?.text_as_kept())?.head.size;
-        let mut begun = Self { header, size, after: 0, events: 0, bytes: line.len() as u64 };
+        let mut begun = Self {
+            workspace: header.workspace,
+            filtered: Some(header.filtered),
+            size,
+            after: 0,
+            events: 0,
+            bytes: line.len() as u64,
+        };
         let mut last = String::new();
         loop {
             line.clear();
@@ -179,5 +198,38 @@ impl Begun {
             begun.after = line.position;
         }
         Ok(Some(begun))
+    }
+
+    /// The same of rows: what they are of says the checkpoint beside them. No row has a line break in it.
+    fn read_rows(path: &Path) -> anyhow::Result<Option<Self>> {
+        let Ok(file) = File::open(path) else { return Ok(None) };
+        let mut file = BufReader::new(file);
+        let mut line = String::new();
+        if file.read_line(&mut line)? == 0 || !line.ends_with('\n') {
+            return Ok(None);
+        }
+        ensure!(line == csv::HEAD, "{} is not an export as CSV", path.display());
+        let note = beside(path);
+        let text = std::fs::read_to_string(&note)
+            .with_context(|| format!("reading the checkpoint {}", note.display()))?;
+        let checkpoint = Checkpoint::parse(Note::parse(&text)?.text_as_kept())?;
+        let mut begun = Self {
+            workspace: checkpoint.workspace().to_owned(),
+            filtered: None,
+            size: checkpoint.head.size,
+            after: 0,
+            events: 0,
+            bytes: line.len() as u64,
+        };
+        loop {
+            line.clear();
+            if file.read_line(&mut line)? == 0 || !line.ends_with('\n') {
+                return Ok(Some(begun));
+            }
+            let position = line.split(',').next().and_then(|cell| cell.parse().ok());
+            begun.after = position.with_context(|| format!("a row of {}", path.display()))?;
+            begun.bytes += line.len() as u64;
+            begun.events += 1;
+        }
     }
 }

@@ -118,6 +118,15 @@ async fn an_export_is_checked_with_a_checkpoint_and_a_key_and_goes_on_where_it_w
     audit.does(&["export", "--workspace", WORKSPACE, "--out", &csv, "--format", "csv"]).await;
     let rows = fs::read_to_string(&csv).unwrap();
     assert!(rows.starts_with("position,time,") && rows.contains("workspace.renamed"), "{rows}");
+    // Cut off in a row, behind one, and not at all, while there is more by now.
+    audit.api = audit.server.api().unwrap();
+    audit.rename("Much later").await;
+    for end in [rows.len() * 2 / 3, rows[..rows.len() / 2].rfind('\n').unwrap() + 1, rows.len()] {
+        fs::write(&csv, &rows[..end]).unwrap();
+        let export = ["export", "--workspace", WORKSPACE, "--out", &csv, "--format", "csv"];
+        audit.does(&[&export[..], &["--resume"]].concat()).await;
+        assert_eq!(fs::read_to_string(&csv).unwrap(), rows);
+    }
 }
 
 #[tokio::test]
