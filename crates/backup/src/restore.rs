@@ -95,6 +95,12 @@ pub enum RestoreError {
     /// There is no such workspace in the backup.
     #[error("the backup has no workspace {0}")]
     NoWorkspace(WorkspaceId),
+    /// The signing keys of the backup are others than the one that was named, and those that followed it.
+    #[error(
+        "the manifest's checkpoint of {0} is signed by no key that is trusted: the signing keys of the backup are \
+         others, or a newer key has to be named as well"
+    )]
+    Untrusted(String),
     /// What was kept says that there was one.
     #[error("a checkpoint that was kept is of {0}: the backup has no such workspace")]
     NotOfBackup(String),
@@ -180,7 +186,7 @@ pub fn restore(
     cut_journal(&log, order, &heads, &copied)?;
     log.finish()?;
     remove_left(into)?;
-    let kept = believed(order, &heads, now)?;
+    let kept = believed(order, &manifest, &heads, now)?;
     let restored = compare(order, &kept, &heads, &copied)?;
     make_claims(order, &copied, progress)?;
     suspend::deliveries(order, &manifest, &restored, now)?;
@@ -248,9 +254,10 @@ fn signed_heads(
 }
 
 /// The checkpoints that were kept, now that it is known by which keys the installation has signed, one after
-/// the other.
+/// the other. Where a key of a workspace was named, the manifest's own has to be signed by one of these.
 fn believed(
     order: &Restore,
+    manifest: &Manifest,
     heads: &[(WorkspaceId, TreeHead)],
     now: Micros,
 ) -> Result<Vec<Checkpoint>, RestoreError> {
@@ -263,6 +270,13 @@ fn believed(
         trust.follow(keys.iter().filter_map(PublicKey::last_checkpoint));
     }
     trust.settle()?;
+    for part in &manifest.workspaces {
+        let of = format!("/{}", part.workspace);
+        let is_known = order.trust.keys.iter().any(|key| key.name().ends_with(&of));
+        if is_known && part.note()?.verify(&trust.keys).is_err() {
+            return Err(RestoreError::Untrusted(part.workspace.clone()));
+        }
+    }
     for kept in &trust.kept {
         if !heads.iter().any(|(workspace, _)| workspace.as_str() == kept.workspace()) {
             return Err(RestoreError::NotOfBackup(kept.origin.clone()));

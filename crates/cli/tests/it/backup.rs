@@ -15,6 +15,8 @@ use crate::{WORKSPACE, get, mdm};
 
 /// 32 bytes of `k`, in base64.
 const SECRET: &str = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
+/// A public key of somebody else.
+const STRANGER: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
 /// What each read model shows, of which there is a past.
 const LISTS: [&str; 4] = ["/mdm/users", "/groups", "/mdm/groups", "/mdm/devices"];
 
@@ -122,14 +124,20 @@ async fn a_restore_believes_checkpoints_of_keys_that_followed_the_one_that_was_k
     let (_, said) = drill.restore(&["--key", &key, "--checkpoint", &note]).await;
     assert_eq!(said["checkpoints_that_fit"], json!(1), "{said}");
 
+    // The installation's name, and another one's key: somebody has replaced the signing keys.
+    let name = fs::read_to_string(&key).unwrap();
+    let own = record::Verifier::parse(name.trim()).unwrap();
+    let other = record::Verifier::parse(STRANGER).unwrap().named(own.name());
+    let forged = drill.file("forged");
+    fs::write(&forged, other.to_string()).unwrap();
     // Whose key is not known, and what is of nothing in the backup, is refused.
     let from = drill.server.backup_dir().display().to_string();
     let text = fs::read_to_string(&note).unwrap();
     let (stranger, elsewhere) = (drill.file("stranger"), drill.file("elsewhere"));
-    fs::write(&stranger, "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\n")
-        .unwrap();
+    fs::write(&stranger, STRANGER).unwrap();
     fs::write(&elsewhere, text.replacen(&format!("/{WORKSPACE}\n"), "/other\n", 1)).unwrap();
     for (more, says) in [
+        (["--key", &*forged, "--key", &*stranger], "is signed by no key that is trusted"),
         (["--key", &*stranger, "--checkpoint", &*note], "no key that is trusted has signed it"),
         (["--checkpoint", &*elsewhere, "--checkpoint", &*note], "the backup has no such workspace"),
     ] {
