@@ -109,21 +109,26 @@ fn waits(request: &HttpRequest) -> Option<Duration> {
 }
 
 /// The same, of a workspace that may have been closed: what is kept of it can still be read, and people
-/// erased in it.
+/// erased in it. An access to that workspace alone has ended with it.
 pub(crate) struct Kept(pub(crate) Inside);
 
 impl FromRequest for Kept {
     type Error = Refused;
-    type Future = Ready<Result<Self, Refused>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let inside = Ask::of(request).and_then(|Ask { app, person }| {
-            let workspace = WorkspaceId::parse(&segment(request, "ws")).ok();
+        let ask = Ask::of(request);
+        let slug = segment(request, "ws");
+        Box::pin(async move {
+            let Ask { app, person } = ask?;
             let is_there = |it: &WorkspaceId| person.reaches(it) && app.log().head(it) > 0;
-            let workspace = workspace.filter(is_there).ok_or_else(|| not_found("workspace"))?;
+            let workspace = WorkspaceId::parse(&slug).ok().filter(is_there);
+            let workspace = workspace.ok_or_else(|| not_found("workspace"))?;
+            if person.reach.is_some() {
+                app.workspace(&workspace).await?;
+            }
             Ok(Self(Inside { app, person, workspace }))
-        });
-        std::future::ready(inside)
+        })
     }
 }
 

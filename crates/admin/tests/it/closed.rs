@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::Method;
 use app::Answered;
 use event_log::journal::{Action, Resource};
 use serde_json::json;
@@ -46,7 +47,20 @@ async fn the_record_of_a_closed_workspace_is_read_and_proved() {
     let caller = world.caller("store", &token).await;
     let id = world.provision(&caller, "ada@acme.example").await.id;
     let before = world.get(&format!("{ACME}/checkpoint")).await;
+    let access = json!({ "name": "auditor of acme", "role": "auditor", "workspace": "acme" });
+    let auditor = world.post("/access", access).await.field(201, "token");
+    let asks = async |path: &str| {
+        world.call_as(&auditor, Method::GET, &format!("{ACME}/{path}"), None).await
+    };
+    let routes = ["events", "checkpoint", "export", "keys", "provisioning-log", "erasures"];
+    for path in routes {
+        asks(path).await.is(200);
+    }
     world.delete(ACME).await.is(204);
+    // Whoever reached it alone is not let in any more.
+    for path in routes {
+        asks(path).await.refused(404);
+    }
     let events = world.get(&format!("{ACME}/events?person={id}")).await.is(200);
     assert_eq!(events["items"][0]["data"]["resource"]["userName"], "ada@acme.example");
     let closed = world.items(&format!("{ACME}/events?type=workspace.closed")).await;
