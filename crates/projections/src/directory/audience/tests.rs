@@ -1,3 +1,5 @@
+//! Audiences against a look at everybody, over random workspaces, and who has a place in a page of one.
+
 use std::collections::BTreeMap;
 
 use domain::{group::GroupEvent, user::UserEvent};

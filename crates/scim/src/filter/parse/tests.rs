@@ -1,3 +1,5 @@
+//! Filters as they are read: what each means, and where one is wrong.
+
 use expect_test::{Expect, expect};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Bodies as they are read: what is kept of them, what is passed over, and where one is wrong.
+
 use expect_test::{Expect, expect};
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The bodies that Entra sends, as they are on the wire.
+
 use expect_test::{Expect, expect};
 
 use super::*;
