@@ -20,7 +20,6 @@ use uuid::Uuid;
 use super::entry::{Entry, Outcome};
 use super::names::{Names, may_have};
 use super::packed::{Packed, is_plain, pack};
-use super::requests::RequestId;
 use crate::Micros;
 
 /// How many entries a block has, at most.
@@ -183,11 +182,11 @@ impl Block {
         if self.count == 0 {
             (self.first, self.last) = (entry.time, entry.time);
         }
-        pack(entry, self.last, self.token, &mut self.entries);
+        let correlation = pack(entry, self.last, self.token, &mut self.entries);
         (self.last, self.token) = (entry.time, Some(entry.token));
         self.count += 1;
         entry.subject.iter().for_each(|subject| self.names.add(subject.as_bytes()));
-        self.names.add(RequestId::of(&entry.correlation).as_bytes());
+        self.names.add(correlation.as_bytes());
         if self.kind == Kind::Changes {
             entry.name.iter().for_each(|name| self.names.add(name));
             self.names.add(&outcome_name(entry.outcome));

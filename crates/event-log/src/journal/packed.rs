@@ -45,10 +45,18 @@ pub(super) fn is_plain(entry: &Entry) -> bool {
         && (operation.is_none() && entry.positions.is_none())
 }
 
-/// Packs an entry behind others, of which the last has this time and, if that is known, this token.
-pub(super) fn pack(entry: &Entry, after: Micros, token: Option<Uuid>, bytes: &mut Vec<u8>) {
-    let (request, correlation) = (RequestId::of(&entry.request), RequestId::of(&entry.correlation));
+/// Packs an entry behind others, of which the last has this time and, if that is known, this token. Returns
+/// its correlation id, as it is stored.
+pub(super) fn pack<'e>(
+    entry: &'e Entry,
+    after: Micros,
+    token: Option<Uuid>,
+    bytes: &mut Vec<u8>,
+) -> RequestId<'e> {
     let other = entry.correlation != entry.request;
+    let request = RequestId::of(&entry.request);
+    // Most are the same, and reading one takes as long as packing all else.
+    let correlation = if other { RequestId::of(&entry.correlation) } else { request };
     let is_text = |id: &RequestId<'_>| matches!(id, RequestId::Text(_));
     let marks = marked([
         (token != Some(entry.token), has::TOKEN),
@@ -74,6 +82,7 @@ pub(super) fn pack(entry: &Entry, after: Micros, token: Option<Uuid>, bytes: &mu
     if marks & has::MORE != 0 {
         pack_more(entry, bytes);
     }
+    correlation
 }
 
 fn pack_more(entry: &Entry, bytes: &mut Vec<u8>) {

@@ -1,6 +1,6 @@
 //! Writing the provisioning log: entries, their cycles, and what was not authenticated.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
@@ -139,6 +139,8 @@ struct Place {
     no: i64,
     last: Micros,
     cycle: Option<Cycle>,
+    /// Whether the cycle is not stored as it is.
+    is_new: bool,
 }
 
 /// The places that were written to since the start.
@@ -159,7 +161,7 @@ pub(super) fn store(
     }
     let mut known = std::mem::take(places);
     let tx = conn.transaction().map_err(failed)?;
-    let (mut changed, mut blocks) = (BTreeMap::new(), Blocks::default());
+    let mut blocks = Blocks::default();
     for new in waiting.entries {
         let place = known.place(&tx, &new).map_err(failed)?;
         let time = new.entry.time.max(place.last + 1);
@@ -170,13 +172,11 @@ pub(super) fn store(
             keys.store(&tx, &new.workspace, (place.no, time), body)?;
         }
         place.count(&tx, &entry).map_err(failed)?;
-        changed.insert(place.no, (new.workspace, entry.connector));
     }
     blocks.store(&tx).map_err(failed)?;
-    for key in changed.into_values() {
-        if let Some(place) = known.0.get(&key) {
-            place.store_cycle(&tx).map_err(failed)?;
-        }
+    for place in known.0.values_mut().filter(|place| place.is_new) {
+        place.is_new = false;
+        place.store_cycle(&tx).map_err(failed)?;
     }
     for (key, rejections) in waiting.rejections {
         rejections.store(&tx, &key).map_err(failed)?;
@@ -227,7 +227,7 @@ impl Place {
                           WHERE place = ?1 ORDER BY begun DESC LIMIT 1";
         let cycle =
             tx.query_row(last_cycle, [no], |row| read_cycle(row, connector.clone())).optional()?;
-        Ok(Self { no, last: last.unwrap_or(0), cycle })
+        Ok(Self { no, last: last.unwrap_or(0), cycle, is_new: false })
     }
 
     /// Adds an entry to the cycle that it belongs to. One that has ended is stored.
@@ -246,6 +246,7 @@ impl Place {
             begun,
             ..Cycle::default()
         });
+        self.is_new = true;
         cycle.ended = entry.time;
         cycle.requests += u64::from(entry.operation.is_none());
         cycle.outcomes[usize::from(entry.outcome.number())] += 1;
@@ -285,6 +286,7 @@ pub(super) fn read_cycle(row: &rusqlite::Row<'_>, connector: SmolStr) -> rusqlit
 }
 
 /// The id of a request as it is stored.
+#[derive(Clone, Copy)]
 pub(super) enum RequestId<'t> {
     Uuid([u8; 16]),
     Text(&'t str),
