@@ -169,14 +169,19 @@ mod tests {
         let conn = schema::JOURNAL.open(&path).unwrap();
         conn.execute_batch(&format!("DROP TABLE changes; {ROWS} PRAGMA user_version = 3;"))
             .unwrap();
+        let [recovered, read, changed, refused] = entries();
+        let later = Entry { time: 70, ..read.clone() };
+        let mut blocks = Blocks::default();
+        blocks.add(&conn, 2, &later).unwrap();
+        blocks.store(&conn).unwrap();
         drop(conn);
         let conn = schema::JOURNAL.open(&path).unwrap();
         assert!(!conn.table_exists(None, "requests").unwrap());
         let acme = WorkspaceId::parse("acme").unwrap();
         let all = Search { limit: 9, ..Search::default() };
         let found = search(&conn, &acme, &all).unwrap().items;
-        assert_eq!(found, entries());
+        assert_eq!(found, [later.clone(), recovered, read.clone(), changed, refused]);
         let reads = Search { outcome: Some(Outcome::Read), ..all };
-        assert_eq!(search(&conn, &acme, &reads).unwrap().items, entries()[1..2]);
+        assert_eq!(search(&conn, &acme, &reads).unwrap().items, [later, read]);
     }
 }
