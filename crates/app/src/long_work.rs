@@ -12,7 +12,8 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, OnceLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -20,7 +21,7 @@ use std::{
 use domain::ids::ConnectorName;
 use event_log::WorkspaceId;
 use parking_lot::Mutex;
-use tokio::{sync::oneshot, task::spawn_blocking};
+use tokio::sync::oneshot;
 
 use crate::{Caller, Refusal};
 
@@ -28,7 +29,16 @@ use crate::{Caller, Refusal};
 const WAITING_MAX: usize = 512;
 
 /// The seats of a server, and who waits for one.
-pub(crate) struct LongWork(Mutex<Lines>);
+pub(crate) struct LongWork {
+    lines: Mutex<Lines>,
+    seats: usize,
+    /// What the threads do, of which there are as many as seats once there is anything to do. They are not those of the
+    /// runtime: it takes a new one while the last is on its way back, and each keeps memory of its own.
+    jobs: OnceLock<mpsc::Sender<Job>>,
+}
+
+/// Work, and the seat that it has.
+type Job = Box<dyn FnOnce() + Send>;
 
 /// Whose work it is.
 type Source = (WorkspaceId, ConnectorName);
@@ -41,7 +51,7 @@ struct Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.work.0.lock().leave(&self.source);
+        self.work.lines.lock().leave(&self.source);
         self.work.call();
     }
 }
@@ -68,7 +78,8 @@ impl Default for LongWork {
 
 impl LongWork {
     fn with_seats(seats: usize) -> Self {
-        Self(Mutex::new(Lines { free: seats, all: HashMap::new(), turns: VecDeque::new() }))
+        let lines = Lines { free: seats, all: HashMap::new(), turns: VecDeque::new() };
+        Self { lines: Mutex::new(lines), seats, jobs: OnceLock::new() }
     }
 
     /// Does something that takes long, once it is the caller's turn, and says how long that took.
@@ -81,18 +92,31 @@ impl LongWork {
         caller: &Caller,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<(T, Duration), Refusal> {
-        let seat = self.seat((caller.workspace.clone(), caller.connector.clone())).await?;
-        let work = spawn_blocking(move || {
+        self.run_for((caller.workspace.clone(), caller.connector.clone()), work).await
+    }
+
+    async fn run_for<T: Send + 'static>(
+        self: &Arc<Self>,
+        source: Source,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(T, Duration), Refusal> {
+        let seat = self.seat(source).await?;
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move || {
             let _seat = seat;
             let begun = Instant::now();
-            (work(), begun.elapsed())
+            let done = work();
+            // Whoever has hung up hears nothing.
+            drop(answer.send((done, begun.elapsed())));
         });
-        work.await.map_err(|_| Refusal::Stopping)
+        let jobs = self.jobs.get_or_init(|| start(self.seats));
+        jobs.send(job).map_err(|_| Refusal::Stopping)?;
+        answered.await.map_err(|_| Refusal::Stopping)
     }
 
     async fn seat(self: &Arc<Self>, source: Source) -> Result<Seat, Refusal> {
         let (call, called) = oneshot::channel();
-        self.0.lock().wait(source, call)?;
+        self.lines.lock().wait(source, call)?;
         self.call();
         called.await.map_err(|_| Refusal::Stopping)
     }
@@ -100,11 +124,32 @@ impl LongWork {
     /// Gives away what seats are free.
     fn call(self: &Arc<Self>) {
         loop {
-            let Some((source, call)) = self.0.lock().next() else { return };
+            let Some((source, call)) = self.lines.lock().next() else { return };
             // Of one who has just left, the seat comes back.
             drop(call.send(Seat { work: Arc::clone(self), source }));
         }
     }
+}
+
+/// Starts so many threads; they end when nobody can ask them for anything any more.
+fn start(threads: usize) -> mpsc::Sender<Job> {
+    let (sender, jobs) = mpsc::channel::<Job>();
+    let jobs = Arc::new(Mutex::new(jobs));
+    for _ in 0..threads {
+        let jobs = Arc::clone(&jobs);
+        let work = move || {
+            loop {
+                let next = jobs.lock().recv();
+                let Ok(job) = next else { return };
+                // Who waits for one that panics is told that there is no answer; the thread goes on.
+                drop(catch_unwind(AssertUnwindSafe(job)));
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("long".to_owned()).spawn(work) {
+            tracing::error!(%error, "a thread for long lists cannot be started");
+        }
+    }
+    sender
 }
 
 impl Lines {
@@ -174,7 +219,7 @@ mod tests {
     /// Stands in the line of a connector.
     fn wait(work: &Arc<LongWork>, name: &str) -> Called {
         let (call, called) = oneshot::channel();
-        work.0.lock().wait(source(name), call).unwrap();
+        work.lines.lock().wait(source(name), call).unwrap();
         work.call();
         called
     }
@@ -215,7 +260,7 @@ mod tests {
         }
         assert_eq!(order[..5], ["one", "loud", "other", "one", "loud"]);
         assert_eq!(order.len(), 10);
-        assert!(work.0.lock().all.is_empty(), "nobody is remembered");
+        assert!(work.lines.lock().all.is_empty(), "nobody is remembered");
     }
 
     #[test]
@@ -231,8 +276,19 @@ mod tests {
         let seats = given(&mut waiting);
         assert_eq!(names(&seats), ["loud"]);
         drop(seats);
-        let lines = work.0.lock();
+        let lines = work.lines.lock();
         assert_eq!((lines.free, lines.all.len(), lines.turns.len()), (1, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_takes_neither_seat_nor_thread_along() {
+        let work = Arc::new(LongWork::with_seats(1));
+        for _ in 0..3 {
+            let panics = work.run_for(source("one"), || -> u8 { panic!("on purpose") });
+            assert!(matches!(panics.await, Err(Refusal::Stopping)));
+        }
+        let (done, _) = work.run_for(source("one"), || 7).await.unwrap();
+        assert_eq!(done, 7);
     }
 
     #[test]
@@ -240,7 +296,7 @@ mod tests {
         let work = Arc::new(LongWork::with_seats(1));
         let waiting: Vec<_> = (0..=WAITING_MAX).map(|_| wait(&work, "loud")).collect();
         let (call, _called) = oneshot::channel();
-        let turned_away = work.0.lock().wait(source("loud"), call);
+        let turned_away = work.lines.lock().wait(source("loud"), call);
         assert!(matches!(turned_away, Err(Refusal::Overloaded)));
         drop(wait(&work, "quiet"));
         drop(waiting);
