@@ -87,6 +87,8 @@ impl Server {
             .workers(workers)
             .max_connections(connections::of_each(workers))
             .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
+            // Whoever hangs up wants no answer any more, as with the proxies that most clients stand behind.
+            .h1_allow_half_closed(false)
             .client_request_timeout(Duration::from_secs(HEAD_SECONDS))
             .shutdown_timeout(SHUTDOWN_SECONDS);
         // Before anybody is told that the server is there: from then on it ends as it should.
