@@ -11,6 +11,7 @@
 //! Nobody's name is in the provisioning log, only keyed hashes of names ([`Journal::name_digest`]) and
 //! ids. Bodies of requests are there where somebody has asked for it, sealed with keys of their own.
 //!
+//! - `counts`: attributes and tokens
 //! - `entry`: what is said of a request
 //! - `requests`: writing it; `blocks`, `names`, `packed`: many entries in one row; `search`: reading it
 //! - `bodies`, `retention`: keeping and forgetting
@@ -35,7 +36,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use smol_str::SmolStr;
 use uuid::Uuid;
 
@@ -49,6 +50,7 @@ use requests::Places;
 pub(crate) use blocks::{CHANGES, READS};
 pub use bodies::BODIES_DAYS;
 pub(crate) use convert::rows_into_blocks;
+pub use counts::{AttributeHistory, Sightings};
 pub use entry::{
     Action, Attempt, Body, Cycle, Entry, NameDigest, NewEntry, Outcome, Rejections, Resource,
 };
@@ -66,18 +68,6 @@ const WAITING_MAX: usize = 100_000;
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
 /// How long one step of its deletion waits for the one before, so that others get at the file.
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
-
-/// How often an attribute was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sightings {
-    /// When last.
-    pub last_seen: Micros,
-    /// In how many requests.
-    pub count: u64,
-}
-
-/// The sightings of a connector's attributes, by namespace and key.
-pub type AttributeHistory = HashMap<(SmolStr, SmolStr), Sightings>;
 
 /// The journal of a log.
 pub struct Journal {
@@ -134,32 +124,6 @@ impl Journal {
             .map_err(Failure::storage("starting the writer of the journal"))?;
         let was_cut_off = AtomicBool::new(was_cut_off);
         Ok(Self { inner, was_cut_off, writer: Mutex::new(Some(thread)) })
-    }
-
-    /// Records that a request of a connector carried attributes: namespaces with keys. Never waits
-    /// for the disk.
-    pub fn attributes_seen<'n>(
-        &self,
-        workspace: &WorkspaceId,
-        connector: &str,
-        names: impl IntoIterator<Item = (&'n str, &'n str)>,
-        at: Micros,
-    ) {
-        self.inner.add(|waiting| {
-            for (namespace, key) in names {
-                waiting.attribute(workspace, connector, namespace, key, at);
-            }
-        });
-    }
-
-    /// Records that a token was used. Never waits for the disk.
-    pub fn token_used(&self, workspace: &WorkspaceId, token: Uuid, at: Micros) {
-        self.inner.add(|waiting| waiting.token(workspace, token, at));
-    }
-
-    /// Records that a person's access to the API was used. Never waits for the disk.
-    pub fn access_used(&self, access: Uuid, at: Micros) {
-        self.token_used(&WorkspaceId::installation(), access, at);
     }
 
     /// Records a request. Never waits for the disk. Where too many wait, it is dropped, and the log
@@ -283,51 +247,6 @@ impl Journal {
     pub fn body_keys(&self, workspace: &WorkspaceId) -> Result<Vec<u64>, Failure> {
         let file = self.inner.written()?;
         Ok(file.keys.numbers(&file.conn, workspace)?.into_iter().collect())
-    }
-
-    /// How often each attribute of a connector was seen, and when last.
-    ///
-    /// # Errors
-    /// When the journal can not be written or read.
-    pub fn attribute_history(
-        &self,
-        workspace: &WorkspaceId,
-        connector: &str,
-    ) -> Result<AttributeHistory, Failure> {
-        self.inner.read("reading how often attributes were seen", |conn| {
-            conn.prepare_cached(
-                "SELECT namespace, key, last_seen, count FROM attributes
-                 WHERE workspace = ?1 AND connector = ?2",
-            )?
-            .query_map(params![workspace.as_str(), connector], |row| {
-                let name = (text(row, 0)?, text(row, 1)?);
-                let count = row.get::<_, i64>(3)?.unsigned_abs();
-                Ok((name, Sightings { last_seen: row.get(2)?, count }))
-            })?
-            .collect()
-        })
-    }
-
-    /// When each token of a workspace was last used; those that never were are missing.
-    ///
-    /// # Errors
-    /// When the journal can not be written or read.
-    pub fn token_uses(&self, workspace: &WorkspaceId) -> Result<HashMap<Uuid, Micros>, Failure> {
-        self.inner.read("reading when tokens were used", |conn| {
-            conn.prepare_cached("SELECT token, last_used FROM tokens WHERE workspace = ?1")?
-                .query_map([workspace.as_str()], |row| {
-                    Ok((Uuid::from_bytes(row.get(0)?), row.get(1)?))
-                })?
-                .collect()
-        })
-    }
-
-    /// When each access to the API was last used; those that never were are missing.
-    ///
-    /// # Errors
-    /// When the journal can not be written or read.
-    pub fn access_uses(&self) -> Result<HashMap<Uuid, Micros>, Failure> {
-        self.token_uses(&WorkspaceId::installation())
     }
 
     /// Whether a process before this one was killed, so that its last second may be missing. It stays
@@ -502,8 +421,4 @@ fn mark_running(conn: &Connection) -> rusqlite::Result<bool> {
     let already = conn.query_row("SELECT count(*) FROM running", [], |row| row.get::<_, i64>(0))?;
     conn.execute("INSERT INTO running VALUES (1) ON CONFLICT DO NOTHING", [])?;
     Ok(already > 0)
-}
-
-fn text(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<SmolStr> {
-    Ok(row.get_ref(index)?.as_str()?.into())
 }

@@ -1,4 +1,4 @@
-//! Writing how often attributes were seen and when tokens were used.
+//! How often attributes were seen, and when tokens were used last: recording, writing and reading it.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,93 @@ use rusqlite::{Connection, params};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
-use super::{Names, Sightings};
-use crate::{Micros, WorkspaceId};
+use super::{Journal, Names};
+use crate::{Failure, Micros, WorkspaceId};
+
+/// How often an attribute was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sightings {
+    /// When last.
+    pub last_seen: Micros,
+    /// In how many requests.
+    pub count: u64,
+}
+
+/// The sightings of a connector's attributes, by namespace and key.
+pub type AttributeHistory = HashMap<(SmolStr, SmolStr), Sightings>;
+
+impl Journal {
+    /// Records that a request of a connector carried attributes: namespaces with keys. Never waits
+    /// for the disk.
+    pub fn attributes_seen<'n>(
+        &self,
+        workspace: &WorkspaceId,
+        connector: &str,
+        names: impl IntoIterator<Item = (&'n str, &'n str)>,
+        at: Micros,
+    ) {
+        self.inner.add(|waiting| {
+            for (namespace, key) in names {
+                waiting.attribute(workspace, connector, namespace, key, at);
+            }
+        });
+    }
+
+    /// Records that a token was used. Never waits for the disk.
+    pub fn token_used(&self, workspace: &WorkspaceId, token: Uuid, at: Micros) {
+        self.inner.add(|waiting| waiting.token(workspace, token, at));
+    }
+
+    /// Records that a person's access to the API was used. Never waits for the disk.
+    pub fn access_used(&self, access: Uuid, at: Micros) {
+        self.token_used(&WorkspaceId::installation(), access, at);
+    }
+
+    /// How often each attribute of a connector was seen, and when last.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn attribute_history(
+        &self,
+        workspace: &WorkspaceId,
+        connector: &str,
+    ) -> Result<AttributeHistory, Failure> {
+        self.inner.read("reading how often attributes were seen", |conn| {
+            conn.prepare_cached(
+                "SELECT namespace, key, last_seen, count FROM attributes
+                 WHERE workspace = ?1 AND connector = ?2",
+            )?
+            .query_map(params![workspace.as_str(), connector], |row| {
+                let name = (text(row, 0)?, text(row, 1)?);
+                let count = row.get::<_, i64>(3)?.unsigned_abs();
+                Ok((name, Sightings { last_seen: row.get(2)?, count }))
+            })?
+            .collect()
+        })
+    }
+
+    /// When each token of a workspace was last used; those that never were are missing.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn token_uses(&self, workspace: &WorkspaceId) -> Result<HashMap<Uuid, Micros>, Failure> {
+        self.inner.read("reading when tokens were used", |conn| {
+            conn.prepare_cached("SELECT token, last_used FROM tokens WHERE workspace = ?1")?
+                .query_map([workspace.as_str()], |row| {
+                    Ok((Uuid::from_bytes(row.get(0)?), row.get(1)?))
+                })?
+                .collect()
+        })
+    }
+
+    /// When each access to the API was last used; those that never were are missing.
+    ///
+    /// # Errors
+    /// When the journal can not be written or read.
+    pub fn access_uses(&self) -> Result<HashMap<Uuid, Micros>, Failure> {
+        self.token_uses(&WorkspaceId::installation())
+    }
+}
 
 /// Adds what waits to what there is.
 pub(super) fn store(
@@ -47,4 +132,8 @@ pub(super) fn store(
         }
     }
     tx.commit()
+}
+
+fn text(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<SmolStr> {
+    Ok(row.get_ref(index)?.as_str()?.into())
 }
