@@ -21,7 +21,7 @@ use crate::{
     Failure, Projection,
     damage::{Damage, Reading},
     held::HELD,
-    private,
+    power, private,
     sql::unreadable,
 };
 
@@ -206,9 +206,10 @@ impl Generation {
 
     /// The one connection that writes while the file serves.
     pub(crate) fn open_to_write(&self) -> Result<Connection, Failure> {
+        power::mark(&self.path)?;
         let connection = Connection::open(&self.path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "synchronous", power::synchronous())?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?; // See `Wal`.
         connection.pragma_update(None, "secure_delete", "ON")?; // Whoever is erased leaves nothing.
         set_up(&connection, WRITER_CACHE_KIB)?;
@@ -353,12 +354,12 @@ pub(crate) fn create(
 }
 
 /// Opens a file to fill it.
-pub(crate) fn open_to_build(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn open_to_build(path: &Path) -> Result<Connection, Failure> {
+    power::mark(path)?;
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // What is lost with the power is applied again.
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "synchronous", power::synchronous())?;
     connection.pragma_update(None, "wal_autocheckpoint", BUILDER_LOG_PAGES)?;
     connection.pragma_update(None, "secure_delete", "ON")?; // Whoever is erased leaves nothing.
     set_up(&connection, BUILDER_CACHE_KIB)?;

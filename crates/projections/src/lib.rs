@@ -38,6 +38,7 @@ mod parity;
 mod past;
 #[cfg(test)]
 mod plans;
+mod power;
 mod private;
 mod projection;
 mod projector;

@@ -203,7 +203,7 @@ fn copy(seat: &Seat, path: &Path, workspace: &WorkspaceId) -> Result<Connection,
     forget(&connection, seat.projection, workspace)?;
     drop(connection);
     std::fs::rename(&unnamed, path)?;
-    Ok(generation::open_to_build(path)?)
+    generation::open_to_build(path)
 }
 
 /// Takes out all rows of a workspace.

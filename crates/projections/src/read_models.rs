@@ -30,7 +30,7 @@ use crate::{
     mdm::Devices,
     mender,
     past::{self, Past},
-    private, projector, rebuild,
+    power, private, projector, rebuild,
     seat::Seat,
     skips::Skips,
     store::Publications,
@@ -144,6 +144,9 @@ impl ReadModels {
     ) -> Result<Arc<Self>, OpenError> {
         let failed = |source: Failure| OpenError { dir: dir.to_owned(), source };
         private::make_dir(dir).map_err(|error| failed(error.into()))?;
+        if past.is_none() {
+            power::discard(dir).map_err(failed)?;
+        }
         let copier = Copier::start().map_err(|error| failed(error.into()))?;
         let (marks, repair) = (Marks::new(projections.len()), Arc::default());
         // What is small is filled by the projector; what would keep everybody waiting is built.
@@ -401,6 +404,12 @@ impl ReadModels {
                 tracing::warn!(projection, %error, "a checkpoint stays behind");
             }
             seat.serving().close();
+        }
+        if self.past.is_none()
+            && seats.iter().all(|seat| seat.writer.lock().empty_log().unwrap_or(false))
+            && let Err(error) = power::end(&self.shop.dir)
+        {
+            tracing::warn!(%error, "read models are not known to be on the disk");
         }
     }
 

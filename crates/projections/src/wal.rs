@@ -15,6 +15,8 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, OpenFlags};
 
+use crate::power;
+
 /// New frames after which pages are copied in the background; 8 MiB.
 const COPY_FRAMES: u64 = 2_048;
 /// Frames after which the log is to start over; 32 MiB.
@@ -146,7 +148,7 @@ fn copy(file: &PathBuf) -> rusqlite::Result<()> {
     // Not made anew where a rebuild has taken its place.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "synchronous", power::synchronous())?;
     checkpoint(&connection, "PASSIVE").map(drop)
 }
 

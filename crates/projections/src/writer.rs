@@ -13,6 +13,7 @@ use crate::{
     batch::{Item, Stream},
     damage,
     held::Held,
+    power,
     skips::Skipped,
     sql::{int, natural},
     wal::Wal,
@@ -90,7 +91,7 @@ impl Writer {
     pub(crate) fn complete(&self) -> rusqlite::Result<()> {
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         crate::generation::complete(&self.connection)?;
-        self.connection.pragma_update(None, "synchronous", "NORMAL")
+        self.connection.pragma_update(None, "synchronous", power::synchronous())
     }
 
     /// Applies the events of one workspace, which go up to the position `to` (what was erased on
