@@ -15,7 +15,7 @@ use projections::{
 use serde_json::{Value, json};
 
 use self::builds::Watched;
-use crate::{audit::Offline, node, output::say, progress::bar, remote::Remote};
+use crate::{audit::Offline, node, output::say, progress::bar, remote::Remote, serve::log_lines};
 
 /// The exit code of whoever was interrupted, as shells have it: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -162,6 +162,8 @@ impl Local {
     fn open(offline: &Offline) -> anyhow::Result<Option<Self>> {
         let Some(log) = offline.open()? else { return Ok(None) };
         let data_dir = offline.data_dir.as_deref().unwrap_or_else(|| Path::new("."));
+        // Somebody is to hear of it when what is there has to be thrown away.
+        log_lines(false, "error");
         let read_models = node::open_read_models(data_dir, &log)?;
         Ok(Some(Self { log, read_models }))
     }

@@ -54,7 +54,7 @@ pub(crate) struct Server {
 impl Server {
     /// Opens the data directory and the port.
     pub(crate) fn open(settings: Settings) -> anyhow::Result<Self> {
-        log_lines(settings.log_json);
+        log_lines(settings.log_json, "info");
         let listener = TcpListener::bind(settings.listen)
             .with_context(|| format!("listening on {}", settings.listen))?;
         connections::set_up(&listener).context("setting up the socket that listens")?;
@@ -168,9 +168,9 @@ fn routes(
     }
 }
 
-/// Log lines go to standard error. `RUST_LOG` chooses what; ids only, never names or bodies.
-fn log_lines(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// Log lines go to standard error. `RUST_LOG` chooses what, else `level`; ids only, never names or bodies.
+pub(crate) fn log_lines(json: bool, level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second subscriber in one process, as in tests, changes nothing.
     let set = if json { lines.json().try_init() } else { lines.try_init() };

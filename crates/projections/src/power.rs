@@ -10,7 +10,7 @@
 use std::{
     fs::{self, File},
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::OnceLock,
 };
 
@@ -43,19 +43,21 @@ pub(crate) fn synchronous() -> &'static str {
 /// When the directory refuses.
 pub(crate) fn discard(dir: &Path) -> Result<(), Failure> {
     let mark = dir.join(MARK);
-    match fs::read_to_string(&mark) {
-        Ok(found) if Some(&*found) == boot() => Ok(()),
-        Ok(_) => {
-            tracing::error!(
-                dir = %dir.display(),
-                "the system went down while read models were written: they are made anew from the log"
-            );
-            remove_others(dir, &[])?;
-            Ok(fs::remove_file(&mark)?)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error.into()),
+    match fs::read(&mark) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(found) if Some(&*found) == boot().map(str::as_bytes) => return Ok(()),
+        // What is no mark of this start is one of another.
+        Ok(_) | Err(_) => {}
     }
+    tracing::error!(
+        dir = %dir.display(),
+        "the system went down while read models were written: they are made anew from the log"
+    );
+    remove_others(dir, &[])?;
+    let removed = fs::remove_file(&mark).or_else(|_| fs::remove_dir_all(&mark));
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", mark.display()));
+    Ok(removed.map_err(named)?)
 }
 
 /// Before a file is written: the mark is beside it.
@@ -73,22 +75,29 @@ pub(crate) fn mark(file: &Path) -> io::Result<()> {
     sync(dir)
 }
 
-/// After the last writing, once no file has a log any more: everything is forced to the disk.
+/// After the last writing, once none of the files that serve has a log any more: all of them are forced to the
+/// disk. `false`, and the mark stays, where there is another one: it is being built, or was not ended.
 ///
 /// # Errors
-/// When the directory refuses; then the mark stays.
-pub(crate) fn end(dir: &Path) -> io::Result<()> {
+/// When the directory refuses; then the mark stays, too.
+pub(crate) fn end(dir: &Path, serving: &[PathBuf]) -> io::Result<bool> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        if path.is_file() {
-            sync(&path)?;
+        if path.extension().is_some_and(|extension| extension == "db") {
+            if !serving.contains(&path) {
+                return Ok(false);
+            }
+            files.push(path);
         }
     }
+    files.iter().try_for_each(|file| sync(file))?;
     sync(dir)?;
     match fs::remove_file(dir.join(MARK)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => sync(dir),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
     }
+    sync(dir).map(|()| true)
 }
 
 fn sync(path: &Path) -> io::Result<()> {
@@ -125,9 +134,9 @@ mod tests {
     }
 
     /// The file of the directory.
-    fn file(read: &Path) -> std::path::PathBuf {
+    fn file(read: &Path) -> PathBuf {
         let mut files = fs::read_dir(read).unwrap().map(|entry| entry.unwrap().path());
-        let is_directory = |path: &std::path::PathBuf| {
+        let is_directory = |path: &PathBuf| {
             path.file_name().unwrap().to_str().unwrap().starts_with("directory")
                 && path.extension().is_some_and(|it| it == "db")
         };
@@ -170,12 +179,30 @@ mod tests {
             let reader = models.seat(directory::NAME).reader().unwrap();
             reader.query_row("SELECT count(*) FROM entries", [], |row| row.get(0)).unwrap()
         };
-        for (mark, left) in [(boot().unwrap(), 0), ("another-start", 1)] {
+        let marks: [(&[u8], i64); 4] =
+            [(boot().unwrap().as_bytes(), 0), (b"another-start", 1), (b"", 1), (b"\xff\xfe", 1)];
+        for (mark, left) in marks {
             lose();
             fs::write(read.join(MARK), mark).unwrap();
             let models = seen(dir.path(), &log);
-            assert_eq!(entries(&models), left, "{mark}");
+            assert_eq!(entries(&models), left, "{mark:?}");
             models.close();
         }
+        // Whatever it is, it is no mark of this start.
+        lose();
+        fs::create_dir(read.join(MARK)).unwrap();
+        assert_eq!(entries(&seen(dir.path(), &log)), 1);
+    }
+
+    #[test]
+    fn the_mark_stays_while_anything_is_built() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = one_user(dir.path());
+        let read = dir.path().join("read");
+        let models = seen(dir.path(), &log);
+        let next = crate::generation::path(&read, &directory::DirectoryProjection, 2);
+        drop(crate::generation::create(&next, &directory::DirectoryProjection, None).unwrap());
+        models.close();
+        assert!(read.join(MARK).exists());
     }
 }

@@ -405,11 +405,23 @@ impl ReadModels {
             }
             seat.serving().close();
         }
-        if self.past.is_none()
-            && seats.iter().all(|seat| seat.writer.lock().empty_log().unwrap_or(false))
-            && let Err(error) = power::end(&self.shop.dir)
-        {
-            tracing::warn!(%error, "read models are not known to be on the disk");
+        if self.past.is_none() {
+            self.force();
+        }
+    }
+
+    /// Brings what was written to the disk, once nobody writes any more.
+    fn force(&self) {
+        let Workshop { seats, dir, .. } = &*self.shop;
+        let serving: Vec<_> = seats.iter().map(|it| it.serving().path().to_owned()).collect();
+        let emptied = seats.iter().map(|it| it.writer.lock().empty_log().unwrap_or(false));
+        let emptied: Vec<_> = emptied.collect();
+        match emptied.iter().all(|it| *it).then(|| power::end(dir, &serving)).transpose() {
+            Ok(Some(true)) => {}
+            Ok(None | Some(false)) => tracing::info!(
+                "read models are in use or being built: if the machine goes down before the next start, they are made anew"
+            ),
+            Err(error) => tracing::warn!(%error, "read models may not be on the disk"),
         }
     }
 
