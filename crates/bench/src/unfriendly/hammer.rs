@@ -19,7 +19,6 @@ use anyhow::{Context, ensure};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use hyper::Method;
-use rustix::process::setpriority_process;
 use serde::{Deserialize, Serialize};
 use simulate::{client::Target, summary::rate};
 use tempfile::TempDir;
@@ -28,14 +27,11 @@ use tokio::{process::Command, runtime::Builder, task::JoinSet};
 use super::scene::{BUDGET, Scene};
 use crate::{
     bodies::{self, PAGE_SIZE},
+    elsewhere,
     load::{Client, Connector, Job, Jobs},
     reference::{Answers, Reference},
     report::{Report, thousands},
 };
-
-/// How far the one that hammers stands back behind all others, as if it were on another machine: it gets
-/// what time they leave.
-const NICE: i32 = 19;
 
 /// What the server may say to somebody who hammers: that it is done, or that too many wait.
 const ACCEPTED: &[u16] = &[200, 204, 503];
@@ -160,7 +156,7 @@ impl Hammer {
 
 /// Hammers until standard input ends; returns what came of it as JSON.
 pub(crate) fn hammer(options: &Options) -> anyhow::Result<String> {
-    setpriority_process(None, NICE).context("standing back")?;
+    elsewhere::stand_back()?;
     let connector = Connector::new(Target::parse(&options.base)?, &options.token)?;
     let ids = std::fs::read_to_string(&options.ids).context("reading ids")?;
     let next = options.what.jobs(ids.lines().map(str::to_owned).collect());
