@@ -358,10 +358,10 @@ impl App {
     }
 
     /// What does not show the whole of what happened in a workspace: the names of read models, and
-    /// `policies` where these have stopped at what they cannot read.
+    /// `policies` where these have stopped at what they cannot read, or are late.
     pub fn stale_in(&self, workspace: &WorkspaceId) -> Vec<&'static str> {
         let mut stale = self.read_models.stale_in(workspace);
-        if self.progress.is_stalled(workspace) {
+        if self.progress.is_behind(workspace) {
             stale.push("policies");
         }
         stale

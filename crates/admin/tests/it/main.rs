@@ -17,6 +17,7 @@ mod follow;
 mod former_ids;
 mod groups;
 mod history;
+mod late_policies;
 mod namesakes;
 mod offboardings;
 mod probes;

@@ -88,7 +88,7 @@ impl App {
         id: Uuid,
         listing: &Listing,
     ) -> Result<PersonGroups, Refusal> {
-        self.settle(workspace).await?;
+        self.followed(workspace).await;
         if let Some(gone) = self.gone().iter().find(|it| it.is(id)) {
             let access = self.access(workspace, gone.portal).await?;
             let entry = may_have_entered(gone.view.account, &access);

@@ -182,7 +182,7 @@ impl App {
         portal: Portal,
         id: Uuid,
     ) -> Result<AccountView, Refusal> {
-        self.settle(workspace).await?;
+        self.followed(workspace).await;
         if let Some(gone) = self.gone().iter().find(|it| it.portal == portal && it.is(id)) {
             return Ok(gone.view.clone());
         }

@@ -173,7 +173,7 @@ impl App {
         workspace: &WorkspaceId,
         id: DeviceId,
     ) -> Result<DeviceRow, Refusal> {
-        self.settle(workspace).await?;
+        self.followed(workspace).await;
         let es = self.devices.load(workspace, id.0).await?;
         if es.state.state == DeviceState::Unknown {
             return Err(DeviceRefusal::NoDevice.into());

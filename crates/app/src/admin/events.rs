@@ -107,7 +107,7 @@ impl App {
         workspace: &WorkspaceId,
         query: &EventQuery,
     ) -> Result<EventPart, Refusal> {
-        drop(self.settle(workspace).await);
+        self.followed(workspace).await;
         self.events_by_now(workspace, query).await
     }
 

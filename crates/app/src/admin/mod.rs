@@ -45,16 +45,27 @@ use event_log::WorkspaceId;
 
 use crate::{App, Refusal};
 
-/// How long a read waits for what follows from the events before it. Policies that cannot go on
-/// must not hold up every read for ever.
+/// How long anybody waits for what follows from the events before. Policies that cannot go on, or have
+/// thousands of decisions to follow, must not hold up every read.
 const SETTLE_SECONDS_MAX: u64 = 10;
 
 impl App {
-    /// Waits until policies have dealt with everything that is in a workspace's log now.
+    /// Waits until policies have dealt with everything that is in a workspace's log now: for what decides.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] when that takes too long.
     pub(crate) async fn settle(&self, workspace: &WorkspaceId) -> Result<(), Refusal> {
         let settled = self.settled(workspace);
         let in_time = tokio::time::timeout(Duration::from_secs(SETTLE_SECONDS_MAX), settled).await;
         in_time.map_err(|_| Refusal::Overloaded)
+    }
+
+    /// The same for what only shows. Where it takes too long, what there is is shown, and the answer says so
+    /// in a header ([`App::stale_in`]); until policies have come so far, nobody waits for them again.
+    pub(crate) async fn followed(&self, workspace: &WorkspaceId) {
+        if !self.progress.is_behind(workspace) && self.settle(workspace).await.is_err() {
+            self.progress.give_up(workspace, self.log.head(workspace));
+        }
     }
 
     /// The same, and that a read model shows it. What that holds back is shown as it was; the answer
@@ -64,7 +75,7 @@ impl App {
         read_model: &str,
         workspace: &WorkspaceId,
     ) -> Result<(), Refusal> {
-        self.settle(workspace).await?;
+        self.followed(workspace).await;
         self.read_models.followed(read_model, workspace).await?;
         Ok(())
     }

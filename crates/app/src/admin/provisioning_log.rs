@@ -118,7 +118,7 @@ impl App {
         let followed = match entry.positions {
             None => Vec::new(),
             Some((first, _)) => {
-                drop(self.settle(workspace).await);
+                self.followed(workspace).await;
                 let correlation = Some(entry.correlation.clone());
                 let filter = EventFilter { correlation, ..EventFilter::default() };
                 self.log.find(workspace, &filter, first - 1, FOLLOWED_MAX).await?

@@ -74,7 +74,7 @@ impl App {
         stream: Option<&str>,
         listing: &Listing,
     ) -> Result<Diff, Refusal> {
-        self.settle(workspace).await?;
+        self.followed(workspace).await;
         let (from, to) =
             (self.position_at(workspace, from).await?, self.position_at(workspace, to).await?);
         if from > to {

@@ -90,7 +90,7 @@ impl App {
         D::Refusal: Into<Refusal>,
     {
         // Like every read of the API, it shows what followed from what was answered.
-        self.settle(workspace).await?;
+        self.followed(workspace).await;
         let at = self.position_at(workspace, moment.unwrap_or(Moment::Position(u64::MAX))).await?;
         let Es { state, version, .. } = lanes.as_of(workspace, id, at).await?;
         if version == 0 {

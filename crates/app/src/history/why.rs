@@ -71,7 +71,7 @@ impl App {
     /// # Errors
     /// [`Refusal::NotFound`] when there is nothing that could have a reason.
     pub async fn why(&self, workspace: &WorkspaceId, of: WhyOf) -> Result<Why, Refusal> {
-        self.settle(workspace).await?;
+        self.followed(workspace).await;
         let (last, about, because) = match of {
             WhyOf::Position(position) => (self.event_at(workspace, position).await?, None, None),
             WhyOf::Account(id) => self.decided_account(workspace, id).await?,

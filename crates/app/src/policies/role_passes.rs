@@ -13,7 +13,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use domain::{Micros, ids::UserId, portal::Portal};
-use event_log::{Checkpoint, Meta, WorkspaceId};
+use event_log::{Checkpoint, Meta, Receipt, WorkspaceId};
 use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use projections::Recorded;
@@ -208,13 +208,13 @@ async fn pass(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
 
 impl App {
     /// Looks at somebody's groups now, and lets what they make of them be decided as of an event. Returns
-    /// the last position of what was recorded.
+    /// where that was recorded.
     pub(crate) async fn follow_groups(
         &self,
         workspace: &WorkspaceId,
         user: UserId,
         cause: &Cause,
-    ) -> Result<Option<u64>, Refusal> {
+    ) -> Result<Option<Receipt>, Refusal> {
         // Nobody else looks at this person in between.
         let _turn = self.turns.of(user).await;
         let Some(command) = self.look_at_role(workspace, user, cause.at).await? else {
@@ -222,7 +222,7 @@ impl App {
         };
         let (workspace, meta) = (workspace.clone(), cause.meta.clone());
         let done = self.users.dispatch(Order { workspace, id: user.0, command, meta }).await?;
-        Ok(done.receipt.map(|receipt| receipt.last_position))
+        Ok(done.receipt)
     }
 
     /// Lets somebody go first in a pass that is under way: whoever asks about one person sees what follows

@@ -228,7 +228,7 @@ impl Runner<'_> {
             Consequence::Role(id, at) => {
                 let cause = Cause { position, at, meta };
                 let caused = self.app.follow_groups(&workspace, id, &cause).await?;
-                caused.into_iter().for_each(|last| self.app.progress.cause(&workspace, last));
+                caused.iter().for_each(|it| self.app.progress.cause(&workspace, position, it));
                 return Ok(());
             }
             Consequence::Roles(at) => {
@@ -252,7 +252,7 @@ impl Runner<'_> {
             }
         };
         if let Some(receipt) = receipt {
-            self.app.progress.cause(&workspace, receipt.last_position);
+            self.app.progress.cause(&workspace, position, &receipt);
         }
         Ok(())
     }
