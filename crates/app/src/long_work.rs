@@ -4,7 +4,7 @@
 //! clients who ask for it would leave everybody else a small part of the processors. So there are a few
 //! *seats*, as many as there are processors, and a line for each connector before them. Whose connector
 //! has fewer of them goes first, and of several one connector after the other: so one that asks for it all the time
-//! has one seat while others want one, and all of them while nobody does.
+//! has one seat while others want one, and all of them while nobody does. Their threads stand back behind those that answer.
 //!
 //! Who hangs up while waiting is passed over. Who does so afterwards keeps the seat until the work is done, since a
 //! query of SQLite is not cut off; that is in the bounds of a list
@@ -138,6 +138,7 @@ fn start(threads: usize) -> mpsc::Sender<Job> {
     for _ in 0..threads {
         let jobs = Arc::clone(&jobs);
         let work = move || {
+            projections::stand_back();
             loop {
                 let next = jobs.lock().recv();
                 let Ok(job) = next else { return };

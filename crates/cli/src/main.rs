@@ -23,6 +23,7 @@ mod simulate;
 
 use std::process::ExitCode;
 
+use ::projections::stand_back;
 use clap::{Parser, Subcommand};
 
 #[global_allocator]
@@ -102,8 +103,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        // Policies and deliveries of a server. It answers on threads of its own.
+        .on_thread_start(stand_back)
+        .enable_all()
+        .build();
     let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         runtime.block_on(async move {
             match cli.command {

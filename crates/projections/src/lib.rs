@@ -20,6 +20,7 @@ pub mod mdm;
 pub mod store;
 pub mod timeline;
 
+mod background;
 mod batch;
 mod builds;
 mod cursor;
@@ -57,6 +58,7 @@ mod wal;
 mod workshop;
 mod writer;
 
+pub use background::stand_back;
 pub use builds::{BuildState, BuildView, NoBuild, Phase, Purpose};
 pub use cursor::{BadCursor, Cursor};
 pub use failure::{Failure, OpenError};

@@ -14,6 +14,7 @@ use tokio::{runtime::Runtime, sync::watch, time::timeout};
 
 use crate::{
     Failure, ReadModels,
+    background::stand_back,
     builds::{Phase, Purpose, Ticket},
     fill::{Source, fill},
     generation,
@@ -358,8 +359,8 @@ impl Workshop {
     }
 }
 
-/// Runs on a thread of its own, whatever the caller's may or may not do; progress is told on the
-/// caller's.
+/// Runs on a thread of its own, whatever the caller's may or may not do, and behind those that answer;
+/// progress is told on the caller's.
 pub(crate) fn apart<T: Send>(
     progress: &mut dyn FnMut(Progress),
     work: impl FnOnce(&mut dyn FnMut(Progress)) -> T + Send,
@@ -367,6 +368,7 @@ pub(crate) fn apart<T: Send>(
     std::thread::scope(|scope| {
         let (sender, told) = mpsc::channel();
         let worker = scope.spawn(move || {
+            stand_back();
             work(&mut |progress| {
                 // The caller listens until this is done.
                 let _ = sender.send(progress);
