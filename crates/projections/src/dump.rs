@@ -24,8 +24,7 @@ impl ReadModels {
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
         let seat = self.seat(name);
-        let reader = seat.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = seat.reader()?;
         let all = || self.shop.log.heads().into_iter().map(|(workspace, _)| workspace);
         let mut workspaces: Vec<_> =
             workspace.map_or_else(|| all().collect(), |it| vec![it.clone()]);

@@ -10,23 +10,16 @@ use std::{
     fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use event_log::WorkspaceId;
-use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
-    Failure, Projection,
-    damage::{Damage, Reading},
-    held::HELD,
-    power, private,
+    Failure, Projection, damage::Damage, held::HELD, power, private, readers::Readers,
     sql::unreadable,
 };
 
-/// How many connections wait for the next reader; more are closed when they are given back.
-const IDLE_MAX: usize = 16;
 /// How many statements a connection keeps prepared: more than any projection has.
 const STATEMENTS_MAX: usize = 96;
 /// The page cache of a connection that reads, in KiB. The system caches the file anyway.
@@ -62,7 +55,8 @@ pub(crate) struct Generation {
     path: PathBuf,
     /// Which file it was when it began to serve: device and number.
     identity: Option<(u64, u64)>,
-    idle: Mutex<Vec<Connection>>,
+    /// Whoever reads it.
+    pub(crate) readers: Readers,
 }
 
 /// A file that was not ended.
@@ -142,14 +136,8 @@ impl Generation {
 
     pub(crate) fn new(number: u32, path: PathBuf) -> Self {
         let identity = fs::metadata(&path).ok().map(|file| (file.dev(), file.ino()));
-        Self {
-            number,
-            is_old: false,
-            is_placeholder: false,
-            path,
-            identity,
-            idle: Mutex::default(),
-        }
+        let readers = Readers::of(path.clone());
+        Self { number, is_old: false, is_placeholder: false, path, identity, readers }
     }
 
     /// Whether the file is still there. Whoever has it open reads and writes on when somebody has removed it,
@@ -175,33 +163,14 @@ impl Generation {
         &self.path
     }
 
-    /// A connection for one reader. `damage` is told what it meets.
-    pub(crate) fn reader(self: &Arc<Self>, damage: &Arc<Damage>) -> Result<Reader, Failure> {
-        let reading = Reading::begin(damage, self.number);
-        let idle = self.idle.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.open_to_read().map_err(|error| self.missed(damage, error))?,
-        };
-        let generation = Arc::clone(self);
-        Ok(Reader { connection: Some(connection), generation, _reading: reading })
-    }
-
     /// What is wrong with a file that cannot be opened, if it is gone.
-    fn missed(&self, damage: &Damage, error: Failure) -> Failure {
+    pub(crate) fn missed(&self, damage: &Damage, error: Failure) -> Failure {
         match error {
             Failure::Database(source) if !self.is_there() && damage.found(self.number, GONE) => {
                 Failure::Damaged { projection: damage.projection(), source }
             }
             error => error,
         }
-    }
-
-    pub(crate) fn open_to_read(&self) -> Result<Connection, Failure> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
-        set_up(&connection, READER_CACHE_KIB)?;
-        Ok(connection)
     }
 
     /// The one connection that writes while the file serves.
@@ -216,11 +185,14 @@ impl Generation {
         connection.execute_batch(HELD)?; // A file may be older than this table.
         Ok(connection)
     }
+}
 
-    /// Closes the connections that nobody uses.
-    pub(crate) fn close(&self) {
-        self.idle.lock().clear();
-    }
+/// Opens a file to read it.
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    set_up(&connection, READER_CACHE_KIB)?;
+    Ok(connection)
 }
 
 /// What all connections have in common.
@@ -234,62 +206,6 @@ fn set_up(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(())
-}
-
-/// A connection that reads one file; given back when it is dropped.
-pub struct Reader {
-    /// `None` only while it is dropped.
-    connection: Option<Connection>,
-    generation: Arc<Generation>,
-    _reading: Reading,
-}
-
-impl std::ops::Deref for Reader {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        match &self.connection {
-            Some(connection) => connection,
-            None => unreachable!("only `drop` takes the connection"),
-        }
-    }
-}
-
-impl Reader {
-    /// One state of the file, for several statements.
-    pub(crate) fn snapshot(&self) -> rusqlite::Result<Snapshot<'_>> {
-        self.prepare_cached("BEGIN")?.execute([])?;
-        Ok(Snapshot(self))
-    }
-}
-
-/// A state of the file that does not change while it is looked at.
-pub(crate) struct Snapshot<'r>(&'r Reader);
-
-impl std::ops::Deref for Snapshot<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.0
-    }
-}
-
-impl Drop for Snapshot<'_> {
-    fn drop(&mut self) {
-        // Where this fails, the reader throws the connection away.
-        let _ = self.0.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let mut idle = self.generation.idle.lock();
-        // A connection inside a transaction would show its next user an old snapshot.
-        let usable = self.connection.take().filter(Connection::is_autocommit);
-        if idle.len() < IDLE_MAX {
-            idle.extend(usable);
-        }
-    }
 }
 
 /// The path of a generation.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::{
     Failure, Projection, RebuildError,
     builds::Ticket,
-    generation::{GONE, Generation},
+    generation::{GONE, Generation, open_to_read},
 };
 
 /// After how many of its steps SQLite asks whether to go on: some milliseconds.
@@ -46,7 +46,7 @@ fn look(
     projection: &dyn Projection,
     ticket: &Ticket,
 ) -> Result<Option<String>, RebuildError> {
-    let mut connection = generation.open_to_read()?;
+    let mut connection = open_to_read(generation.path())?;
     connection.progress_handler(STEPS, Some(ticket.watch())).map_err(Failure::from)?;
     if !generation.is_old {
         let empty = Connection::open_in_memory().map_err(Failure::from)?;

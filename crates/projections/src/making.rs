@@ -196,6 +196,7 @@ fn copy(seat: &Seat, path: &Path, workspace: &WorkspaceId) -> Result<Connection,
     let reader = seat.reader()?;
     private::make_file(&unnamed)?;
     let name = unnamed.to_string_lossy();
+    reader.execute_batch("COMMIT")?; // It sees one state by itself.
     reader.execute("VACUUM INTO ?1", [&*name])?;
     drop(reader);
     let connection = Connection::open(&unnamed)?;

@@ -125,6 +125,7 @@ impl Workshop {
         let tried = writer.try_again(&held, &items, &skipped, to);
         let tried = tried.inspect_err(|error| seat.look(error));
         let tried = tried.map_err(|error| RebuildError::File(error.into()))?;
+        seat.serving().readers.changed();
         self.marks.hold(seat.index, workspace, writer.held().list(workspace));
         drop(writer);
         let id = held.id();

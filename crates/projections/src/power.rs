@@ -157,7 +157,7 @@ mod tests {
         let mut story = Story::new();
         story.user(2, added(2));
         let reader = models.seat(directory::NAME).reader().unwrap();
-        reader.execute_batch("BEGIN; SELECT * FROM entries").unwrap();
+        reader.execute_batch("SELECT * FROM entries").unwrap();
         runtime().block_on(append(&*log, &story.events));
         runtime().block_on(models.caught_up(directory::NAME, &workspace())).unwrap();
         models.close();

@@ -35,7 +35,7 @@ impl ReadModels {
 }
 
 fn empty(seat: &Seat) -> Result<(), Failure> {
-    if seat.writer.lock().empty_log()? {
+    if seat.writer.lock().empty_log(&seat.serving().readers)? {
         return Ok(());
     }
     let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);

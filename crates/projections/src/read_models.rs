@@ -25,12 +25,13 @@ use crate::{
     builds::Builds,
     directory::Directory,
     effects::Effects,
-    generation::Reader,
     marks::Marks,
     mdm::Devices,
     mender,
     past::{self, Past},
-    power, private, projector, rebuild,
+    power, private, projector,
+    readers::Reader,
+    rebuild,
     seat::Seat,
     skips::Skips,
     store::Publications,
@@ -403,7 +404,7 @@ impl ReadModels {
                 let projection = seat.projection.name();
                 tracing::warn!(projection, %error, "a checkpoint stays behind");
             }
-            seat.serving().close();
+            seat.serving().readers.close();
         }
         if self.past.is_none() {
             self.force();
@@ -414,7 +415,9 @@ impl ReadModels {
     fn force(&self) {
         let Workshop { seats, dir, .. } = &*self.shop;
         let serving: Vec<_> = seats.iter().map(|it| it.serving().path().to_owned()).collect();
-        let emptied = seats.iter().map(|it| it.writer.lock().empty_log().unwrap_or(false));
+        let emptied = seats
+            .iter()
+            .map(|it| it.writer.lock().empty_log(&it.serving().readers).unwrap_or(false));
         let emptied: Vec<_> = emptied.collect();
         match emptied.iter().all(|it| *it).then(|| power::end(dir, &serving)).transpose() {
             Ok(Some(true)) => {}

@@ -11,9 +11,10 @@ use crate::{
     batch::Batch,
     builds::Ticket,
     damage::Damage,
-    generation::{self, Generation, Reader, remove},
+    generation::{self, Generation, remove},
     integrity,
     marks::Marks,
+    readers::Reader,
     skips::Skipped,
     wal::Copier,
     writer::Writer,
@@ -110,7 +111,7 @@ impl Seat {
     }
 
     pub(crate) fn reader(&self) -> Result<Reader, Failure> {
-        self.serving().reader(&self.damage)
+        Reader::of(self.serving(), &self.damage)
     }
 
     /// Whether the file that serves was found damaged, and is to be built again.
@@ -163,12 +164,14 @@ impl Seat {
         writer.suspects_file = self.damage.may_repair();
         match writer.apply(workspace, batch.items.iter(), skipped, batch.to) {
             Ok(found) => {
+                let serving = self.serving();
+                serving.readers.changed();
                 if !found.is_empty() {
                     found.iter().for_each(say);
                     marks.hold(self.index, workspace, writer.held().list(workspace));
                 }
                 marks.reach(self.index, workspace, batch.to);
-                writer.tidy();
+                writer.tidy(&serving.readers);
                 true
             }
             Err(error) => {
@@ -203,7 +206,7 @@ impl Seat {
     pub(crate) fn swap(&self, slot: &mut Writer, generation: Generation, writer: Writer) {
         let old = std::mem::replace(&mut *self.serving.write(), Arc::new(generation));
         *slot = writer;
-        old.close();
+        old.readers.close();
         remove(old.path());
         self.remove_old(old.path());
     }

@@ -173,14 +173,15 @@ impl Workshop {
     ) -> Result<(), RebuildError> {
         let seat = making.seat;
         making.follow(source, &self.positions(seat, workspace))?;
-        let reader = seat.reader()?;
         let writer = seat.writer.lock();
         let positions = self.positions(seat, workspace);
-        let live = reader.snapshot().map_err(Failure::from)?;
+        // What somebody else has written there is to be found, too.
+        seat.serving().readers.changed();
+        let live = seat.reader()?;
         live.query_row("SELECT count(*) FROM checkpoints", [], |_| Ok(()))
             .map_err(Failure::from)?;
         making.follow(source, &positions)?;
-        drop(writer); // The transaction keeps showing the rows as they are here.
+        drop(writer); // The reader goes on showing the rows as they are here.
         let rebuilt = making.writer().connection();
         for (workspace, position) in positions {
             let compared = Comparison { live: &live, rebuilt, projection: seat.projection };

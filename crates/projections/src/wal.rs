@@ -15,7 +15,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::power;
+use crate::{power, readers::Readers};
 
 /// New frames after which pages are copied in the background; 8 MiB.
 const COPY_FRAMES: u64 = 2_048;
@@ -102,10 +102,14 @@ pub(crate) struct Wal {
 impl Wal {
     /// Empties the log: what was overwritten in the file is nowhere any more. `false` when a reader was in
     /// the way for too long.
-    pub(crate) fn empty(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+    pub(crate) fn empty(
+        &mut self,
+        connection: &Connection,
+        readers: &Readers,
+    ) -> rusqlite::Result<bool> {
         self.copying.wait();
         connection.busy_timeout(LOCK_WAIT)?;
-        let (busy, _) = checkpoint(connection, "TRUNCATE")?;
+        let busy = begin_anew(connection, "TRUNCATE", readers)?;
         if !busy {
             *self = self.copier.of(self.file.clone());
         }
@@ -113,7 +117,11 @@ impl Wal {
     }
 
     /// To be called by the writer after each transaction.
-    pub(crate) fn committed(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(crate) fn committed(
+        &mut self,
+        connection: &Connection,
+        readers: &Readers,
+    ) -> rusqlite::Result<()> {
         let (_, mut frames) = checkpoint(connection, "NOOP")?;
         let is_late = frames >= self.restart_due + RESTART_FRAMES;
         // While pages are being copied nobody else may.
@@ -123,7 +131,7 @@ impl Wal {
         if self.restart_is_next || is_late {
             self.copying.wait();
             connection.busy_timeout(READERS_WAIT)?;
-            let (busy, _) = checkpoint(connection, "RESTART")?;
+            let busy = begin_anew(connection, "RESTART", readers)?;
             connection.busy_timeout(LOCK_WAIT)?;
             frames = if busy { frames } else { 0 };
             self.restart_due = frames + RESTART_FRAMES;
@@ -152,6 +160,14 @@ fn copy(file: &PathBuf) -> rusqlite::Result<()> {
     checkpoint(&connection, "PASSIVE").map(drop)
 }
 
+/// Copies what is left and lets the log start over. Whether a reader was in the way.
+fn begin_anew(connection: &Connection, mode: &str, readers: &Readers) -> rusqlite::Result<bool> {
+    // Whoever reads from then on needs nothing of the log, and what others have kept of it they give back.
+    checkpoint(connection, "PASSIVE")?;
+    readers.changed();
+    Ok(checkpoint(connection, mode)?.0)
+}
+
 /// Whether a reader was in the way, and how many frames are in the log. `NOOP` only counts.
 fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<(bool, u64)> {
     connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?.query_row([], |row| {
@@ -167,11 +183,11 @@ mod tests {
     use super::*;
     use crate::{directory::DirectoryProjection, generation::Generation};
 
-    fn written(dir: &Path) -> (Wal, Connection) {
+    fn written(dir: &Path) -> (Wal, Connection, Generation) {
         let generation = Generation::first(dir, &DirectoryProjection).unwrap();
         let connection = generation.open_to_write().unwrap();
         connection.execute_batch("CREATE TABLE t (x BLOB)").unwrap();
-        (Copier::start().unwrap().of(generation.path().to_owned()), connection)
+        (Copier::start().unwrap().of(generation.path().to_owned()), connection, generation)
     }
 
     fn write(connection: &Connection) -> u64 {
@@ -182,31 +198,31 @@ mod tests {
     #[test]
     fn a_log_starts_over_once_another_thread_has_copied_what_is_in_it() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut wal, connection) = written(dir.path());
+        let (mut wal, connection, Generation { readers, .. }) = written(dir.path());
         while write(&connection) < RESTART_FRAMES {}
-        wal.committed(&connection).unwrap();
+        wal.committed(&connection, &readers).unwrap();
         assert!(wal.restart_is_next, "the writer has copied everything itself");
         wal.copying.wait();
         write(&connection);
-        wal.committed(&connection).unwrap();
+        wal.committed(&connection, &readers).unwrap();
         assert!(write(&connection) < COPY_FRAMES);
         // And all over again, when somebody empties it in between.
         while write(&connection) < RESTART_FRAMES {}
-        wal.committed(&connection).unwrap();
-        assert!(wal.empty(&connection).unwrap());
+        wal.committed(&connection, &readers).unwrap();
+        assert!(wal.empty(&connection, &readers).unwrap());
         write(&connection);
-        wal.committed(&connection).unwrap();
+        wal.committed(&connection, &readers).unwrap();
         assert!(!wal.restart_is_next && write(&connection) < COPY_FRAMES);
     }
 
     #[test]
     fn a_log_under_constant_writes_does_not_grow_without_end() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut wal, connection) = written(dir.path());
+        let (mut wal, connection, Generation { readers, .. }) = written(dir.path());
         let mut bytes_max = 0;
         for _ in 0..600 {
             write(&connection);
-            wal.committed(&connection).unwrap();
+            wal.committed(&connection, &readers).unwrap();
             let mut log = wal.file.as_os_str().to_owned();
             log.push("-wal");
             bytes_max = bytes_max.max(std::fs::metadata(log).unwrap().len());

@@ -14,6 +14,7 @@ use crate::{
     damage,
     held::Held,
     power,
+    readers::Readers,
     skips::Skipped,
     sql::{int, natural},
     wal::Wal,
@@ -226,17 +227,17 @@ impl Writer {
     }
 
     /// Brings what was written into the file, when it is time. For when nobody waits.
-    pub(crate) fn tidy(&mut self) {
+    pub(crate) fn tidy(&mut self, readers: &Readers) {
         let Some(wal) = &mut self.wal else { return };
-        if let Err(error) = wal.committed(&self.connection) {
+        if let Err(error) = wal.committed(&self.connection, readers) {
             let projection = self.projection.name();
             tracing::warn!(projection, %error, "its log cannot be brought into its file");
         }
     }
 
     /// Empties the file's log. `false` when somebody has been reading it for too long.
-    pub(crate) fn empty_log(&mut self) -> rusqlite::Result<bool> {
-        self.wal.as_mut().map_or(Ok(true), |wal| wal.empty(&self.connection))
+    pub(crate) fn empty_log(&mut self, readers: &Readers) -> rusqlite::Result<bool> {
+        self.wal.as_mut().map_or(Ok(true), |wal| wal.empty(&self.connection, readers))
     }
 
     /// Writes down how far the file has come, where it was not worth a transaction so far.

@@ -179,8 +179,7 @@ impl<'a> Accounts<'a> {
         limit: usize,
         after: Option<&Cursor>,
     ) -> Result<(Vec<AccountRow>, Option<Cursor>), Failure> {
-        let reader = self.models.reader(portal.as_str())?;
-        let tx = reader.snapshot()?;
+        let tx = self.models.reader(portal.as_str())?;
         let stands = |state: &AccountState| match state {
             AccountState::Active | AccountState::Suspended => true,
             AccountState::None | AccountState::Removed => false,

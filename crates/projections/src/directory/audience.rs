@@ -61,8 +61,7 @@ impl Directory<'_> {
         limit: usize,
         counts: impl Fn(UserId) -> Result<bool, Failure>,
     ) -> Result<Audience, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = self.reader()?;
         let filter = Filter::new(&tx, workspace, portal, lines)?;
         filter.people(after, limit, LOOKED_AT_MAX, counts)
     }

@@ -37,8 +37,7 @@ impl Directory<'_> {
         workspace: &WorkspaceId,
         members: &[MemberId],
     ) -> Result<Vec<EffectiveGroup>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = self.reader()?;
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         let (mut waiting, mut direct): (Vec<Uuid>, _) =
             (members.iter().map(|member| member.0).collect(), true);

@@ -101,8 +101,6 @@ impl Directory<'_> {
         with_members: bool,
     ) -> Result<Option<GroupRow>, Failure> {
         let reader = self.reader()?;
-        // One statement sees one state by itself.
-        let _snapshot = with_members.then(|| reader.snapshot()).transpose()?;
         let found = reader
             .prepare_cached(BY_ID)?
             .query_row(params![workspace.as_str(), connector.as_str(), id.0.as_bytes()], |row| {

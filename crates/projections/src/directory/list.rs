@@ -214,7 +214,7 @@ impl Directory<'_> {
             let (total, rows) = (Some(users.len() as u64), users.into_iter().map(Row::User));
             return Ok(Listed { total, rows: rows.collect(), next: None, examined: 0 });
         }
-        listed(&*reader.snapshot()?, workspace, connector, ask)
+        listed(&reader, workspace, connector, ask)
     }
 }
 

@@ -74,8 +74,7 @@ impl Directory<'_> {
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<MemberRow>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = self.reader()?;
         let Some((no, connector)) = place(&tx, workspace, group)? else { return Ok(Vec::new()) };
         Ok(page(&tx, connector, no, after, length(limit))?)
     }
@@ -87,8 +86,7 @@ impl Directory<'_> {
         connector: &ConnectorName,
         ids: &[Uuid],
     ) -> Result<Vec<MemberRow>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = self.reader()?;
         let Some(connector) = connectors::find(&tx, workspace, connector)? else {
             return Ok(Vec::new());
         };
@@ -137,8 +135,7 @@ impl Directory<'_> {
         connector: &ConnectorName,
         values: &[String],
     ) -> Result<Vec<MemberRef>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = self.reader()?;
         let connector = connectors::find(&tx, workspace, connector)?;
         let resolve = |value: &String| {
             let known = connector.as_ref().map(|it| named(&tx, workspace, it.no, value));
@@ -168,8 +165,7 @@ impl Directory<'_> {
         external_id: Option<&str>,
         user_name: Option<&str>,
     ) -> Result<Vec<(GroupId, Vec<u64>)>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = self.reader()?;
         let Some(connector) =
             connectors::find(&tx, workspace, connector)?.filter(|known| known.pending > 0)
         else {
@@ -202,8 +198,7 @@ impl Directory<'_> {
         workspace: &WorkspaceId,
         group: GroupId,
     ) -> Result<Vec<(u64, String)>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = self.reader()?;
         let Some((no, _)) = place(&tx, workspace, group)? else { return Ok(Vec::new()) };
         Ok(tx
             .prepare_cached("SELECT at, value FROM pending WHERE group_no = ?1 ORDER BY at")?

@@ -39,7 +39,7 @@ pub use list::{Ask, EXAMINED_MAX, ListError, Listed, Named, Position, Row, SORTE
 pub use members::MemberRow;
 pub use users::{GroupRefRow, UserRow};
 
-use crate::{Erased, Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
+use crate::{Erased, Failure, Projection, ReadModels, Recorded, Table, readers::Reader};
 
 /// The name of the projection.
 pub const NAME: &str = "directory";

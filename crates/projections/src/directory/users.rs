@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{Directory, blocks, connectors, connectors::ConnectorRow, schema};
 use crate::{
     Failure,
-    sql::{length, maybe_uuid, natural, unreadable, uuid},
+    sql::{length, natural, unreadable, uuid},
 };
 
 /// A user, as one connector sees them.
@@ -59,30 +59,13 @@ impl UserRow {
 /// A query of users with the columns of [`user_row`].
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT e.id, e.user, e.resource, e.created, e.modified, e.version", $rest)
+        concat!("SELECT id, user, resource, created, modified, version FROM entries ", $rest)
     };
 }
 
-const BY_NO: &str = select!(" FROM entries e WHERE e.no = ?1");
-
-// One user with their groups, in one statement: it sees one state by itself, and a transaction around
-// several costs as much as finding the row does. The user comes as often as they have groups.
-const BY_ID: &str = select!(
-    ", g.id, g.display_name
-     FROM connectors c JOIN entries e ON e.connector = c.no AND e.id = ?3
-     LEFT JOIN members m
-         ON m.member = e.id AND m.group_no BETWEEN c.no << 32 AND ((c.no + 1) << 32) - 1
-     LEFT JOIN groups g ON g.no = m.group_no
-     WHERE c.workspace = ?1 AND c.name = ?2 ORDER BY e.no, m.group_no"
-);
-const BY_USER_NAME: &str = select!(
-    ", g.id, g.display_name
-     FROM connectors c JOIN entries e ON e.connector = c.no AND e.user_name_fold = ?3
-     LEFT JOIN members m
-         ON m.member = e.id AND m.group_no BETWEEN c.no << 32 AND ((c.no + 1) << 32) - 1
-     LEFT JOIN groups g ON g.no = m.group_no
-     WHERE c.workspace = ?1 AND c.name = ?2 ORDER BY e.no, m.group_no"
-);
+const BY_NO: &str = select!("WHERE no = ?1");
+const BY_ID: &str = select!("WHERE connector = ?1 AND id = ?2");
+const BY_USER_NAME: &str = select!("WHERE connector = ?1 AND user_name_fold = ?2 ORDER BY no");
 
 fn user_row(row: &Row<'_>) -> rusqlite::Result<UserRow> {
     let written = Written::parse(row.get_ref(2)?.as_str()?);
@@ -97,36 +80,28 @@ fn user_row(row: &Row<'_>) -> rusqlite::Result<UserRow> {
     })
 }
 
-/// The users that such a query finds, in the order of their creation.
+/// The users of a connector that such a query finds, with their groups.
 fn found(
-    connection: &Connection,
+    tx: &Connection,
     sql: &str,
     (workspace, connector): (&WorkspaceId, &ConnectorName),
     key: impl ToSql,
 ) -> rusqlite::Result<Vec<UserRow>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![workspace.as_str(), connector.as_str(), key])?;
-    let mut users = Vec::<UserRow>::new();
-    while let Some(row) = rows.next()? {
-        let id = EntryId(uuid(row, 0)?);
-        if users.last().is_none_or(|last| last.id != id) {
-            users.push(user_row(row)?);
-        }
-        let group = maybe_uuid(row, 6)?.map(GroupId);
-        if let (Some(id), Some(user)) = (group, users.last_mut()) {
-            user.groups.push(GroupRefRow { id, display: row.get(7)? });
-        }
-    }
-    Ok(users)
+    let Some(connector) = connectors::find(tx, workspace, connector)? else {
+        return Ok(Vec::new());
+    };
+    let mut statement = tx.prepare_cached(sql)?;
+    let rows = statement.query_map(params![connector.no, key], user_row)?;
+    rows.map(|row| with_groups(tx, &connector, row?)).collect()
 }
 
 /// The users of a connector that have a userName, which is folded: one, or none.
 pub(super) fn named(
-    connection: &Connection,
+    tx: &Connection,
     of: (&WorkspaceId, &ConnectorName),
     user_name: &str,
 ) -> rusqlite::Result<Vec<UserRow>> {
-    found(connection, BY_USER_NAME, of, user_name)
+    found(tx, BY_USER_NAME, of, user_name)
 }
 
 impl Directory<'_> {
@@ -210,8 +185,7 @@ impl Directory<'_> {
         after: i64,
         limit: usize,
     ) -> Result<Vec<(i64, UserId)>, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = self.reader()?;
         let Some(connector) = connectors::find(&tx, workspace, connector)? else {
             return Ok(Vec::new());
         };
@@ -264,21 +238,20 @@ pub(super) fn by_number(
     no: i64,
 ) -> rusqlite::Result<Option<UserRow>> {
     let row = tx.prepare_cached(BY_NO)?.query_row([no], user_row).optional()?;
-    with_groups(tx, connector, row)
+    row.map(|row| with_groups(tx, connector, row)).transpose()
 }
 
 /// Fills in the groups. A connector's groups are one range of numbers.
 fn with_groups(
     tx: &Connection,
     connector: &ConnectorRow,
-    row: Option<UserRow>,
-) -> rusqlite::Result<Option<UserRow>> {
-    let Some(row) = row else { return Ok(None) };
+    row: UserRow,
+) -> rusqlite::Result<UserRow> {
     if connector.groups == 0 {
-        return Ok(Some(row));
+        return Ok(row);
     }
     let groups = groups_within(tx, connector, row.id)?;
-    Ok(Some(UserRow { groups, ..row }))
+    Ok(UserRow { groups, ..row })
 }
 
 pub(super) fn groups_within(

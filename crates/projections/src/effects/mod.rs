@@ -26,7 +26,7 @@ pub use holds::{Decided, HoldRow, Offboarded};
 pub use offboardings::{OffboardingRow, OffboardingState};
 pub use queues::{Owed, OwedIn, Queue};
 
-use crate::{Failure, Projection, ReadModels, Recorded, Table, generation::Reader};
+use crate::{Failure, Projection, ReadModels, Recorded, Table, readers::Reader};
 
 /// The name of the projection.
 pub const NAME: &str = "effects";

@@ -81,8 +81,7 @@ impl Effects<'_> {
     /// # Errors
     /// Like every query here, when the read model cannot be read.
     pub fn owed_in(self, workspace: &WorkspaceId) -> Result<OwedIn, Failure> {
-        let reader = self.reader()?;
-        let tx = reader.snapshot()?;
+        let tx = self.reader()?;
         let actions =
             tx.prepare_cached(OWED_IN)?.query_row([workspace.as_str()], |row| natural(row, 0))?;
         let mut under_way = tx.prepare_cached(UNDER_WAY_IN)?;

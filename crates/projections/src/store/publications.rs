@@ -133,8 +133,7 @@ impl<'a> Publications<'a> {
         limit: usize,
         after: Option<&Cursor>,
     ) -> Result<(Vec<PublicationRow>, Option<Cursor>), Failure> {
-        let reader = self.models.reader(NAME)?;
-        let tx = reader.snapshot()?;
+        let tx = self.models.reader(NAME)?;
         let part = Part::new(workspace, q, limit, after);
         let mut rows = part.rows(&tx, FOR_EVERYBODY)?;
         for publication in opened(&tx, workspace, groups)? {
