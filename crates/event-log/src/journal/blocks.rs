@@ -90,9 +90,14 @@ pub(super) fn outcome_name(outcome: Outcome) -> [u8; 2] {
     [b'o', outcome.number()]
 }
 
-/// The blocks that entries go into, by the numbers of their connectors.
+/// The blocks that entries go into: those of one connector at a time, since a thousand connectors have some
+/// ten megabytes of them.
 #[derive(Default)]
-pub(super) struct Blocks(HashMap<(i64, Kind), Block>);
+pub(super) struct Blocks {
+    /// The number of the connector.
+    place: i64,
+    open: HashMap<Kind, Block>,
+}
 
 /// Entries of a connector.
 struct Block {
@@ -107,7 +112,8 @@ struct Block {
 }
 
 impl Blocks {
-    /// Adds an entry to those of a connector, all of which are older.
+    /// Adds an entry to those of a connector, all of which are older. What is added of each connector in a row
+    /// is written at once.
     pub(super) fn add(
         &mut self,
         conn: &Connection,
@@ -125,7 +131,10 @@ impl Blocks {
         place: i64,
         entry: &Entry,
     ) -> rusqlite::Result<()> {
-        let block = match self.0.entry((place, kind)) {
+        if self.place != place {
+            std::mem::replace(self, Self { place, ..Self::default() }).store(conn)?;
+        }
+        let block = match self.open.entry(kind) {
             Occupied(known) => known.into_mut(),
             Vacant(free) => {
                 let last = Block::last(conn, kind, place)?.filter(|last| last.has_room(entry.time));
@@ -141,7 +150,7 @@ impl Blocks {
 
     /// Writes what was added.
     pub(super) fn store(self, conn: &Connection) -> rusqlite::Result<()> {
-        self.0.into_iter().try_for_each(|((place, _), block)| block.store(conn, place))
+        self.open.into_values().try_for_each(|block| block.store(conn, self.place))
     }
 }
 

@@ -162,7 +162,7 @@ pub(super) fn store(
     let mut known = std::mem::take(places);
     let tx = conn.transaction().map_err(failed)?;
     let mut blocks = Blocks::default();
-    for new in waiting.entries {
+    for new in by_connector(waiting.entries) {
         let place = known.place(&tx, &new).map_err(failed)?;
         let time = new.entry.time.max(place.last + 1);
         place.last = time;
@@ -184,6 +184,16 @@ pub(super) fn store(
     tx.commit().map_err(failed)?;
     *places = known;
     Ok(())
+}
+
+/// One connector after the other, and the entries of each as they came.
+fn by_connector(entries: Vec<NewEntry>) -> impl Iterator<Item = NewEntry> {
+    let mut connectors = HashMap::<_, Vec<_>>::new();
+    for new in entries {
+        let connector = (new.workspace.clone(), new.entry.connector.clone());
+        connectors.entry(connector).or_default().push(new);
+    }
+    connectors.into_values().flatten()
 }
 
 fn failed(error: rusqlite::Error) -> Failure {
