@@ -19,6 +19,8 @@ mod budget;
 mod caller;
 mod cursor;
 pub mod erasures;
+#[cfg(test)]
+mod fixture;
 mod groups;
 mod held;
 pub mod history;

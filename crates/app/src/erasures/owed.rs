@@ -70,7 +70,8 @@ impl Erasures {
     ) -> Result<(), Refusal> {
         let mut all = self.owed.lock().await;
         let owed = all.entry(workspace.clone()).or_default();
-        if owed.is_empty() {
+        // Policies work on several streams at a time: what is older may be heard of later.
+        if owed.values().all(|known| *known > position) {
             store(app, workspace, position).await?;
         }
         owed.entry(user).or_insert(position);
@@ -271,4 +272,24 @@ async fn record_again(app: &App, erasure: &event_log::Erasure) -> Result<(), Ref
     let order = Order { workspace: workspace.clone(), id: *user, command, meta };
     app.users.dispatch(order).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_checkpoint_is_that_of_the_oldest_in_whatever_order_they_are_heard_of() {
+        let (app, _dir) = crate::fixture::app();
+        let workspace = WorkspaceId::parse("acme").unwrap();
+        let user = |number| UserId(Uuid::from_u128(number));
+        for (number, position, kept) in [(1, 12, 12), (2, 11, 11), (3, 13, 11), (2, 11, 11)] {
+            app.erasures.owe(&app, &workspace, user(number), position).await.unwrap();
+            assert_eq!(app.log.checkpoint(&workspace, &CHECKPOINT).await.unwrap(), kept);
+        }
+        app.erasures.done(&app, &workspace, user(2)).await.unwrap();
+        assert_eq!(app.log.checkpoint(&workspace, &CHECKPOINT).await.unwrap(), 12);
+    }
 }

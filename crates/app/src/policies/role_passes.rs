@@ -54,7 +54,14 @@ struct Owed {
 
 impl Owed {
     fn oldest(&self) -> Option<&Cause> {
-        self.working.as_ref().or(self.waiting.as_ref())
+        let all = [&self.working, &self.waiting];
+        all.into_iter().flatten().min_by_key(|cause| cause.position)
+    }
+
+    /// Whether nothing that is owed is as old. Policies work on several streams at a time: what is older
+    /// may be heard of later.
+    fn is_older(&self, position: u64) -> bool {
+        self.oldest().is_none_or(|oldest| position < oldest.position)
     }
 }
 
@@ -78,10 +85,12 @@ impl RolePasses {
     ) -> Result<(), Refusal> {
         let mut all = self.owed.lock().await;
         let owed = all.entry(workspace.clone()).or_default();
-        if owed.working.is_none() && owed.waiting.is_none() {
+        if owed.is_older(cause.position) {
             store(app, workspace, cause.position).await?;
         }
-        owed.waiting.get_or_insert(cause);
+        if owed.waiting.as_ref().is_none_or(|known| cause.position < known.position) {
+            owed.waiting = Some(cause);
+        }
         self.note(workspace, |progress| {
             if progress.state != JobState::Running {
                 *progress = about_to_begin();
@@ -91,7 +100,7 @@ impl RolePasses {
         Ok(())
     }
 
-    /// What the pass under way was called for by; `None` if there is none.
+    /// The oldest event for which not everybody has been looked at; `None` if there is none.
     pub(crate) async fn cause(&self, workspace: &WorkspaceId) -> Option<Cause> {
         self.owed.lock().await.get(workspace).and_then(Owed::oldest).cloned()
     }
@@ -255,5 +264,31 @@ impl App {
     pub async fn roles_settled(&self, workspace: &WorkspaceId) {
         self.settled(workspace).await;
         self.role_passes.settled(workspace).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pass_is_as_of_the_oldest_event_in_whatever_order_they_are_heard_of() {
+        let (app, _dir) = crate::fixture::app();
+        let workspace = WorkspaceId::parse("acme").unwrap();
+        let checkpoint = || app.log.checkpoint(&workspace, &CHECKPOINT);
+        let owe = |position: u64| {
+            let cause = Cause { position, at: position.cast_signed(), meta: Meta::default() };
+            app.role_passes.owe(&app, &workspace, cause)
+        };
+        for (position, kept) in [(12, 12), (11, 11), (13, 11)] {
+            owe(position).await.unwrap();
+            assert_eq!(checkpoint().await.unwrap(), kept);
+        }
+        assert_eq!(app.role_passes.begin(&workspace).await.unwrap().position, 11);
+        owe(10).await.unwrap();
+        assert_eq!(app.role_passes.cause(&workspace).await.unwrap().position, 10);
+        app.role_passes.end(&app, &workspace).await.unwrap();
+        assert_eq!(checkpoint().await.unwrap(), 10);
+        assert_eq!(app.role_passes.begin(&workspace).await.unwrap().position, 10);
     }
 }
