@@ -1,5 +1,6 @@
 //! Devices and the policies they are under (rules 23 and 25).
 
+use event_log::StreamId;
 use serde_json::json;
 
 use crate::world::World;
@@ -84,6 +85,21 @@ async fn only_an_mdm_user_with_an_account_gets_a_device() {
     for bad in [json!({ "serial": "1" }), json!({ "serial": " ", "platform": "ios" })] {
         world.post(DEVICES, bad).await.refused(400);
     }
+}
+
+#[actix_web::test]
+async fn nobody_is_removed_while_it_is_not_known_which_devices_they_have() {
+    let (world, token) = World::with_scim("mdm", json!({ "on_create": "create" })).await;
+    let caller = world.caller("mdm", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id.to_string();
+    let device = json!({ "serial": "1", "platform": "ios" });
+    let device = world.post(DEVICES, device).await.field(201, "id");
+    let stream = StreamId::new("device", device.parse().unwrap());
+    // Perhaps it is hers now.
+    world.record(stream, 1, "device.unheard_of", &json!({})).await;
+    let user = format!("/workspaces/acme/mdm/users/{ada}");
+    world.delete(&user).await.refused(503);
+    assert_eq!(world.get(&user).await.field(200, "account"), "active");
 }
 
 #[actix_web::test]

@@ -260,7 +260,8 @@ impl App {
     ///
     /// # Errors
     /// [`Refusal::NotFound`], or [`Refusal::State`] where there is no account, where a device of
-    /// the person is being removed, or where it is the last Owner's.
+    /// the person is being removed, or where it is the last Owner's; in MDM, when it is not known which
+    /// devices they have.
     pub async fn remove_account(
         &self,
         person: &Person,
@@ -271,7 +272,8 @@ impl App {
         let (user, es) = self.require_person(workspace, portal, id).await?;
         let _alone = self.unless_last_owner(workspace, user).await?;
         if portal == Portal::Mdm && es.state.account.stands() {
-            self.current(projections::mdm::NAME, workspace).await?;
+            self.settle(workspace).await?;
+            self.read_models.caught_up(projections::mdm::NAME, workspace).await?;
             for device in self.read_models.devices().of_user(workspace, user)? {
                 let unassign =
                     DeviceCommand::Change(Changes { user: Some(None), ..Changes::default() });
