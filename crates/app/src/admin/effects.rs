@@ -7,7 +7,7 @@ use domain::{
     ids::ActionId,
 };
 use event_log::WorkspaceId;
-use projections::effects::{ActionRow, NAME, OffboardingState};
+use projections::effects::{ActionRow, NAME};
 
 use super::{
     page::{Listed, Listing},
@@ -107,9 +107,10 @@ impl App {
     ) -> Result<ActionRow, Refusal> {
         let reason = reason.map(said).transpose()?;
         let row = self.effect(workspace, id).await?;
-        let offboarding = self.read_models.effects().offboarding(workspace, row.offboarding)?;
-        let leaves = offboarding
-            .is_some_and(|it| it.rule.removes_account() && it.state != OffboardingState::Cancelled);
+        // The person says whether the offboarding is still theirs: a read model may be behind.
+        let user = self.users.load(workspace, row.user.0).await?;
+        let offboarding = user.state.offboarding.as_ref().filter(|it| it.id == row.offboarding);
+        let leaves = offboarding.is_some_and(|it| it.rule.removes_account());
         self.steer(person, workspace, id, Steering::Cancel { reason, leaves }).await
     }
 
