@@ -13,8 +13,6 @@ const FAILURES_MAX: u32 = 5;
 const PAUSE_SECONDS: i64 = 10;
 /// For how long at most, in seconds, unless the service itself asks for more.
 const PAUSE_SECONDS_MAX: i64 = 300;
-/// What a service may ask for at most, in seconds: a day.
-const ASKED_SECONDS_MAX: i64 = 86_400;
 
 /// How a service has done lately.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,8 +41,7 @@ impl Circuit {
             self.until = now + pause * SECOND;
             self.pauses += 1;
         }
-        let asked = asked.unwrap_or_default().min(ASKED_SECONDS_MAX * SECOND);
-        self.until = self.until.max(now + asked);
+        self.until = self.until.max(now + asked.unwrap_or_default());
     }
 
     /// How many orders may be under way.
@@ -88,7 +85,5 @@ mod tests {
         let mut circuit = Circuit::default();
         circuit.fails(0, Some(120 * SECOND));
         assert_eq!((circuit.room(0, 8), circuit.paused(0)), (0, Some(120 * SECOND)));
-        circuit.fails(120 * SECOND, Some(Micros::MAX));
-        assert_eq!(circuit.paused(120 * SECOND), Some((120 + 86_400) * SECOND));
     }
 }

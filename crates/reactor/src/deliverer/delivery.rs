@@ -6,13 +6,12 @@
 //! person is active again, or somebody else has the device. What the service may have is asked after
 //! then, and a person decides where it cannot tell.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use app::{App, Order, Refusal, Span, SpanKind};
 use domain::{
-    Micros,
+    Es, Micros,
     device::{Action, ActionState, Device, DeviceCommand, FailedBecause},
-    ids::DeviceId,
     offboarding::ActionKind,
 };
 use event_log::Meta;
@@ -22,14 +21,12 @@ use smol_str::SmolStr;
 use super::{
     ASK_SECONDS, SECOND,
     back_off::back_off,
-    lane::{Lane, micros},
+    lane::{Lane, asked},
 };
 use crate::service::{DeviceOrder, Mdm, MdmError, Received, Standing};
 
 /// How often a service may answer that it does not take an order before a person has to look.
 const ANSWERS_MAX: u32 = 12;
-/// The longest that an order is put off because the service asks for it, in seconds: a day.
-const ASKED_SECONDS_MAX: i64 = 86_400;
 
 /// Why an order waits for a person.
 const POLICY_GONE: &str = "the policy that the rule gives has been deleted";
@@ -49,12 +46,12 @@ impl Delivery<'_> {
     /// read model only says where to look.
     pub(super) async fn carry_on(&self) -> Result<(), Refusal> {
         let devices = self.app.devices();
-        let device = devices.load(&self.row.workspace, self.row.device.0).await?.state.clone();
-        match self.state(&device) {
+        let device = devices.load(&self.row.workspace, self.row.device.0).await?;
+        match self.state(&device.state) {
             Some(ActionState::Requested | ActionState::Failed | ActionState::Sent) => {
-                self.hand_over(device).await
+                self.hand_over(&device.state).await
             }
-            Some(ActionState::Acknowledged) => self.ask(&device).await,
+            Some(ActionState::Acknowledged) => self.ask(&device.state).await,
             Some(
                 ActionState::Confirmed
                 | ActionState::Parked
@@ -65,21 +62,21 @@ impl Delivery<'_> {
         }
     }
 
-    async fn hand_over(&self, device: Device) -> Result<(), Refusal> {
+    async fn hand_over(&self, device: &Device) -> Result<(), Refusal> {
         let action = self.row.id;
         if !device.wants(action) || !self.still_called_for().await? {
-            return self.take_back(&device).await;
+            return self.take_back(device).await;
         }
-        if !self.policy_is_there(&device).await? {
+        if !self.policy_is_there(device).await? {
             let reason = POLICY_GONE.to_owned();
             return self.note(DeviceCommand::Park { action, reason }).await.map(drop);
         }
         let device = self.note(DeviceCommand::Send { action }).await?;
         // Somebody else may have ended it just now.
-        if self.state(&device) != Some(ActionState::Sent) {
+        if self.state(&device.state) != Some(ActionState::Sent) {
             return Ok(());
         }
-        let order = self.order(&device).await?;
+        let order = self.order(&device.state).await?;
         let begun = self.app.now();
         self.lane.calls(begun);
         let sent = self.service.send(&order).await;
@@ -88,9 +85,9 @@ impl Delivery<'_> {
             Ok(()) => {
                 self.lane.works();
                 let device = self.note(DeviceCommand::Acknowledge { action }).await?;
-                self.ask(&device).await
+                self.ask(&device.state).await
             }
-            Err(error) => self.failed(&device, error).await,
+            Err(error) => self.failed(&device.state, error).await,
         }
     }
 
@@ -179,8 +176,7 @@ impl Delivery<'_> {
         let (attempts, answers) =
             self.known(device).map_or((0, 0), |known| (known.attempts, known.answers));
         let wait = |failures, after: Option<Duration>| {
-            let asked = after.map_or(0, micros).min(ASKED_SECONDS_MAX * SECOND);
-            now + back_off(action, failures).max(asked)
+            now + back_off(action, failures).max(after.map_or(0, asked))
         };
         let (reason, because, retry_at) = match error {
             MdmError::Refused(reason) => {
@@ -226,7 +222,7 @@ impl Delivery<'_> {
     }
 
     /// Notes a step as a fact of the device; returns the device after it.
-    async fn note(&self, command: DeviceCommand) -> Result<Device, Refusal> {
+    async fn note(&self, command: DeviceCommand) -> Result<Arc<Es<Device>>, Refusal> {
         let meta = Meta {
             actor: SmolStr::new_static("reactor"),
             request: None,
@@ -236,7 +232,7 @@ impl Delivery<'_> {
         };
         let (workspace, id) = (self.row.workspace.clone(), self.row.device.0);
         let order = Order { workspace, id, command, meta };
-        Ok(self.app.devices().dispatch(order).await?.es.state.clone())
+        Ok(self.app.devices().dispatch(order).await?.es)
     }
 
     fn known<'d>(&self, device: &'d Device) -> Option<&'d Action> {
@@ -259,7 +255,7 @@ impl Delivery<'_> {
         Ok(DeviceOrder {
             workspace: self.row.workspace.clone(),
             action: self.row.id,
-            device: DeviceId(self.row.device.0),
+            device: self.row.device,
             serial: device.serial.clone(),
             external_id: device.external_id.clone(),
             platform: device.platform.clone(),

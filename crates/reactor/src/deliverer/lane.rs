@@ -9,10 +9,12 @@ use std::{
 use domain::{Micros, ids::ActionId};
 use parking_lot::Mutex;
 
-use super::{circuit::Circuit, pace::Pace};
+use super::{SECOND, circuit::Circuit, pace::Pace};
 
 /// How many orders are under way at a time.
 const AT_ONCE: usize = 8;
+/// What a service may ask for at most, in seconds: a day.
+const ASKED_SECONDS_MAX: i64 = 86_400;
 
 /// The lane of a service.
 #[derive(Debug)]
@@ -117,11 +119,23 @@ impl Lane {
 
     /// The service does not work.
     pub(super) fn fails(&self, now: Micros, after: Option<Duration>) {
-        self.0.lock().circuit.fails(now, after.map(micros));
+        self.0.lock().circuit.fails(now, after.map(asked));
     }
 }
 
-/// A wait as the clock counts it.
-pub(super) fn micros(duration: Duration) -> Micros {
-    Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
+/// For how long a service asks to be left alone, as far as that is heeded.
+pub(super) fn asked(after: Duration) -> Micros {
+    let micros = Micros::try_from(after.as_micros()).unwrap_or(Micros::MAX);
+    micros.min(ASKED_SECONDS_MAX * SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_left_alone_for_more_than_a_day() {
+        assert_eq!(asked(Duration::from_mins(2)), 120 * SECOND);
+        assert_eq!(asked(Duration::MAX), 86_400 * SECOND);
+    }
 }

@@ -36,6 +36,7 @@ impl Reports {
     pub(super) fn put_back(&self, mut reports: VecDeque<Report>) {
         let mut waiting = self.0.lock();
         reports.append(&mut waiting);
+        reports.truncate(WAITING_MAX);
         *waiting = reports;
     }
 }
