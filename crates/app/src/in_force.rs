@@ -104,7 +104,7 @@ impl App {
         };
         let app = Arc::clone(self);
         self.spawn_job(async move {
-            let counted = app.count_outcomes(&subject, &rule, &running).await;
+            let counted = app.reach_everybody(&subject, &rule, None, &running).await;
             ended(&subject, &running, &counted, "what the rule would do could not be counted");
         });
         Ok(begun)
@@ -180,7 +180,7 @@ impl App {
         let (app, meta) = (Arc::clone(self), person.meta());
         let meta = Meta { rule: serde_json::to_string(&*rule).ok(), ..meta };
         self.spawn_job(async move {
-            let applied = app.apply_to_all(&subject, &rule, &meta, &running).await;
+            let applied = app.reach_everybody(&subject, &rule, Some(&meta), &running).await;
             ended(&subject, &running, &applied, "the rule did not reach everybody");
         });
         Ok(begun)
@@ -230,10 +230,13 @@ impl App {
         Ok(InForce { app: self, subject, portal: known.portal, via })
     }
 
-    async fn count_outcomes(
+    /// Goes through everybody, and does what the rule asks for, with `done_with` as what is recorded; without
+    /// that it only counts.
+    async fn reach_everybody(
         &self,
         subject: &Subject,
         rule: &Arc<Rule>,
+        done_with: Option<&Meta>,
         running: &Running<Reached>,
     ) -> Result<(), Refusal> {
         let mut after = 0;
@@ -244,39 +247,11 @@ impl App {
                 break;
             }
             let it = self.in_force(subject, rule).await?;
-            let mut looks =
-                stream::iter(people).map(|user| it.would_do(user)).buffer_unordered(AT_ONCE);
-            while let Some(look) = looks.next().await {
-                let found = look?;
-                let devices = found.as_ref().map_or(0, |found| found.devices);
-                running.note(|reached| reached.add(found.map(|found| found.outcome), devices));
-            }
-            self.rest(stretch).await;
-        }
-        running.complete();
-        Ok(())
-    }
-
-    async fn apply_to_all(
-        &self,
-        subject: &Subject,
-        rule: &Arc<Rule>,
-        meta: &Meta,
-        running: &Running<Reached>,
-    ) -> Result<(), Refusal> {
-        let mut after = 0;
-        loop {
-            let stretch = self.stretch();
-            let people = self.people_behind(subject, &mut after).await?;
-            if people.is_empty() {
-                break;
-            }
-            let it = self.in_force(subject, rule).await?;
-            let mut work =
-                stream::iter(people).map(|user| it.apply(user, meta)).buffer_unordered(AT_ONCE);
-            while let Some(outcome) = work.next().await {
-                let outcome = outcome?;
-                running.note(|reached| reached.add(outcome, 0));
+            let reach = |user| it.reach(user, done_with);
+            let mut reached = stream::iter(people).map(reach).buffer_unordered(AT_ONCE);
+            while let Some(found) = reached.next().await {
+                let (outcome, devices) = found?;
+                running.note(|reached| reached.add(outcome, devices));
             }
             self.rest(stretch).await;
         }
@@ -301,6 +276,19 @@ impl InForce<'_> {
         let user_name = user.state.account.user_name.clone();
         let devices = u64::try_from(devices).unwrap_or(u64::MAX);
         Ok(Some(WouldDo { id, user_name, outcome, devices }))
+    }
+
+    /// What is done to somebody, or would be, and to how many devices it would be.
+    async fn reach(
+        &self,
+        id: UserId,
+        done_with: Option<&Meta>,
+    ) -> Result<(Option<Outcome>, u64), Refusal> {
+        if let Some(meta) = done_with {
+            return Ok((self.apply(id, meta).await?, 0));
+        }
+        let found = self.would_do(id).await?;
+        Ok(found.map_or((None, 0), |found| (Some(found.outcome), found.devices)))
     }
 
     async fn apply(&self, id: UserId, meta: &Meta) -> Result<Option<Outcome>, Refusal> {
