@@ -385,6 +385,11 @@ impl App {
         Ok(self.workspaces.dispatch(order).await?)
     }
 
+    /// Whether there is such a workspace, and it is open.
+    pub(crate) async fn is_open(&self, id: &WorkspaceId) -> Result<bool, Refusal> {
+        Ok(self.workspaces.load(id, WORKSPACE_STREAM).await?.state.open)
+    }
+
     /// A workspace that is open.
     ///
     /// # Errors

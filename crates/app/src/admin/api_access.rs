@@ -144,7 +144,7 @@ impl App {
     ///
     /// # Errors
     /// [`Refusal::Unauthorized`], or a failure.
-    pub fn still_admits(&self, person: &Person) -> Result<(), Refusal> {
+    pub(super) fn still_admits(&self, person: &Person) -> Result<(), Refusal> {
         // Whoever has no record has the owner's token, which lives as long as the process.
         let Ok(id) = AccessId::from_str(&person.id) else { return Ok(()) };
         let access = self.kept_access(id)?.ok_or(Unauthorized::Unknown)?;
@@ -220,11 +220,7 @@ impl App {
         }
         let Some(slug) = &access.workspace else { return Ok(true) };
         let workspace = WorkspaceId::parse(slug).map_err(|_| Refusal::Unreadable)?;
-        match self.workspace(&workspace).await {
-            Ok(_) => Ok(true),
-            Err(Refusal::NotFound(_)) => Ok(false),
-            Err(refusal) => Err(refusal),
-        }
+        self.is_open(&workspace).await
     }
 
     /// When each access was last used, to within a few minutes; those that never were are missing.
@@ -277,14 +273,7 @@ impl App {
         };
         let unknown = || Refusal::Malformed(format!("workspace: there is none named {slug:?}"));
         let id = WorkspaceId::parse(slug).map_err(|_| unknown())?;
-        if !person.reaches(&id) {
-            return Err(unknown());
-        }
-        match self.workspace(&id).await {
-            Ok(_) => Ok(Some(id)),
-            Err(Refusal::NotFound(_)) => Err(unknown()),
-            Err(refusal) => Err(refusal),
-        }
+        if person.reaches(&id) && self.is_open(&id).await? { Ok(Some(id)) } else { Err(unknown()) }
     }
 
     fn kept_access(&self, id: AccessId) -> Result<Option<Access>, Refusal> {

@@ -30,10 +30,7 @@ impl App {
         for (workspace, state, count) in self.read_models.effects().counts()? {
             let is_open = match known.get(&workspace) {
                 Some(is_open) => *is_open,
-                None => match self.workspace(&workspace).await {
-                    Err(Refusal::NotFound(_)) => false,
-                    found => found.map(|_| true)?,
-                },
+                None => self.is_open(&workspace).await?,
             };
             known.insert(workspace, is_open);
             if is_open {

@@ -162,13 +162,10 @@ impl Follower {
     }
 
     async fn still_may(&self) -> Result<bool, Refusal> {
-        let admitted = match self.app.still_admits(&self.person) {
-            Err(Refusal::Unauthorized(_)) => false,
-            admitted => admitted.map(|()| true)?,
-        };
-        match self.app.workspace(&self.workspace).await {
-            Err(Refusal::NotFound(_)) => Ok(false),
-            found => Ok(found.map(|_| admitted)?),
+        match self.app.still_admits(&self.person) {
+            Err(Refusal::Unauthorized(_)) => Ok(false),
+            Err(failure) => Err(failure),
+            Ok(()) => self.app.is_open(&self.workspace).await,
         }
     }
 

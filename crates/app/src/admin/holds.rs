@@ -66,9 +66,8 @@ impl App {
     pub async fn offboardings_held(&self) -> Result<u64, Refusal> {
         let mut held = 0;
         for (workspace, count) in self.read_models.effects().waiting()? {
-            match self.workspace(&workspace).await {
-                Err(Refusal::NotFound(_)) => {}
-                known => held += known.map(|_| count)?,
+            if self.is_open(&workspace).await? {
+                held += count;
             }
         }
         Ok(held)
