@@ -202,8 +202,8 @@ impl App {
     /// Removes a connector for ever: its tokens are refused at once. What becomes of its people is
     /// done in the background; for a small connector it is done when this returns.
     ///
-    /// No brake holds it yet: with [`People::Deactivate`] and a rule that removes, all of its people
-    /// lose their accounts.
+    /// With [`People::Deactivate`] they count for the brake like those whom the connector deactivates: beyond
+    /// its limit, what removes is held.
     ///
     /// # Errors
     /// [`Refusal::NotFound`].

@@ -7,11 +7,12 @@
 //! - [`workspaces`], [`saml`], [`connectors`], [`access`], [`roles`], [`attributes`]: the settings
 //! - [`accounts`], [`groups`], [`publications`], [`segments`], [`devices`], [`mdm_services`]: whom and
 //!   what they are about
-//! - [`events`], [`provisioning_log`], [`offboardings`], [`effects`], [`deliveries`], [`holds`], [`projections`]: what happened,
-//!   what was asked, what follows, what waits, what is shown
+//! - [`events`], [`follow`], [`provisioning_log`], [`offboardings`], [`effects`], [`deliveries`], [`holds`],
+//!   [`projections`]: what happened, what was asked, what follows, what waits, what is shown
 //! - [`api_access`]: who may ask all that, and as what
 //! - [`backups`]: what is left of it all when the machine is lost
 //! - [`proofs`]: what proves that nobody has changed what happened
+//! - [`page`]: which part of a list
 
 pub mod access;
 pub mod accounts;
