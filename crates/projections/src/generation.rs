@@ -102,6 +102,7 @@ impl Generation {
             remove(&path);
         }
         remove(&check_path(dir, projection));
+        remove(&copy_path(dir, projection));
         remove(&placeholder_path(dir, projection));
         Ok(serving)
     }
@@ -220,6 +221,11 @@ fn path_of(dir: &Path, projection: &dyn Projection, version: u32, number: u32) -
 /// The path of a file that is compared with what serves.
 pub(crate) fn check_path(dir: &Path, projection: &dyn Projection) -> PathBuf {
     dir.join(format!("{}.check.db", projection.name()))
+}
+
+/// The path of a copy of what serves, which does not say yet that it is being built.
+pub(crate) fn copy_path(dir: &Path, projection: &dyn Projection) -> PathBuf {
+    dir.join(format!("{}.copy.db", projection.name()))
 }
 
 fn placeholder_path(dir: &Path, projection: &dyn Projection) -> PathBuf {

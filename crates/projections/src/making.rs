@@ -58,7 +58,11 @@ impl<'s> Making<'s> {
         let connection = match (left, workspace) {
             (Some(left), _) => left.connection,
             (None, None) => generation::create(&path, projection, None)?,
-            (None, Some(workspace)) => copy(seat, &path, workspace)?,
+            (None, Some(workspace)) => {
+                let unnamed = generation::copy_path(dir, projection);
+                let copied = copy(seat, (&unnamed, &path), workspace);
+                copied.inspect_err(|_| generation::remove(&unnamed))?
+            }
         };
         Self::of(seat, number, path, connection)
     }
@@ -187,23 +191,26 @@ impl<'s> Making<'s> {
 /// What takes the place of a file that serves: the file, who writes it, and how far it is.
 pub(crate) type Complete = (Generation, Writer, HashMap<WorkspaceId, u64>);
 
-/// A copy of what serves, without the rows of one workspace.
-fn copy(seat: &Seat, path: &Path, workspace: &WorkspaceId) -> Result<Connection, Failure> {
+/// A copy of what serves, without the rows of one workspace. It stands under a name that no start takes for
+/// a generation until it says that it is not complete.
+fn copy(
+    seat: &Seat,
+    (unnamed, path): (&Path, &Path),
+    workspace: &WorkspaceId,
+) -> Result<Connection, Failure> {
     generation::remove(path);
-    // Under a name that no start knows, until it says that it is not complete.
-    let unnamed = path.with_extension("copy");
-    generation::remove(&unnamed);
+    generation::remove(unnamed);
     let reader = seat.reader()?;
-    private::make_file(&unnamed)?;
+    private::make_file(unnamed)?;
     let name = unnamed.to_string_lossy();
     reader.execute_batch("COMMIT")?; // It sees one state by itself.
     reader.execute("VACUUM INTO ?1", [&*name])?;
     drop(reader);
-    let connection = Connection::open(&unnamed)?;
+    let connection = Connection::open(unnamed)?;
     generation::begin(&connection, Some(workspace))?;
     forget(&connection, seat.projection, workspace)?;
     drop(connection);
-    std::fs::rename(&unnamed, path)?;
+    std::fs::rename(unnamed, path)?;
     generation::open_to_build(path)
 }
 

@@ -12,7 +12,7 @@ use scim::resource::Changes;
 use serde_json::{Value, json};
 
 use crate::{
-    ALL, Order, ReadModels, RebuildError,
+    ALL, Order, ReadModels, RebuildError, generation,
     testing::{Story, append, connector, id, log, resource, workspace},
 };
 
@@ -154,4 +154,44 @@ fn what_is_half_built_is_taken_back_and_waited_for_by_nobody() {
     });
     assert!(!holds(&read));
     models.rebuild(None, &mut |_| {}).unwrap();
+}
+
+#[test]
+fn a_copy_that_was_cut_off_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = dir.path().join("read");
+    let log = log(dir.path());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut story = Story::new();
+    story.user(1, added(1, person(NEEDLE, 1)));
+    runtime.block_on(append(&*log, &story.events));
+    let models = ReadModels::open(&read, log.clone()).unwrap();
+    for projection in ALL {
+        runtime.block_on(models.caught_up(projection.name(), &workspace())).unwrap();
+    }
+    models.wait_for_builds();
+    // Something stands where the next file of the directory is to be.
+    let directory = models.seat(crate::directory::NAME);
+    let next = directory.serving().number + 1;
+    let in_the_way = generation::path(&read, directory.projection, next).join("in-the-way");
+    fs::create_dir_all(&in_the_way).unwrap();
+    let projection = Some(crate::directory::NAME.to_owned());
+    let order = Order { projection, workspace: Some(workspace()) };
+    models.begin(&order).unwrap().run(&mut |_| {}).unwrap_err();
+    story.user(1, erased(1));
+    runtime.block_on(append(&*log, &story.events[1..]));
+    for projection in ALL {
+        runtime.block_on(models.caught_up(projection.name(), &workspace())).unwrap();
+    }
+    models.purge().unwrap();
+    assert!(!holds(&read), "the copy is left");
+    // As a process leaves it that is killed while it copies.
+    let copy = generation::copy_path(&read, directory.projection);
+    fs::write(&copy, NEEDLE).unwrap();
+    models.purge().unwrap();
+    assert!(!holds(&read), "purging has left it");
+    models.close();
+    fs::write(&copy, NEEDLE).unwrap();
+    let _models = ReadModels::open(&read, log).unwrap();
+    assert!(!copy.exists(), "the next start has left it");
 }
