@@ -207,6 +207,7 @@ fn copy(
     reader.execute("VACUUM INTO ?1", [&*name])?;
     drop(reader);
     let connection = Connection::open(unnamed)?;
+    connection.pragma_update(None, "secure_delete", "ON")?; // Some are erased later, and leave nothing.
     generation::begin(&connection, Some(workspace))?;
     forget(&connection, seat.projection, workspace)?;
     drop(connection);

@@ -7,6 +7,7 @@ use domain::{
     portal::Portal,
     user::{AccountState, Remains, Source, UserEvent},
 };
+use event_log::WorkspaceId;
 use proptest::prelude::*;
 use scim::resource::Changes;
 use serde_json::{Value, json};
@@ -194,4 +195,34 @@ fn a_copy_that_was_cut_off_is_taken_back() {
     fs::write(&copy, NEEDLE).unwrap();
     let _models = ReadModels::open(&read, log).unwrap();
     assert!(!copy.exists(), "the next start has left it");
+}
+
+#[test]
+fn what_was_taken_out_of_a_copy_is_nowhere_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = dir.path().join("read");
+    let log = log(dir.path());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Their rows share pages.
+    let mut story = Story::new();
+    let mut others = Story::of(WorkspaceId::parse("other").unwrap());
+    story.user(1, added(1, person(NEEDLE, 1_000))).user(1, changed(NEEDLE, 1));
+    others.user(2, added(2, person("other", 1)));
+    runtime.block_on(append(&*log, &story.events));
+    runtime.block_on(append(&*log, &others.events));
+    let models = ReadModels::open(&read, log.clone()).unwrap();
+    let caught_up = || {
+        for projection in ALL {
+            runtime.block_on(models.caught_up(projection.name(), &workspace())).unwrap();
+        }
+    };
+    caught_up();
+    models.wait_for_builds();
+    let order = Order { projection: None, workspace: Some(workspace()) };
+    models.begin(&order).unwrap().run(&mut |_| {}).unwrap();
+    story.user(1, erased(1));
+    runtime.block_on(append(&*log, &story.events[2..]));
+    caught_up();
+    models.purge().unwrap();
+    assert!(!holds(&read));
 }
