@@ -212,10 +212,11 @@ impl Ledger {
     pub(crate) fn add(&self, erasure: &Erasure) -> Result<(), Failure> {
         let mut written = lock(&self.written);
         self.is_there(&written)?;
-        let known = written.erasures.iter().filter(|it| it.id == erasure.id);
-        let known: BTreeSet<_> = known.flat_map(|it| it.keys.iter().copied()).collect();
-        let has_line = written.erasures.iter().any(|it| it.id == erasure.id);
-        if has_line && erasure.keys.iter().all(|key| known.contains(key)) {
+        // What is of nobody has the same id in every workspace, and numbers of keys mean others in each.
+        let is_one = |it: &&Erasure| (it.id, &it.workspace) == (erasure.id, &erasure.workspace);
+        let lines: Vec<_> = written.erasures.iter().filter(is_one).collect();
+        let known: BTreeSet<_> = lines.iter().flat_map(|it| &it.keys).collect();
+        if !lines.is_empty() && erasure.keys.iter().all(|key| known.contains(key)) {
             return Ok(());
         }
         let bytes = line(erasure, &self.installation)?;
@@ -430,6 +431,20 @@ mod tests {
         assert_eq!(ledger.erasures(), all);
         drop(ledger);
         assert_eq!(Ledger::open(&path, &OURS).unwrap().erasures(), all);
+    }
+
+    #[test]
+    fn what_is_of_nobody_in_one_workspace_is_not_what_is_of_nobody_in_another() {
+        let (_dir, path) = dir();
+        let ledger = Ledger::open(&path, &OURS).unwrap();
+        let of_nobody = |workspace, keys: &[u64]| {
+            Erasure::of_nobody(WorkspaceId::parse(workspace).unwrap(), keys.to_vec(), 1_000)
+        };
+        let all = [of_nobody("acme", &[3, 4]), of_nobody("other", &[3]), of_nobody("third", &[])];
+        for erasure in all.iter().chain(&all) {
+            ledger.add(erasure).unwrap();
+        }
+        assert_eq!(ledger.erasures(), all);
     }
 
     #[test]
