@@ -85,16 +85,20 @@ impl Commands {
         report: &str,
         ends: bool,
     ) -> Result<Option<Uuid>, Failure> {
-        lock(&self.0)
-            .query_row(
+        let conn = lock(&self.0);
+        // Read to its end, which is where it is committed: a failure there is not told to whoever takes one row.
+        let update = || {
+            conn.prepare_cached(
                 "UPDATE commands
                  SET report = CASE WHEN ended THEN report ELSE ?3 END, ended = ended OR ?4
                  WHERE workspace = ?1 AND command = ?2 RETURNING action",
-                params![workspace.as_str(), command.as_bytes(), report, ends],
-                |row| row.get(0).map(Uuid::from_bytes),
-            )
-            .optional()
-            .map_err(Failure::storage("remembering a report"))
+            )?
+            .query_map(params![workspace.as_str(), command.as_bytes(), report, ends], |row| {
+                row.get(0).map(Uuid::from_bytes)
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        Ok(update().map_err(Failure::storage("remembering a report"))?.pop())
     }
 }
 
@@ -130,5 +134,27 @@ mod tests {
         // Another workspace knows nothing of it and cannot report on it.
         assert_eq!(commands.last(&other, action).unwrap(), None);
         assert_eq!(commands.report(&other, second, "Acknowledged", true).unwrap(), None);
+    }
+
+    #[test]
+    fn a_report_that_does_not_come_to_be_on_disk_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let acme = WorkspaceId::parse("acme").unwrap();
+        let (action, command) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let commands = Commands::open(&dir.path().join("commands.db")).unwrap();
+        commands.begin(&acme, action, command, 1).unwrap();
+        // The row is changed, and what fails is the commit, as on a disk that is full.
+        lock(&commands.0)
+            .execute_batch(
+                "PRAGMA foreign_keys = ON;
+                 CREATE TABLE nobody (no INTEGER PRIMARY KEY);
+                 CREATE TABLE refused (
+                     no INTEGER REFERENCES nobody DEFERRABLE INITIALLY DEFERRED);
+                 CREATE TRIGGER refuse AFTER UPDATE ON commands
+                     BEGIN INSERT INTO refused VALUES (1); END;",
+            )
+            .unwrap();
+        assert!(commands.report(&acme, command, "Acknowledged", true).is_err());
+        assert_eq!(commands.last(&acme, action).unwrap().unwrap().report, None);
     }
 }
