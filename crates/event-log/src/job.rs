@@ -85,17 +85,20 @@ impl Sealer {
         let StreamAppend { workspace, stream, expected_version, commits } = append;
         let mut version = expected_version;
         let mut sealed = Vec::with_capacity(commits.len());
+        // A commit that comes before all that is sealed may be the only one that is stored: it takes no key.
+        let mut is_taken = false;
         for Commit { meta, events, claims, checkpoint } in commits {
             let claims = claims.into_iter().map(|change| self.hash(&workspace, change)).collect();
             let mut kept = Vec::with_capacity(events.len());
             for event in events {
                 version += 1;
+                is_taken |= matches!(event.seal, Seal::Stream | Seal::Afresh);
                 if event.seal == Seal::Afresh {
                     key = Some(self.keyring.allocate(&workspace)?);
                 }
                 kept.push(self.event(&workspace, &stream, version, key.as_ref(), event)?);
             }
-            let stream_key = key.as_ref().map(|(number, _)| *number);
+            let stream_key = key.as_ref().filter(|_| is_taken).map(|(number, _)| *number);
             sealed.push(SealedCommit { meta, events: kept, claims, checkpoint, stream_key });
         }
         Ok(SealedAppend { workspace, stream, expected_version, key: first, commits: sealed })

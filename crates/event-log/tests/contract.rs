@@ -528,6 +528,20 @@ async fn appends_sent_without_waiting_agree_on_the_stream_s_key(Fresh { log, .. 
     assert_eq!((events.len(), events[0].key), (2, events[1].key));
 }
 
+async fn a_commit_that_seals_nothing_gives_its_stream_no_key(Fresh { log, .. }: Fresh) {
+    let acme = workspace("acme");
+    store(&*log, &acme, &user(2), 0, Commit { claims: vec![take("ada")], ..commit(&[]) }).await;
+    let moves = Commit {
+        checkpoint: Some(Checkpoint { name: "planner".into(), position: 1 }),
+        ..commit(&[])
+    };
+    let sealed = || Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
+    let refused = Commit { claims: vec![take("ada")], ..sealed() };
+    let sent = log.append(append(&acme, &user(1), 0, vec![moves, refused])).await.unwrap();
+    assert!(matches!(sent[..], [CommitOutcome::Stored(_), CommitOutcome::ClaimTaken { .. }]));
+    store(&*log, &acme, &user(1), 0, sealed()).await;
+}
+
 macro_rules! contract {
     ($($test:ident),* $(,)?) => {
         mod sqlite {
@@ -588,4 +602,5 @@ contract!(
     erasing_a_key_erases_what_it_sealed,
     what_follows_a_new_beginning_outlives_the_key_before_it,
     appends_sent_without_waiting_agree_on_the_stream_s_key,
+    a_commit_that_seals_nothing_gives_its_stream_no_key,
 );
