@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::entry::Body;
 use crate::job::Sealer;
 use crate::keys::Lookup;
+use crate::rows::limit_of;
 use crate::seal::{Key, Place};
 use crate::{Failure, Micros, StreamId, WorkspaceId};
 
@@ -122,25 +123,39 @@ impl BodyKeys {
         Ok(numbers)
     }
 
-    /// Destroys keys that seal nothing any more.
-    pub(super) fn destroy_unused(
-        &self,
+    /// Destroys the keys under which the next bodies of a connector lie that are from before a time, unless one
+    /// of them seals something later. To be called before these bodies are deleted: a key whose destruction
+    /// fails, or is cut off, is found again by them.
+    pub(super) fn destroy_before(
+        &mut self,
         conn: &Connection,
         workspace: &WorkspaceId,
-        numbers: BTreeSet<u64>,
+        (place, before, limit): (i64, Micros, usize),
     ) -> Result<(), Failure> {
-        let current = self.current.get(workspace).map(|(_, number, _)| *number);
-        for number in numbers.into_iter().filter(|it| Some(*it) != current) {
-            let used = conn
-                .query_row(
-                    "SELECT 1 FROM bodies WHERE key = ?1
-                         AND place IN (SELECT no FROM places WHERE workspace = ?2)",
-                    params![number.cast_signed(), workspace.as_str()],
-                    |_| Ok(()),
-                )
+        let find = || {
+            let sql = "SELECT DISTINCT key FROM (SELECT key FROM bodies
+                           WHERE place = ?1 AND time < ?2 ORDER BY time LIMIT ?3)";
+            conn.prepare_cached(sql)?
+                .query_map(params![place, before, limit_of(limit)], |row| {
+                    row.get(0).map(i64::cast_unsigned)
+                })?
+                .collect::<rusqlite::Result<BTreeSet<u64>>>()
+        };
+        // The last one is looked at first.
+        let later = "SELECT 1 FROM bodies WHERE key = ?1 AND time >= ?3
+                         AND place IN (SELECT no FROM places WHERE workspace = ?2)
+                     ORDER BY rowid DESC LIMIT 1";
+        let seals_later = |number: u64| {
+            conn.prepare_cached(later)?
+                .query_row(params![number.cast_signed(), workspace.as_str(), before], |_| Ok(()))
                 .optional()
-                .map_err(Failure::storage("looking for bodies under a key"))?;
-            if used.is_none() {
+        };
+        let failed = Failure::storage("looking for the keys of old bodies");
+        for number in find().map_err(&failed)? {
+            let is_there = self.sealer.keyring.lookup(workspace, number)? != Lookup::Erased;
+            if is_there && seals_later(number).map_err(&failed)?.is_none() {
+                // A clock that is set back to that day gets another one.
+                self.current.retain(|of, (_, current, _)| of != workspace || *current != number);
                 self.sealer.keyring.erase(workspace, number)?;
             }
         }

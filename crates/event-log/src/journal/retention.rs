@@ -1,6 +1,6 @@
 //! How long the provisioning log is kept, and forgetting before that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 use uuid::Uuid;
@@ -38,14 +38,24 @@ fn places(conn: &Connection) -> rusqlite::Result<Vec<(i64, String, u32)>> {
 }
 
 /// One step of the deletion of what is too old. Tells whether there may be more.
-pub(super) fn sweep(conn: &mut Connection, keys: &BodyKeys, now: Micros) -> Result<bool, Failure> {
-    let doing = "deleting what the provisioning log has kept long enough";
-    let mut unused: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-    let mut step = || -> rusqlite::Result<bool> {
+pub(super) fn sweep(
+    conn: &mut Connection,
+    keys: &mut BodyKeys,
+    now: Micros,
+) -> Result<bool, Failure> {
+    let failed = Failure::storage("deleting what the provisioning log has kept long enough");
+    let before = |days: u32| now.saturating_sub(Micros::from(days) * DAY_MICROS);
+    let places = places(conn).map_err(&failed)?;
+    for (place, workspace, days) in &places {
+        let bodies = before(*days.min(&BODIES_DAYS));
+        if let Ok(workspace) = WorkspaceId::parse(workspace) {
+            keys.destroy_before(conn, &workspace, (*place, bodies, STEP))?;
+        }
+    }
+    let step = || -> rusqlite::Result<bool> {
         let tx = conn.transaction()?;
         let mut left = STEP;
-        for (place, workspace, days) in places(&tx)? {
-            let before = |days: u32| now.saturating_sub(Micros::from(days) * DAY_MICROS);
+        for (place, _, days) in places {
             let (requests, bodies) = (before(days), before(days.min(BODIES_DAYS)));
             // The first column of a key is `place`, and what it begins with comes before its end.
             for (table, order, column, before, weight) in [
@@ -54,35 +64,20 @@ pub(super) fn sweep(conn: &mut Connection, keys: &BodyKeys, now: Micros) -> Resu
                 ("reads", "first", "last", requests, BLOCK_WEIGHT),
                 ("changes", "first", "last", requests, BLOCK_WEIGHT),
             ] {
-                let returned = if table == "bodies" { "key" } else { "0" };
                 let sql = format!(
                     "DELETE FROM {table} WHERE place = ?1 AND {order} IN (
                          SELECT {order} FROM {table} WHERE place = ?1 AND {column} < ?2
-                             AND {order} < ?2 ORDER BY {order} LIMIT ?3) RETURNING {returned}"
+                             AND {order} < ?2 ORDER BY {order} LIMIT ?3)"
                 );
                 let mut delete = tx.prepare_cached(&sql)?;
-                let deleted = delete
-                    .query_map(params![place, before, limit_of(left / weight)], |row| {
-                        row.get::<_, i64>(0)
-                    })?
-                    .collect::<rusqlite::Result<Vec<_>>>()?;
-                left -= (deleted.len() * weight).min(left);
-                if table == "bodies" && !deleted.is_empty() {
-                    let numbers = deleted.into_iter().map(i64::cast_unsigned);
-                    unused.entry(workspace.clone()).or_default().extend(numbers);
-                }
+                let deleted = delete.execute(params![place, before, limit_of(left / weight)])?;
+                left -= (deleted * weight).min(left);
             }
         }
         tx.commit()?;
         Ok(left < BLOCK_WEIGHT)
     };
-    let more = step().map_err(Failure::storage(doing))?;
-    for (workspace, numbers) in unused {
-        if let Ok(workspace) = WorkspaceId::parse(&workspace) {
-            keys.destroy_unused(conn, &workspace, numbers)?;
-        }
-    }
-    Ok(more)
+    step().map_err(failed)
 }
 
 /// Forgets names: those of the subjects, in whatever entry they stand, and brings the files to where

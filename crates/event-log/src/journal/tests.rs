@@ -382,7 +382,7 @@ fn what_was_kept_long_enough_is_deleted_in_steps() {
     assert_eq!(times(&journal, &all()), [63 * day]);
     assert_eq!(journal.cycles(&acme(), &all()).unwrap().items.len(), 1);
     // The key of that day went with the last body under it.
-    assert_eq!(journal.inner.sealer.keyring.erased(&acme()).unwrap().len(), 0);
+    assert_eq!(journal.inner.sealer.keyring.erased(&acme()).unwrap().len(), 1);
     let mut another_day = entry("store", 64 * day);
     another_day.body = Some(Body { bytes: b"errol".to_vec(), cut: false });
     journal.answered(another_day);
@@ -391,6 +391,7 @@ fn what_was_kept_long_enough_is_deleted_in_steps() {
     journal.sweep().unwrap();
     assert_eq!(times(&journal, &all()), [64 * day, 63 * day], "bodies go before their entries");
     assert_eq!(journal.entry(&acme(), "store", 64 * day).unwrap().unwrap().1, None);
+    assert_eq!(journal.inner.sealer.keyring.erased(&acme()).unwrap().len(), 2);
 }
 
 #[test]
@@ -534,4 +535,35 @@ fn a_journal_that_was_not_closed_says_so() {
     again.recovered();
     drop(again);
     assert!(!copy().was_cut_off());
+}
+
+#[test]
+fn the_key_of_bodies_goes_with_them_also_where_no_other_has_followed() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let day = bodies::DAY_MICROS;
+    let body = Body { bytes: b"hedwig".to_vec(), cut: false };
+    let record =
+        |time| journal.answered(NewEntry { body: Some(body.clone()), ..entry("store", time) });
+    record(day);
+    record(day + 7);
+    assert_eq!(times(&journal, &all()), [day + 7, day]);
+    let erased = || journal.inner.sealer.keyring.erased(&acme()).unwrap();
+    dir.clock.set(8 * day + 5);
+    journal.sweep().unwrap();
+    assert_eq!(erased(), [0; 0], "one is left under it");
+    dir.clock.set(9 * day);
+    // A file that cannot be written keeps the bodies, by which the key is found again.
+    let keys = Connection::open(dir.path("keys.db")).unwrap();
+    keys.execute_batch(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON keys BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    )
+    .unwrap();
+    assert!(journal.sweep().is_err());
+    keys.execute_batch("DROP TRIGGER refuse").unwrap();
+    journal.sweep().unwrap();
+    assert_eq!(erased().len(), 1);
+    // The same day again, as a clock tells it that was set back.
+    record(day + 9);
+    assert_eq!(journal.entry(&acme(), "store", day + 9).unwrap().unwrap().1, Some(body.clone()));
 }
