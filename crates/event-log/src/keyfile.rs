@@ -404,8 +404,9 @@ pub(crate) fn claims_secret(
     })
 }
 
-/// Brings everything from the WAL into the file and empties it, so that no old page stays.
-fn purge(conn: &Connection) -> rusqlite::Result<()> {
+/// Brings everything from the WAL into the file and empties it, so that no old page stays. Fails where somebody
+/// still reads one.
+pub(crate) fn purge(conn: &Connection) -> rusqlite::Result<()> {
     let busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if busy {
         let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::blocks::Of;
 use super::bodies::{BODIES_DAYS, BodyKeys, DAY_MICROS};
 use super::names::may_have;
+use crate::keyfile::purge;
 use crate::rows::limit_of;
 use crate::{Failure, Micros, WorkspaceId};
 
@@ -109,7 +110,7 @@ pub(super) fn forget_names(
         }
     }
     tx.commit()?;
-    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    purge(conn)
 }
 
 /// Takes out what happened in a workspace after a time, save for requests that only looked.

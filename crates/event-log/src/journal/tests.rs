@@ -567,3 +567,21 @@ fn the_key_of_bodies_goes_with_them_also_where_no_other_has_followed() {
     record(day + 9);
     assert_eq!(journal.entry(&acme(), "store", day + 9).unwrap().unwrap().1, Some(body.clone()));
 }
+
+#[test]
+fn whoever_still_reads_what_is_to_be_forgotten_is_told_of() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let name = journal.name_digest(&acme(), "hedwig");
+    let mut new = entry("store", 1);
+    new.entry.name = Some(name);
+    journal.answered(new);
+    assert_eq!(times(&journal, &all()), [1]);
+    lock(&journal.inner.file).conn.busy_timeout(Duration::ZERO).unwrap();
+    let reader = schema::open_reader(&dir.path("journal.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM changes").unwrap();
+    assert!(journal.forget(&acme(), &[Uuid::from_u128(2)]).is_err());
+    drop(reader);
+    journal.forget(&acme(), &[Uuid::from_u128(2)]).unwrap();
+    assert!(!dir.holds(&name));
+}
