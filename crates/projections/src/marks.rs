@@ -129,6 +129,14 @@ impl Marks {
         *self.made(workspace)[projection].held.lock() = held;
     }
 
+    /// What it is about to hold back besides what it does already.
+    pub(crate) fn hold_too(&self, projection: usize, workspace: &WorkspaceId, more: &[HeldStream]) {
+        let mut held = self.held(projection, workspace).to_vec();
+        let known: Vec<_> = held.iter().map(HeldStream::id).collect();
+        held.extend(more.iter().filter(|it| !known.contains(&it.id())).cloned());
+        self.hold(projection, workspace, held.into());
+    }
+
     /// What a projection holds back in a workspace.
     pub(crate) fn held(&self, projection: usize, workspace: &WorkspaceId) -> Arc<[HeldStream]> {
         let marks = self.workspaces.read();

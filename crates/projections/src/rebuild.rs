@@ -243,12 +243,13 @@ impl Workshop {
         let mut slot = seat.writer.lock();
         making.follow(source, &self.log.heads())?;
         let (generation, writer, positions) = making.complete()?;
+        // Nobody sees either file without being told what it holds back.
+        for workspace in writer.held().workspaces() {
+            self.marks.hold_too(seat.index, workspace, &writer.held().list(workspace));
+        }
         seat.swap(&mut slot, generation, writer);
         for workspace in self.marks.holding(seat.index) {
-            self.marks.hold(seat.index, &workspace, Arc::default());
-        }
-        for workspace in slot.held().workspaces() {
-            self.marks.hold(seat.index, workspace, slot.held().list(workspace));
+            self.marks.hold(seat.index, &workspace, slot.held().list(&workspace));
         }
         for (workspace, position) in positions {
             self.marks.reach(seat.index, &workspace, position);

@@ -96,6 +96,26 @@ fn a_hold_is_known_to_whoever_asks_and_everything_else_goes_on() {
 }
 
 #[test]
+fn while_a_file_takes_over_a_hold_is_known_to_whoever_asks() {
+    let scene = Scene::new(Failing::at(&DirectoryProjection, [2]));
+    assert_eq!(scene.followed(NAME).len(), 1);
+    let (models, index) = (scene.models(), scene.models().seat(NAME).index);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asks = scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                assert_eq!(models.shop.marks.held(index, &workspace()).len(), 1);
+            }
+        });
+        for _ in 0..20 {
+            models.rebuild(Some(NAME), &mut |_| {}).unwrap();
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        asks.join().unwrap();
+    });
+}
+
+#[test]
 fn a_fix_ends_a_hold_by_itself_at_the_next_start() {
     let mut scene = Scene::new(Failing::at(&Store, [2]));
     assert_eq!(scene.followed("store").len(), 1);
