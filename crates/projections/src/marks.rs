@@ -194,6 +194,7 @@ impl Marks {
     /// No file of a projection serves until it is [occupied](Self::occupy).
     pub(crate) fn vacate(&self, projection: usize) {
         self.vacant[projection].store(true, Ordering::Release);
+        self.ticks[projection].send_replace(());
     }
 
     /// A file serves.
@@ -210,6 +211,15 @@ impl Marks {
     pub(crate) async fn occupied(&self, projection: usize) {
         let mut ticks = self.ticks[projection].subscribe();
         while self.is_vacant(projection) && self.ended.lock().is_none() {
+            // The sender lives as long as `self`.
+            let _ = ticks.changed().await;
+        }
+    }
+
+    /// Waits until no file serves any more.
+    pub(crate) async fn vacated(&self, projection: usize) {
+        let mut ticks = self.ticks[projection].subscribe();
+        while !self.is_vacant(projection) {
             // The sender lives as long as `self`.
             let _ = ticks.changed().await;
         }

@@ -218,7 +218,10 @@ impl ReadModels {
             let name = seat.projection.name();
             for (workspace, head) in &self.heads_at_start {
                 // Why it has stopped, whoever reads is told.
-                drop(self.shop.marks.reached(seat.index, name, workspace, *head).await);
+                tokio::select! {
+                    _ = self.shop.marks.reached(seat.index, name, workspace, *head) => {}
+                    () = self.shop.marks.vacated(seat.index) => {}
+                }
             }
         }
         self.is_started.store(true, Ordering::Relaxed);
@@ -267,7 +270,12 @@ impl ReadModels {
                 return Err(self.vacant(seat, workspace));
             }
         }
-        self.shop.marks.reached(seat.index, name, workspace, position).await?;
+        tokio::select! {
+            biased;
+            reached = self.shop.marks.reached(seat.index, name, workspace, position) => reached?,
+            // Its file was found damaged meanwhile: nothing is applied before another one serves.
+            () = self.shop.marks.vacated(seat.index) => return Err(self.vacant(seat, workspace)),
+        }
         Ok(self.shop.marks.held(seat.index, workspace))
     }
 

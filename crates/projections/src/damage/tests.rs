@@ -9,6 +9,7 @@ use std::{
 
 use domain::ids::EntryId;
 use event_log::SqliteLog;
+use tokio::time::timeout;
 
 use crate::{
     Failure, Order, Purpose, ReadModels,
@@ -103,6 +104,30 @@ fn a_file_that_is_damaged_while_it_serves_is_built_again_by_itself() {
         assert_eq!(people(&models), 21);
         assert!(models.verify(&Order::default(), &mut |_| {}).unwrap().is_sound());
     }
+}
+
+#[test]
+fn whoever_waits_for_a_file_that_turns_out_damaged_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, models, mut story) = unread(dir.path(), 2);
+    let seat = models.seat(NAME);
+    // Neither the projector nor the build comes further.
+    let writer = seat.writer.lock();
+    story.user(3, added(3));
+    let runtime = runtime();
+    runtime.block_on(append(&*log, &story.events[2..]));
+    let acme = workspace();
+    let mut asks = std::pin::pin!(models.followed(NAME, &acme));
+    let soon = std::time::Duration::from_millis(100);
+    assert!(runtime.block_on(async { timeout(soon, asks.as_mut()).await }).is_err(), "it waits");
+    seat.damage.found(seat.serving().number, "it was said");
+    let in_time = std::time::Duration::from_secs(10);
+    let told = runtime.block_on(async { timeout(in_time, asks).await.unwrap() }).unwrap_err();
+    assert!(told.reason.contains("the file of the view directory was damaged"), "{told}");
+    assert!(told.building.is_some());
+    drop(writer);
+    mended(&models);
+    assert_eq!(people(&models), 3);
 }
 
 #[test]
