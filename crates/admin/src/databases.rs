@@ -2,14 +2,11 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// Where the read models lie in it.
-const READ_MODELS: &str = "read";
-
 /// The bytes of each database, its write-ahead log and index included. The read models go by the name of
 /// their projection, so that a rebuild shows as a bump in one line. What cannot be looked at is left out.
 pub(crate) fn sizes(data_dir: &Path) -> Vec<(String, u64)> {
     let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
-    for dir in [data_dir, &data_dir.join(READ_MODELS)] {
+    for dir in [data_dir, &app::read_models_dir(data_dir)] {
         let Ok(entries) = fs::read_dir(dir) else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();

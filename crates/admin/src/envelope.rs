@@ -23,7 +23,7 @@ use tracing::Instrument;
 use crate::problem::Refused;
 
 /// The header in which clients send their id of a request, and in which all get it back.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static(RequestIds::HEADER);
 
 /// The header that names the views of a workspace that are not whole.
 const STALE: HeaderName = HeaderName::from_static("muster-stale");

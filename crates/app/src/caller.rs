@@ -157,7 +157,7 @@ impl Unauthorized {
 ///
 /// # Errors
 /// [`Unauthorized::Missing`] or [`Unauthorized::Malformed`].
-pub fn bearer_token(header: Option<&str>) -> Result<&str, Unauthorized> {
+pub(crate) fn bearer_token(header: Option<&str>) -> Result<&str, Unauthorized> {
     let header = header.map(str::trim).filter(|text| !text.is_empty());
     let header = header.ok_or(Unauthorized::Missing)?;
     let (scheme, token) = header.split_once(' ').ok_or(Unauthorized::Malformed)?;

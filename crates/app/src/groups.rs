@@ -13,7 +13,6 @@ use scim::{
     patch,
     resource::{Parsed, Written},
 };
-
 use uuid::Uuid;
 
 use crate::{App, Caller, Done, Order, Refusal};

@@ -10,7 +10,8 @@
 //! - [`erasures`]: erasing a person, for ever
 //! - `refusal`: the one place where a refusal becomes an error on the wire
 //!
-//! Invariant: no read model decides a write; one may only route it or resolve a name.
+//! Invariant: no read model decides a write; one may route it, resolve a name, or tell a policy what to
+//! ask an aggregate for.
 //! Invariant: a SCIM method takes a [`Caller`] and reaches that connector's data and no other.
 
 pub mod admin;
@@ -63,7 +64,7 @@ use uuid::Uuid;
 
 pub use bearer::TokenDigest;
 pub use budget::Budget;
-pub use caller::{Caller, Person, Unauthorized, bearer_token};
+pub use caller::{Caller, Person, Unauthorized};
 pub use cursor::CURSOR_SECONDS_MAX;
 pub use groups::{GroupView, MEMBERS_CHUNK, MemberIds};
 pub use ids::{CountedIds, Ids, SystemIds};
@@ -72,7 +73,7 @@ pub use jobs::{Job, JobState};
 pub use lists::{List, View};
 pub use meters::Meters;
 pub use record::Notary;
-pub use refusal::{Problem, RETRY_AFTER_SECONDS, Refusal};
+pub use refusal::{Problem, Refusal};
 pub use remap::Remapped;
 pub use request_ids::RequestIds;
 pub use sightings::Sightings;
@@ -111,7 +112,7 @@ mod cache_bytes {
 }
 
 /// The stream of a workspace's own settings: one in each workspace.
-pub const WORKSPACE_STREAM: Uuid = Uuid::nil();
+const WORKSPACE_STREAM: Uuid = Uuid::nil();
 
 /// The application.
 pub struct App {
@@ -228,11 +229,6 @@ impl App {
         &self.users
     }
 
-    /// Groups' streams.
-    pub fn groups(&self) -> &Arc<Lanes<Group>> {
-        &self.groups
-    }
-
     /// Devices' streams.
     pub fn devices(&self) -> &Arc<Lanes<Device>> {
         &self.devices
@@ -286,7 +282,8 @@ impl App {
         // An unknown workspace and an unknown connector say no more than an unknown token.
         let workspace = WorkspaceId::parse(workspace).ok().filter(|it| self.log.head(it) > 0);
         let Some(workspace) = workspace else {
-            let unauthorized = bearer_token(authorization).err().unwrap_or(Unauthorized::Unknown);
+            let unauthorized =
+                caller::bearer_token(authorization).err().unwrap_or(Unauthorized::Unknown);
             self.meters.rejected(unauthorized.word());
             return Err(unauthorized.into());
         };
@@ -345,7 +342,7 @@ impl App {
     ) {
         self.meters.rejected(unauthorized.word());
         // Only what is ours already is noted of a token, lest anybody fills the journal.
-        let id = bearer_token(authorization).ok().and_then(bearer::id_of);
+        let id = caller::bearer_token(authorization).ok().and_then(bearer::id_of);
         let token = id.filter(|id| connector.is_some_and(|it| it.1.tokens.contains_key(id)));
         let token = token.map(|id| id.0);
         let attempt = Attempt { time: self.now(), request: ids.request, token };
@@ -407,7 +404,7 @@ fn identify(
     authorization: Option<&str>,
     now: Micros,
 ) -> Result<domain::ids::TokenId, Unauthorized> {
-    let token = bearer_token(authorization)?;
+    let token = caller::bearer_token(authorization)?;
     let (name, connector) = connector.ok_or(Unauthorized::Unknown)?;
     match caller::check(connector, token, now) {
         Err(Unauthorized::Unknown) if elsewhere(connectors, name, token, now) => {
@@ -443,7 +440,7 @@ pub fn make_admin_token(ids: &dyn Ids) -> Result<String, getrandom::Error> {
     bearer::make(domain::ids::TokenId(ids.fresh()))
 }
 
-/// Where a server keeps its files.
+/// Where the read models lie in a data directory.
 pub fn read_models_dir(data_dir: &std::path::Path) -> PathBuf {
     data_dir.join("read")
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use domain::{Decider, group::Group, user::User};
 use event_log::{
     Micros, StoredEvent, StreamId, WorkspaceId,
     journal::{Action, Entry, NewEntry, Outcome, Resource, Search},
@@ -120,8 +121,8 @@ impl App {
 fn entry_of(event: &StoredEvent) -> Option<Entry> {
     let (connector, token) = event.meta.actor.strip_prefix("connector:")?.split_once('/')?;
     let resource = match event.stream.kind.as_str() {
-        "user" => Resource::User,
-        "group" => Resource::Group,
+        User::KIND => Resource::User,
+        Group::KIND => Resource::Group,
         _ => return None,
     };
     Some(Entry {

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::{Unauthorized, write::DispatchError};
 
 /// How long an overloaded or paused server asks to be left alone, in seconds.
-pub const RETRY_AFTER_SECONDS: u32 = 30;
+const RETRY_AFTER_SECONDS: u32 = 30;
 
 /// After how many seconds to ask again about a past that is being built.
 const BUILDING_SECONDS: u32 = 2;
@@ -229,7 +229,7 @@ impl Refusal {
 }
 
 /// An error with its causes, outermost first.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -18,6 +18,9 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
+    /// The header in which clients send their id of a request, and in which all get it back.
+    pub const HEADER: &str = CORRELATION_HEADERS[0];
+
     /// The ids of a request: its own, `fresh`, is always ours; the other one the client may choose.
     pub fn new<'a>(fresh: String, header: impl Fn(&str) -> Option<&'a str>) -> Self {
         let theirs =

@@ -5,7 +5,11 @@
 //! the log refuses or fails, the request is answered all the same and the server's log says so: the attribute
 //! is counted, and becomes a fact with the next request that carries it.
 
-use std::{collections::BTreeSet, collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+};
 
 use domain::{
     ids::{ConnectorName, TokenId},

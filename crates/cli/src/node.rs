@@ -75,7 +75,7 @@ pub(crate) fn open_read_models(
     log: &Arc<SqliteLog>,
 ) -> anyhow::Result<Arc<ReadModels>> {
     let log: Arc<dyn EventLog> = Arc::clone(log) as _;
-    ReadModels::open(&data_dir.join("read"), log).context("opening the read models")
+    ReadModels::open(&app::read_models_dir(data_dir), log).context("opening the read models")
 }
 
 impl Node {

@@ -24,7 +24,7 @@ use tracing::{Instrument, Span};
 use crate::{error::Refused, respond, slashes};
 
 /// The header in which clients send their id of a request, and in which all get it back.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static(RequestIds::HEADER);
 
 /// Runs a request in its envelope.
 pub(crate) async fn envelope(

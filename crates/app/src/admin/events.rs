@@ -4,7 +4,10 @@
 //! that timelines are made of. A part ends when it is full, or when so much was looked at that a caller should
 //! be told how far it got; only a part without `next` is the last.
 
-use domain::{Micros, ids::UserId};
+use domain::{
+    Decider, Micros, device::Device, group::Group, ids::UserId, publication::Publication,
+    segments::Segments, user::User, workspace::Workspace,
+};
 use event_log::{EventFilter, StoredEvent, StreamId, WorkspaceId};
 use projections::timeline;
 use uuid::Uuid;
@@ -18,7 +21,8 @@ const WINDOW: u64 = 20_000;
 /// How often something is looked for for one part, at most.
 const LOOKS_MAX: usize = 50;
 /// The kinds of streams.
-const KINDS: [&str; 6] = ["workspace", "user", "group", "device", "publication", "segments"];
+const KINDS: [&str; 6] =
+    [Workspace::KIND, User::KIND, Group::KIND, Device::KIND, Publication::KIND, Segments::KIND];
 
 /// A place in a workspace's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +225,7 @@ impl App {
             return Err(refused());
         }
         let user = match kind {
-            "user" => self.person_of(workspace, id).await?,
+            User::KIND => self.person_of(workspace, id).await?,
             _ => None,
         };
         Ok(StreamId::new(kind, user.map_or(id, |(user, _)| user.0)))

@@ -1,6 +1,6 @@
 //! How far the read models are, building them again, and comparing them with the log.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     Micros,
@@ -12,7 +12,7 @@ use projections::{
 };
 
 use super::typed;
-use crate::{App, Person, Refusal, WORKSPACE_STREAM};
+use crate::{App, Person, Refusal, WORKSPACE_STREAM, refusal::chain};
 
 /// The longest reason for skipping an event, in characters.
 const REASON_MAX: usize = 500;
@@ -285,13 +285,7 @@ fn refusal(error: &RebuildError) -> Refusal {
         }
         _ => {}
     }
-    let mut detail = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        detail.push_str(": ");
-        detail.push_str(&cause.to_string());
-        source = cause.source();
-    }
+    let detail = chain(error);
     if !matches!(error, RebuildError::Busy | RebuildError::Cancelled) {
         tracing::error!(error = %detail, "a projection could not be built");
     }

@@ -13,7 +13,7 @@ use domain::{
 };
 use event_log::{Erasure, EventFilter, Meta, Payload, StoredEvent, StreamId, WorkspaceId};
 use projections::RebuildError;
-use smol_str::SmolStr;
+use smol_str::format_smolstr;
 use uuid::Uuid;
 
 use super::{device_names::DeviceNames, traces::Traces};
@@ -49,7 +49,7 @@ impl App {
         let mut traces = Traces::find(self, workspace, &event.stream, event.version).await?;
         traces.entries.extend(remains.entries.values().map(|entry| entry.0));
         let meta = Meta {
-            actor: SmolStr::new_static("policy:erasures"),
+            actor: format_smolstr!("policy:{NAME}"),
             request: None,
             correlation: event.meta.correlation.clone(),
             causation: Some(event.position),

@@ -7,9 +7,10 @@
 use std::collections::BTreeSet;
 
 use domain::{
+    Decider,
     ids::{ErasureId, UserId},
     portal::Portal,
-    user::{Remains, UserEvent},
+    user::{Remains, User, UserEvent},
 };
 use event_log::{StreamId, WorkspaceId};
 use uuid::Uuid;
@@ -72,7 +73,7 @@ impl App {
         let mut all = Vec::new();
         for user in self.erased_people(workspace).await {
             let Some(erased) = self.erasure_of(workspace, user).await? else { continue };
-            let stream = StreamId::new("user", user.0);
+            let stream = StreamId::new(User::KIND, user.0);
             let first = self.log.read_stream(workspace, &stream, 0, 1).await?;
             let came = first.first().is_some_and(|event| event.position <= at);
             if came && erased.position > at {

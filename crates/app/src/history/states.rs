@@ -38,7 +38,7 @@ impl App {
         let known = self.person_of(workspace, id).await?;
         let erased = known.as_ref().and_then(|(_, es)| es.state.erased());
         let user = known.map_or(UserId(id), |(user, _)| user);
-        let found = self.state_as_of(&self.users, workspace, user.0, moment, "user").await?;
+        let found = self.state_as_of(&self.users, workspace, user.0, moment).await?;
         let StateAsOf { at, time, state } = found;
         // Whoever is erased is so at every moment of the past.
         let account = match erased {
@@ -60,9 +60,9 @@ impl App {
         id: GroupId,
         moment: Option<Moment>,
     ) -> Result<StateAsOf<Group>, Refusal> {
-        let found = self.state_as_of(&self.groups, workspace, id.0, moment, "group").await?;
+        let found = self.state_as_of(&self.groups, workspace, id.0, moment).await?;
         let there = found.state.0.is_some();
-        if there { Ok(found) } else { Err(not_then("group", found.at)) }
+        if there { Ok(found) } else { Err(not_then(Group::KIND, found.at)) }
     }
 
     /// A device as it stood.
@@ -75,7 +75,7 @@ impl App {
         id: DeviceId,
         moment: Option<Moment>,
     ) -> Result<StateAsOf<Device>, Refusal> {
-        self.state_as_of(&self.devices, workspace, id.0, moment, "device").await
+        self.state_as_of(&self.devices, workspace, id.0, moment).await
     }
 
     async fn state_as_of<D: Decider>(
@@ -84,7 +84,6 @@ impl App {
         workspace: &WorkspaceId,
         id: Uuid,
         moment: Option<Moment>,
-        what: &str,
     ) -> Result<StateAsOf<D>, Refusal>
     where
         D::Refusal: Into<Refusal>,
@@ -94,7 +93,7 @@ impl App {
         let at = self.position_at(workspace, moment.unwrap_or(Moment::Position(u64::MAX))).await?;
         let Es { state, version, .. } = lanes.as_of(workspace, id, at).await?;
         if version == 0 {
-            return Err(not_then(what, at));
+            return Err(not_then(D::KIND, at));
         }
         let last = self.log.read(workspace, at.saturating_sub(1), 1).await?;
         Ok(StateAsOf { at, time: last.first().map(|event| event.time), state })

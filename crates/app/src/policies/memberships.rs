@@ -17,7 +17,7 @@ use super::{Consequence, Policy};
 use crate::{App, Refusal};
 
 /// See the module.
-pub struct Memberships;
+pub(super) struct Memberships;
 
 impl Policy for Memberships {
     fn name(&self) -> &'static str {

@@ -30,13 +30,9 @@ use domain::{
 use event_log::BoxFuture;
 use projections::Recorded;
 
-pub use memberships::Memberships;
-pub use pending::Pending;
 pub use progress::Progress;
 pub(crate) use role_passes::RolePasses;
-pub use roles::Roles;
 pub use runner::run;
-pub use sweeps::Removals;
 pub(crate) use sweeps::Sweeps;
 pub(crate) use turns::Turns;
 
@@ -80,10 +76,10 @@ pub trait Policy: Send + Sync {
 /// The policies that need nothing but the log and the directory.
 pub fn standard() -> Vec<Box<dyn Policy>> {
     vec![
-        Box::new(Memberships),
-        Box::new(Pending),
-        Box::new(Roles),
-        Box::new(Removals),
+        Box::new(memberships::Memberships),
+        Box::new(pending::Pending),
+        Box::new(roles::Roles),
+        Box::new(sweeps::Removals),
         Box::new(erasures::Hearing),
     ]
 }

@@ -16,7 +16,7 @@ use super::{Consequence, Policy};
 use crate::{App, Refusal};
 
 /// See the module.
-pub struct Pending;
+pub(super) struct Pending;
 
 impl Policy for Pending {
     fn name(&self) -> &'static str {

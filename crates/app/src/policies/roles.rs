@@ -34,7 +34,7 @@ pub(super) const NAME: &str = "roles";
 const PEOPLE_MAX: usize = 1_000;
 
 /// See the module.
-pub struct Roles;
+pub(super) struct Roles;
 
 impl Policy for Roles {
     fn name(&self) -> &'static str {

@@ -19,7 +19,7 @@ use domain::{
 use event_log::{BoxFuture, Meta, WorkspaceId};
 use futures_util::{StreamExt, stream};
 use projections::Recorded;
-use smol_str::SmolStr;
+use smol_str::format_smolstr;
 use uuid::Uuid;
 
 use super::{
@@ -28,17 +28,19 @@ use super::{
 };
 use crate::{App, DispatchError, Order, Refusal, WORKSPACE_STREAM};
 
+/// For the log's actor column.
+const NAME: &str = "removals";
 /// How many entries or groups are read at a time.
 const CHUNK: usize = 500;
 /// How many of them are removed at a time.
 const AT_ONCE: usize = 32;
 
 /// Hears of what is to be swept out.
-pub struct Removals;
+pub(super) struct Removals;
 
 impl Policy for Removals {
     fn name(&self) -> &'static str {
-        "removals"
+        NAME
     }
 
     fn hears(&self, name: &str) -> bool {
@@ -179,7 +181,7 @@ async fn caused_by(app: &App, workspace: &WorkspaceId, removed: &Removed) -> Res
     let events = app.log.read(workspace, removed.position - 1, 1).await?;
     let correlation = events.first().map(|event| event.meta.correlation.clone());
     Ok(Meta {
-        actor: SmolStr::new_static("policy:removals"),
+        actor: format_smolstr!("policy:{NAME}"),
         request: None,
         correlation: correlation.unwrap_or_default(),
         causation: Some(removed.position),
