@@ -192,6 +192,19 @@ async fn rule_27_beyond_the_limit_nothing_is_removed_before_a_person_approves() 
 }
 
 #[tokio::test]
+async fn rule_27_the_people_of_a_removed_connector_are_held_like_any_others() {
+    let mut scene = Scene::of(5, "store", "remove_user", &at_most(2)).await;
+    let path = format!("/workspaces/{WORKSPACE}/connectors/store?people=deactivate");
+    scene.api.delete(&path).await.unwrap().expect(204).unwrap();
+    scene.until(2, "removed").await;
+    scene.until(3, "suspended").await;
+    let hold = scene.hold().await;
+    assert_eq!(hold["people"], json!({"held": 3, "started": 0, "completed": 0, "cancelled": 0}));
+    scene.decide(&hold, "approve", None).await;
+    scene.until(5, "removed").await;
+}
+
+#[tokio::test]
 async fn rule_27_whoever_is_undone_stays_until_a_new_deactivation() {
     let mut scene = Scene::of(2, "store", "remove_user", &at_most(1)).await;
     scene.deactivate_all().await;
