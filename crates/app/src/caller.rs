@@ -11,13 +11,13 @@ use domain::{
     ids::{ConnectorName, TokenId},
     portal::Portal,
     rule::Rule,
-    workspace::{Connector, Idp, Paused},
+    workspace::{Idp, Paused},
 };
-use event_log::{Meta, Micros, WorkspaceId};
+use event_log::{Meta, WorkspaceId};
 use scim::Catalogue;
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::{Budget, RequestIds, Sightings, Trace, bearer};
+use crate::{Budget, RequestIds, Sightings, Trace};
 
 /// A connector that has proven itself with a live token.
 #[derive(Clone, Debug)]
@@ -164,24 +164,6 @@ pub(crate) fn bearer_token(header: Option<&str>) -> Result<&str, Unauthorized> {
     let token = token.trim();
     let well_formed = scheme.eq_ignore_ascii_case("bearer") && !token.contains(' ');
     if well_formed && !token.is_empty() { Ok(token) } else { Err(Unauthorized::Malformed) }
-}
-
-/// Finds the token among those of a connector.
-pub(crate) fn check(
-    connector: &Connector,
-    token: &str,
-    now: Micros,
-) -> Result<TokenId, Unauthorized> {
-    let id = bearer::id_of(token).ok_or(Unauthorized::Malformed)?;
-    let known = connector.tokens.get(&id).ok_or(Unauthorized::Unknown)?;
-    if !bearer::matches(token, &known.digest) {
-        return Err(Unauthorized::Unknown);
-    }
-    match known {
-        known if known.revoked.is_some() => Err(Unauthorized::Revoked),
-        known if known.expires <= now => Err(Unauthorized::Expired),
-        _ => Ok(id),
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! [`App`]. A write is dispatched to its aggregate's lane and answered from the aggregate's own new
 //! state; a read first catches up with the log, then answers from a read model.
 //!
+//! - `authentication`: whose a SCIM request is
 //! - `users`, `groups`, `lists`: what SCIM does
 //! - [`admin`]: what an administrator does
 //! - [`policies`]: what follows inside Muster from an event
@@ -15,6 +16,7 @@
 //! Invariant: a SCIM method takes a [`Caller`] and reaches that connector's data and no other.
 
 pub mod admin;
+mod authentication;
 mod bearer;
 mod budget;
 mod caller;
@@ -50,15 +52,10 @@ mod write;
 use std::{path::PathBuf, sync::Arc};
 
 use domain::{
-    device::Device,
-    group::Group,
-    ids::ConnectorName,
-    publication::Publication,
-    segments::Segments,
-    user::User,
-    workspace::{Connector, Workspace},
+    device::Device, group::Group, ids::ConnectorName, publication::Publication, segments::Segments,
+    user::User, workspace::Workspace,
 };
-use event_log::{Clock, EventLog, Meta, Micros, WorkspaceId, journal::Attempt};
+use event_log::{Clock, EventLog, Meta, Micros, WorkspaceId};
 use projections::ReadModels;
 use uuid::Uuid;
 
@@ -267,89 +264,6 @@ impl App {
         format!("{}/scim/v2/{workspace}/{connector}", self.public_url)
     }
 
-    /// Finds out whose token a SCIM request carries. One whose token opens nothing is counted.
-    ///
-    /// # Errors
-    /// [`Refusal::Unauthorized`], or a failure.
-    pub async fn authenticate(
-        &self,
-        workspace: &str,
-        connector: &str,
-        authorization: Option<&str>,
-        ids: RequestIds,
-    ) -> Result<Caller, Refusal> {
-        self.requests.count();
-        // An unknown workspace and an unknown connector say no more than an unknown token.
-        let workspace = WorkspaceId::parse(workspace).ok().filter(|it| self.log.head(it) > 0);
-        let Some(workspace) = workspace else {
-            let unauthorized =
-                caller::bearer_token(authorization).err().unwrap_or(Unauthorized::Unknown);
-            self.meters.rejected(unauthorized.word());
-            return Err(unauthorized.into());
-        };
-        let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
-        let connectors = &known.state.connectors;
-        let name = ConnectorName::parse(connector).ok();
-        let connector = name.and_then(|name| connectors.get_key_value(&name));
-        let now = self.now();
-        let token = match identify(connectors, connector, authorization, now) {
-            Ok(token) => token,
-            Err(unauthorized) => {
-                self.note_rejection(&workspace, connector, (unauthorized, authorization), ids);
-                return Err(unauthorized.into());
-            }
-        };
-        let (name, connector) = connector.ok_or(Unauthorized::Unknown)?;
-        self.note_use(&workspace, token, now);
-        let (log, seen) = (Arc::clone(&self.log), connector.seen.clone());
-        let sightings = Sightings::new(log, workspace.clone(), name.clone(), seen, now);
-        Ok(Caller {
-            workspace,
-            portal: connector.portal,
-            idp: connector.idp,
-            rule: Arc::clone(&connector.rule),
-            gone: known.state.gone(),
-            catalogue: connector.extensions.catalogue().clone(),
-            mapping: Arc::clone(&connector.attribute_mapping),
-            connector: name.clone(),
-            token,
-            ids,
-            sightings,
-            budget: Budget::default(),
-            trace: Trace::default(),
-            paused: connector.paused,
-            keeps_bodies: connector.bodies_until.is_some_and(|until| now < until),
-        })
-    }
-
-    /// Whether a caller may do anything now.
-    ///
-    /// # Errors
-    /// [`Refusal::Paused`] and [`Refusal::TooFast`].
-    pub fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
-        if let Some(paused) = caller.paused {
-            return Err(Refusal::Paused(paused));
-        }
-        self.pace.check(&caller.workspace, &caller.connector)
-    }
-
-    fn note_rejection(
-        &self,
-        workspace: &WorkspaceId,
-        connector: Option<(&ConnectorName, &Connector)>,
-        (unauthorized, authorization): (Unauthorized, Option<&str>),
-        ids: RequestIds,
-    ) {
-        self.meters.rejected(unauthorized.word());
-        // Only what is ours already is noted of a token, lest anybody fills the journal.
-        let id = caller::bearer_token(authorization).ok().and_then(bearer::id_of);
-        let token = id.filter(|id| connector.is_some_and(|it| it.1.tokens.contains_key(id)));
-        let token = token.map(|id| id.0);
-        let attempt = Attempt { time: self.now(), request: ids.request, token };
-        let name = connector.map(|(name, _)| name.as_str());
-        self.log.journal().rejected(workspace, name, unauthorized.word(), attempt);
-    }
-
     /// Waits until policies have dealt with everything that is in a workspace's log now. Reads of
     /// `/api/v1` do; what a person asks for right after an event then shows what followed from it.
     pub async fn settled(&self, workspace: &WorkspaceId) {
@@ -395,36 +309,6 @@ impl App {
         let known = self.workspaces.load(id, WORKSPACE_STREAM).await?;
         if known.state.open { Ok(known) } else { Err(Refusal::NotFound("workspace".into())) }
     }
-}
-
-/// Whose token of a connector it is.
-fn identify(
-    connectors: &std::collections::BTreeMap<ConnectorName, Connector>,
-    connector: Option<(&ConnectorName, &Connector)>,
-    authorization: Option<&str>,
-    now: Micros,
-) -> Result<domain::ids::TokenId, Unauthorized> {
-    let token = caller::bearer_token(authorization)?;
-    let (name, connector) = connector.ok_or(Unauthorized::Unknown)?;
-    match caller::check(connector, token, now) {
-        Err(Unauthorized::Unknown) if elsewhere(connectors, name, token, now) => {
-            Err(Unauthorized::OtherConnector)
-        }
-        checked => checked,
-    }
-}
-
-/// Whether a token belongs to another connector of the same workspace.
-fn elsewhere(
-    connectors: &std::collections::BTreeMap<ConnectorName, Connector>,
-    name: &ConnectorName,
-    token: &str,
-    now: Micros,
-) -> bool {
-    connectors
-        .iter()
-        .filter(|(other, _)| *other != name)
-        .any(|(_, connector)| caller::check(connector, token, now).is_ok())
 }
 
 /// What a server keeps of the owner's token.
