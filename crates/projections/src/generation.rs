@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
     Failure, Projection, damage::Damage, held::HELD, power, private, readers::Readers,
-    sql::unreadable,
+    sql::unreadable, wal::LOG_BYTES_KEPT,
 };
 
 /// How many statements a connection keeps prepared: more than any projection has.
@@ -181,6 +181,7 @@ impl Generation {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", power::synchronous())?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?; // See `Wal`.
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
         connection.pragma_update(None, "secure_delete", "ON")?; // Whoever is erased leaves nothing.
         set_up(&connection, WRITER_CACHE_KIB)?;
         connection.execute_batch(HELD)?; // A file may be older than this table.

@@ -33,6 +33,15 @@ struct Idle {
     connections: Vec<Connection>,
     /// How often the file has changed.
     changes: u64,
+    /// Whether no state is kept for now.
+    forgets: bool,
+}
+
+impl Idle {
+    fn forget_states(&mut self) {
+        self.changes += 1;
+        self.connections.retain(|connection| forget_state(connection).is_ok());
+    }
 }
 
 impl Readers {
@@ -55,17 +64,29 @@ impl Readers {
 
     fn give_back(&self, connection: Connection, seen: u64) {
         let mut idle = self.idle.lock();
-        let is_usable = idle.changes == seen || forget_state(&connection).is_ok();
+        let keeps = idle.changes == seen && !idle.forgets;
+        let is_usable = keeps || forget_state(&connection).is_ok();
         if is_usable && idle.connections.len() < IDLE_MAX {
             idle.connections.push(connection);
         }
     }
 
-    /// The file has changed, or its log is to start over: nobody sees from now on what was there before.
+    /// The file has changed: nobody sees from now on what was there before.
     pub(crate) fn changed(&self) {
-        let mut idle = self.idle.lock();
-        idle.changes += 1;
-        idle.connections.retain(|connection| forget_state(connection).is_ok());
+        self.idle.lock().forget_states();
+    }
+
+    /// Does something to the file for which nobody may read its log. Readers come and go, and keep nothing: what
+    /// one kept would be in the way of it for as long as it lasts.
+    pub(crate) fn while_none_keeps<T>(&self, work: impl FnOnce() -> T) -> T {
+        {
+            let mut idle = self.idle.lock();
+            idle.forgets = true;
+            idle.forget_states();
+        }
+        let done = work();
+        self.idle.lock().forgets = false;
+        done
     }
 
     /// Closes the connections that nobody uses.
@@ -141,6 +162,7 @@ mod tests {
             let generation = Arc::new(Generation::first(dir.path(), &DirectoryProjection).unwrap());
             let writer = generation.open_to_write().unwrap();
             writer.execute_batch("CREATE TABLE t (x)").unwrap();
+            writer.busy_timeout(std::time::Duration::ZERO).unwrap();
             let damage = Arc::new(Damage::new("directory", &Arc::new(Notify::new())));
             Self { generation, damage, writer, _dir: dir }
         }
@@ -196,5 +218,23 @@ mod tests {
         drop(second);
         assert!(file.is_log_emptied());
         assert_eq!(rows(&file.reader()), 1);
+    }
+
+    #[test]
+    fn who_comes_while_a_log_is_emptied_does_not_stay_in_the_way() {
+        let file = File::new();
+        file.write();
+        let long = file.reader();
+        assert_eq!(rows(&long), 1);
+        file.write();
+        let emptied = file.generation.readers.while_none_keeps(|| {
+            // Whoever empties it waits for this one; meanwhile others come and go.
+            assert!(!file.is_log_emptied());
+            assert_eq!(rows(&file.reader()), 2);
+            drop(long);
+            file.is_log_emptied()
+        });
+        assert!(emptied);
+        assert_eq!((rows(&file.reader()), rows(&file.reader())), (2, 2));
     }
 }

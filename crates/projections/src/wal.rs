@@ -5,6 +5,10 @@
 //! that alone, a log under constant writes never starts over and grows without end; once it has
 //! grown to a size, the projector itself copies what has come while the thread copied the rest, and the next
 //! transaction begins the log anew. Where the other thread does not keep up, the projector waits for it.
+//!
+//! For that nobody may read the log at that moment. Beside lists that take long, one after the other without
+//! a pause, such a moment never comes by itself: once the log has become much larger, the projector waits until those
+//! are done that read by then. Who comes meanwhile finds everything in the file.
 
 use std::{
     path::PathBuf,
@@ -23,6 +27,12 @@ const COPY_FRAMES: u64 = 2_048;
 const RESTART_FRAMES: u64 = 4 * COPY_FRAMES;
 /// How long starting over waits for readers, at most.
 const READERS_WAIT: Duration = Duration::from_millis(10);
+/// Frames from which on it waits for as long as a list takes; 256 MiB.
+const PATIENT_FRAMES: u64 = if cfg!(test) { 2 } else { 8 } * RESTART_FRAMES;
+/// How long that is, at most: what reads for longer is no list.
+const LISTS_WAIT: Duration = Duration::from_secs(2);
+/// What is kept of a log that had become larger, once it has started over, in bytes; 64 MiB.
+pub(crate) const LOG_BYTES_KEPT: u32 = 64 << 20;
 /// How long anything else waits for a lock.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
@@ -81,8 +91,15 @@ impl Copier {
     pub(crate) fn of(&self, file: PathBuf) -> Wal {
         let copying = Arc::default();
         let copier = self.clone();
-        let (copy_due, restart_due) = (COPY_FRAMES, RESTART_FRAMES);
-        Wal { file, copier, copying, copy_due, restart_due, restart_is_next: false }
+        Wal {
+            file,
+            copier,
+            copying,
+            copy_due: COPY_FRAMES,
+            restart_due: RESTART_FRAMES,
+            patient_due: PATIENT_FRAMES,
+            restart_is_next: false,
+        }
     }
 }
 
@@ -95,6 +112,8 @@ pub(crate) struct Wal {
     copy_due: u64,
     /// Frames from which on the log is to start over.
     restart_due: u64,
+    /// Frames from which on that waits for lists.
+    patient_due: u64,
     /// Whether it does once the copying has ended that is under way.
     restart_is_next: bool,
 }
@@ -109,7 +128,7 @@ impl Wal {
     ) -> rusqlite::Result<bool> {
         self.copying.wait();
         connection.busy_timeout(LOCK_WAIT)?;
-        let busy = begin_anew(connection, "TRUNCATE", readers)?;
+        let (busy, _) = readers.while_none_keeps(|| checkpoint(connection, "TRUNCATE"))?;
         if !busy {
             *self = self.copier.of(self.file.clone());
         }
@@ -129,13 +148,7 @@ impl Wal {
             return Ok(());
         }
         if self.restart_is_next || is_late {
-            self.copying.wait();
-            connection.busy_timeout(READERS_WAIT)?;
-            let busy = begin_anew(connection, "RESTART", readers)?;
-            connection.busy_timeout(LOCK_WAIT)?;
-            frames = if busy { frames } else { 0 };
-            self.restart_due = frames + RESTART_FRAMES;
-            self.restart_is_next = false;
+            frames = self.restart(connection, readers, frames)?;
         } else {
             self.copying.begin();
             let (file, copying) = (self.file.clone(), Arc::clone(&self.copying));
@@ -149,6 +162,30 @@ impl Wal {
         self.copy_due = frames + if self.restart_is_next { 0 } else { COPY_FRAMES };
         Ok(())
     }
+
+    /// Lets the log start over, if no reader is in the way for too long. The frames that are in it then.
+    fn restart(
+        &mut self,
+        connection: &Connection,
+        readers: &Readers,
+        frames: u64,
+    ) -> rusqlite::Result<u64> {
+        let is_patient = frames >= self.patient_due;
+        self.copying.wait();
+        connection.busy_timeout(if is_patient { LISTS_WAIT } else { READERS_WAIT })?;
+        let (busy, _) = readers.while_none_keeps(|| checkpoint(connection, "RESTART"))?;
+        connection.busy_timeout(LOCK_WAIT)?;
+        let left = if busy { frames } else { 0 };
+        if !busy {
+            self.patient_due = PATIENT_FRAMES;
+        } else if is_patient {
+            // A comparison, or whatever else reads for minutes: everybody waits, so not often.
+            self.patient_due = 2 * frames;
+        }
+        self.restart_due = left + RESTART_FRAMES;
+        self.restart_is_next = false;
+        Ok(left)
+    }
 }
 
 /// Copies what can be copied without anybody waiting.
@@ -158,14 +195,6 @@ fn copy(file: &PathBuf) -> rusqlite::Result<()> {
     let connection = Connection::open_with_flags(file, flags)?;
     connection.pragma_update(None, "synchronous", power::synchronous())?;
     checkpoint(&connection, "PASSIVE").map(drop)
-}
-
-/// Copies what is left and lets the log start over. Whether a reader was in the way.
-fn begin_anew(connection: &Connection, mode: &str, readers: &Readers) -> rusqlite::Result<bool> {
-    // Whoever reads from then on needs nothing of the log, and what others have kept of it they give back.
-    checkpoint(connection, "PASSIVE")?;
-    readers.changed();
-    Ok(checkpoint(connection, mode)?.0)
 }
 
 /// Whether a reader was in the way, and how many frames are in the log. `NOOP` only counts.
@@ -178,10 +207,16 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<(bool, u6
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{
+        path::Path,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     use super::*;
-    use crate::{directory::DirectoryProjection, generation::Generation};
+    use crate::{
+        directory::DirectoryProjection,
+        generation::{Generation, open_to_read},
+    };
 
     fn written(dir: &Path) -> (Wal, Connection, Generation) {
         let generation = Generation::first(dir, &DirectoryProjection).unwrap();
@@ -215,18 +250,52 @@ mod tests {
         assert!(!wal.restart_is_next && write(&connection) < COPY_FRAMES);
     }
 
+    /// Writes that often, and how large the log became and is in the end, in MiB.
+    fn write_often(wal: &mut Wal, connection: &Connection, readers: &Readers) -> (u64, u64) {
+        let mut log = wal.file.as_os_str().to_owned();
+        log.push("-wal");
+        let size = || std::fs::metadata(&log).unwrap().len() >> 20;
+        let mut largest = 0;
+        for _ in 0..600 {
+            write(connection);
+            wal.committed(connection, readers).unwrap();
+            largest = largest.max(size());
+        }
+        (largest, size())
+    }
+
     #[test]
     fn a_log_under_constant_writes_does_not_grow_without_end() {
         let dir = tempfile::tempdir().unwrap();
         let (mut wal, connection, Generation { readers, .. }) = written(dir.path());
-        let mut bytes_max = 0;
-        for _ in 0..600 {
-            write(&connection);
-            wal.committed(&connection, &readers).unwrap();
-            let mut log = wal.file.as_os_str().to_owned();
-            log.push("-wal");
-            bytes_max = bytes_max.max(std::fs::metadata(log).unwrap().len());
-        }
-        assert!(bytes_max > 0 && bytes_max < 100 << 20, "{bytes_max}");
+        let (largest, _) = write_often(&mut wal, &connection, &readers);
+        assert!((1..100).contains(&largest), "{largest}");
+    }
+
+    #[test]
+    fn nor_does_it_beside_lists_that_take_long_without_a_pause() {
+        // Longer than the writer waits as a rule.
+        const LIST: &str =
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
+             SELECT count(*) FROM n, (SELECT count(*) FROM t)";
+        let dir = tempfile::tempdir().unwrap();
+        let (mut wal, connection, Generation { readers, .. }) = written(dir.path());
+        write(&connection);
+        let is_over = AtomicBool::new(false);
+        let sizes = std::thread::scope(|scope| {
+            for _ in 0..3 {
+                let reader = open_to_read(&wal.file).unwrap();
+                let is_over = &is_over;
+                scope.spawn(move || {
+                    while !is_over.load(Ordering::Relaxed) {
+                        reader.query_row(LIST, [], |_| Ok(())).unwrap();
+                    }
+                });
+            }
+            let sizes = write_often(&mut wal, &connection, &readers);
+            is_over.store(true, Ordering::Relaxed);
+            sizes
+        });
+        assert!(sizes.0 < 150, "{sizes:?}");
     }
 }
