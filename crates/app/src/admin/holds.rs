@@ -131,7 +131,7 @@ impl App {
     /// has decided stays; asked again, the rest is.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`]; [`Refusal::State`] when somebody is not in the hold, when it is too
+    /// [`Refusal::NotFound`]; [`Refusal::Overloaded`] while policies are late; [`Refusal::State`] when somebody is not in the hold, when it is too
     /// late to decide about them, when nobody waits and nobody was decided about in that way, and when the
     /// last Owner would go. Nobody is decided about then.
     pub async fn decide_hold(
@@ -142,7 +142,9 @@ impl App {
         users: Option<Vec<Uuid>>,
         decision: Decision,
     ) -> Result<HoldView, Refusal> {
-        self.current(NAME, workspace).await?;
+        // Whom policies have yet to judge may belong into this hold.
+        self.settle(workspace).await?;
+        self.read_models.caught_up(NAME, workspace).await?;
         self.require_hold(workspace, id)?;
         let meta = person.meta();
         match users {
