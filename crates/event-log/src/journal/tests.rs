@@ -218,11 +218,13 @@ fn read(connector: &str, time: Micros) -> NewEntry {
     new
 }
 
-/// How many entries the blocks of a table have.
+/// How many entries the blocks of a table have, those of the connector first whose name comes last.
 fn blocks(journal: &Journal, table: &str) -> Vec<u32> {
     drop(journal.inner.written().unwrap());
     let file = lock(&journal.inner.file);
-    let sql = format!("SELECT count FROM {table} ORDER BY place, first");
+    let sql = format!(
+        "SELECT count FROM {table} JOIN places ON no = place ORDER BY connector DESC, first"
+    );
     let mut counts = file.conn.prepare(&sql).unwrap();
     counts.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
