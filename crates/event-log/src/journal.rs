@@ -36,7 +36,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
@@ -90,6 +90,10 @@ struct File {
     conn: Connection,
     places: Places,
     keys: BodyKeys,
+    /// What was taken to be written and could not be: it is tried again before anything else.
+    taken: Waiting,
+    /// Whether anything of that was given up.
+    has_lost: bool,
 }
 
 /// What is recorded and not written.
@@ -114,7 +118,8 @@ impl Journal {
     ) -> Result<Self, OpenError> {
         let (conn, places) = (schema::JOURNAL.open(path)?, Places::default());
         let was_cut_off = mark_running(&conn).map_err(Failure::storage("opening the journal"))?;
-        let file = Mutex::new(File { conn, places, keys: BodyKeys::new(Arc::clone(&sealer)) });
+        let (keys, taken) = (BodyKeys::new(Arc::clone(&sealer)), Waiting::default());
+        let file = Mutex::new(File { conn, places, keys, taken, has_lost: false });
         let (waiting, wake) = Default::default();
         let inner = Arc::new(Inner { waiting, wake, file, sealer, clock });
         let writer = Arc::clone(&inner);
@@ -267,10 +272,14 @@ impl Journal {
         if let Some(writer) = lock(&self.writer).take() {
             // A writer that panicked has said so.
             let _ = writer.join();
-            if self.was_cut_off() {
+            let mut file = lock(&self.inner.file);
+            if file.taken.len() > 0 {
+                file.give_up();
+            }
+            if self.was_cut_off() || file.has_lost {
                 return;
             }
-            let ended = lock(&self.inner.file).conn.execute("DELETE FROM running", []);
+            let ended = file.conn.execute("DELETE FROM running", []);
             if let Err(error) = ended {
                 tracing::warn!(%error, "the journal looks as if it were in use");
             }
@@ -299,12 +308,15 @@ impl Inner {
 
     /// Writes once in a while and deletes what is old, until the journal is closed.
     fn run(&self) {
-        let mut sweep_at = Instant::now();
+        let (mut sweep_at, mut failed) = (Instant::now(), false);
         loop {
-            let closed = self.wait(sweep_at);
-            if let Err(failure) = self.written().map(drop) {
+            let again = failed.then(|| Instant::now() + WRITE_EVERY);
+            let closed = self.wait(again.unwrap_or(sweep_at), failed);
+            let written = self.written().map(drop);
+            failed = written.is_err();
+            if let Err(failure) = written {
                 // Nobody waits for it, and nothing is decided by it.
-                tracing::warn!(%failure, "what the journal was to record is lost");
+                tracing::warn!(%failure, "the journal could not be written");
             }
             if closed {
                 return;
@@ -319,9 +331,10 @@ impl Inner {
         }
     }
 
-    /// Waits for something to write, and then for more of it; at most until a time. Tells whether the
-    /// journal is closed.
-    fn wait(&self, until: Instant) -> bool {
+    /// Waits for something to write, and then for more of it; at most until a time. What could not be written
+    /// is not tried again at once, however much waits. Tells whether the journal is closed.
+    fn wait(&self, until: Instant, failed: bool) -> bool {
+        let many = if failed { usize::MAX } else { requests::WAITING_MANY };
         let left = || until.saturating_duration_since(Instant::now());
         let waiting = lock(&self.waiting);
         let (waiting, _) = self
@@ -331,9 +344,7 @@ impl Inner {
         let adding_up = if waiting.len() == 0 { Duration::ZERO } else { WRITE_EVERY };
         let (waiting, _) = self
             .wake
-            .wait_timeout_while(waiting, adding_up, |it| {
-                it.len() < requests::WAITING_MANY && !it.closed
-            })
+            .wait_timeout_while(waiting, adding_up, |it| it.len() < many && !it.closed)
             .unwrap_or_else(PoisonError::into_inner);
         waiting.closed
     }
@@ -347,23 +358,17 @@ impl Inner {
         read(&file.conn).map_err(Failure::storage(doing))
     }
 
-    /// Writes what waits.
+    /// Writes what waits. What cannot be written now is kept.
     fn written(&self) -> Result<MutexGuard<'_, File>, Failure> {
-        // Taken while the file is held, so that a read after it sees what another one writes.
         let mut file = lock(&self.file);
-        let Waiting { attributes, tokens, requests, .. } = {
+        file.store()?;
+        // Taken while the file is held, so that a read after it sees what another one writes.
+        file.taken = {
             let mut waiting = lock(&self.waiting);
             let closed = waiting.closed;
             std::mem::replace(&mut *waiting, Waiting { closed, ..Waiting::default() })
         };
-        let File { conn, places, keys } = &mut *file;
-        if !attributes.is_empty() || !tokens.is_empty() {
-            counts::store(conn, &attributes, &tokens)
-                .map_err(Failure::storage("writing the journal"))?;
-        }
-        if requests.len() > 0 {
-            requests::store(conn, places, keys, requests)?;
-        }
+        file.store()?;
         Ok(file)
     }
 
@@ -371,6 +376,40 @@ impl Inner {
         let mut file = lock(&self.file);
         let File { conn, keys, .. } = &mut *file;
         retention::sweep(conn, keys, self.clock.now())
+    }
+}
+
+impl File {
+    /// Writes what was taken.
+    fn store(&mut self) -> Result<(), Failure> {
+        let stored = self.try_store();
+        if stored.as_ref().is_err_and(|failure| !passes(failure)) {
+            self.give_up();
+        }
+        stored
+    }
+
+    /// Forgets what was taken: it would be in the way of all that comes.
+    fn give_up(&mut self) {
+        let requests = self.taken.requests.len();
+        tracing::warn!(requests, "what the journal was to record is lost");
+        (self.taken, self.has_lost) = (Waiting::default(), true);
+    }
+
+    /// Writes what was taken, and forgets what is written of it.
+    fn try_store(&mut self) -> Result<(), Failure> {
+        let Self { conn, places, keys, taken, .. } = self;
+        if taken.size > 0 {
+            counts::store(conn, &taken.attributes, &taken.tokens)
+                .map_err(Failure::storage("writing the journal"))?;
+            let requests = std::mem::take(&mut taken.requests);
+            *taken = Waiting { requests, ..Waiting::default() };
+        }
+        if taken.requests.len() > 0 {
+            requests::store(conn, places, keys, &mut taken.requests)?;
+        }
+        *taken = Waiting::default();
+        Ok(())
     }
 }
 
@@ -414,6 +453,24 @@ impl Waiting {
             self.size += 1;
         }
     }
+}
+
+/// Whether the same may be written later, since it is the disk that does not take it, or somebody has the file.
+fn passes(failure: &Failure) -> bool {
+    let Failure::Storage { source, .. } = failure else { return false };
+    let error = source.downcast_ref::<rusqlite::Error>();
+    matches!(
+        error.and_then(rusqlite::Error::sqlite_error_code),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::OutOfMemory
+        )
+    )
 }
 
 /// Notes that a process has the file; tells whether one has had it and not closed it.

@@ -50,10 +50,10 @@ impl BodyKeys {
         tx: &Transaction<'_>,
         workspace: &WorkspaceId,
         (place, time): (i64, Micros),
-        Body { bytes, cut }: Body,
+        Body { bytes, cut }: &Body,
     ) -> Result<(), Failure> {
         let (number, key) = self.key(workspace, time)?;
-        let sealed = with_place(workspace, place, time, |it| it.seal(&key, bytes));
+        let sealed = with_place(workspace, place, time, |it| it.seal(&key, bytes.clone()));
         tx.prepare_cached("INSERT INTO bodies VALUES (?1, ?2, ?3, ?4, ?5)")
             .and_then(|mut insert| {
                 insert.execute(params![place, time, number.cast_signed(), cut, sealed])

@@ -147,47 +147,46 @@ struct Place {
 #[derive(Default)]
 pub(super) struct Places(HashMap<(WorkspaceId, SmolStr), Place>);
 
-/// Writes all that waits. Places are told of it only once it is committed, so that they are read
-/// again after a failure.
+/// Writes all that waits, and forgets it then. Places are told of it only once it is committed, so that they
+/// are read again after a failure.
 pub(super) fn store(
     conn: &mut Connection,
     places: &mut Places,
     keys: &mut BodyKeys,
-    waiting: Waiting,
+    waiting: &mut Waiting,
 ) -> Result<(), Failure> {
-    if waiting.dropped > 0 {
-        let dropped = waiting.dropped;
+    let dropped = std::mem::take(&mut waiting.dropped);
+    if dropped > 0 {
         tracing::warn!(dropped, "entries of the provisioning log are lost: too many were waiting");
     }
     let mut known = std::mem::take(places);
     let tx = conn.transaction().map_err(failed)?;
     let mut blocks = Blocks::default();
-    for new in by_connector(waiting.entries) {
-        let place = known.place(&tx, &new).map_err(failed)?;
-        let time = new.entry.time.max(place.last + 1);
-        place.last = time;
-        let entry = Entry { time, ..new.entry };
-        blocks.add(&tx, place.no, &entry).map_err(failed)?;
-        if let Some(body) = new.body {
-            keys.store(&tx, &new.workspace, (place.no, time), body)?;
+    for NewEntry { workspace, entry, body } in by_connector(&mut waiting.entries) {
+        let place = known.place(&tx, workspace, &entry.connector).map_err(failed)?;
+        let time = entry.time.max(place.last + 1);
+        (place.last, entry.time) = (time, time);
+        blocks.add(&tx, place.no, entry).map_err(failed)?;
+        if let Some(body) = body {
+            keys.store(&tx, workspace, (place.no, time), body)?;
         }
-        place.count(&tx, &entry).map_err(failed)?;
+        place.count(&tx, entry).map_err(failed)?;
     }
     blocks.store(&tx).map_err(failed)?;
     for place in known.0.values_mut().filter(|place| place.is_new) {
         place.is_new = false;
         place.store_cycle(&tx).map_err(failed)?;
     }
-    for (key, rejections) in waiting.rejections {
-        rejections.store(&tx, &key).map_err(failed)?;
+    for (key, rejections) in &waiting.rejections {
+        rejections.store(&tx, key).map_err(failed)?;
     }
     tx.commit().map_err(failed)?;
-    *places = known;
+    (*places, *waiting) = (known, Waiting::default());
     Ok(())
 }
 
 /// One connector after the other, and the entries of each as they came.
-fn by_connector(entries: Vec<NewEntry>) -> impl Iterator<Item = NewEntry> {
+fn by_connector(entries: &mut [NewEntry]) -> impl Iterator<Item = &mut NewEntry> {
     let mut connectors = HashMap::<_, Vec<_>>::new();
     for new in entries {
         let connector = (new.workspace.clone(), new.entry.connector.clone());
@@ -201,8 +200,13 @@ fn failed(error: rusqlite::Error) -> Failure {
 }
 
 impl Places {
-    fn place(&mut self, tx: &Transaction<'_>, new: &NewEntry) -> rusqlite::Result<&mut Place> {
-        let key = (new.workspace.clone(), new.entry.connector.clone());
+    fn place(
+        &mut self,
+        tx: &Transaction<'_>,
+        workspace: &WorkspaceId,
+        connector: &SmolStr,
+    ) -> rusqlite::Result<&mut Place> {
+        let key = (workspace.clone(), connector.clone());
         match self.0.entry(key) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(free) => {

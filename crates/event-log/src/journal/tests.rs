@@ -587,3 +587,64 @@ fn whoever_still_reads_what_is_to_be_forgotten_is_told_of() {
     journal.forget(&acme(), &[Uuid::from_u128(2)]).unwrap();
     assert!(!dir.holds(&name));
 }
+
+#[test]
+fn what_could_not_be_written_waits_for_the_next_time() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let token = Uuid::from_u128(7);
+    let refuse = |refuse: bool| {
+        lock(&journal.inner.file).conn.pragma_update(None, "query_only", refuse).unwrap();
+    };
+    let body = Body { bytes: b"{}".to_vec(), cut: false };
+    for time in 1..=3 {
+        refuse(time < 3);
+        journal.answered(NewEntry { body: Some(body.clone()), ..entry("store", time) });
+        journal.answered(entry("mdm", time));
+        let attempt = Attempt { time, request: time.to_string(), token: None };
+        journal.rejected(&acme(), None, "unknown", attempt);
+        journal.token_used(&acme(), token, time);
+        journal.attributes_seen(&acme(), "store", [("core", "title")], time);
+        assert_eq!(journal.rejections(&acme()).is_err(), time < 3);
+    }
+    assert_eq!(times(&journal, &all()), [3, 3, 2, 2, 1, 1]);
+    for time in 1..=3 {
+        let (_, found) = journal.entry(&acme(), "store", time).unwrap().unwrap();
+        assert_eq!(found, Some(body.clone()));
+    }
+    assert_eq!(seen(&journal, "core", "title"), Some((3, 3)));
+    assert_eq!(journal.token_uses(&acme()).unwrap(), HashMap::from([(token, 3)]));
+    assert_eq!(journal.rejections(&acme()).unwrap()[0].count, 3);
+    drop(journal);
+    assert!(!dir.open().was_cut_off());
+}
+
+#[test]
+fn a_journal_that_lost_something_says_so_like_one_that_was_not_closed() {
+    // One that could not write at its end, and one that never could.
+    for refuse in [
+        "PRAGMA query_only = TRUE",
+        "CREATE TRIGGER refuse BEFORE INSERT ON changes BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    ] {
+        let dir = Dir::new();
+        let journal = dir.open();
+        lock(&journal.inner.file).conn.execute_batch(refuse).unwrap();
+        journal.answered(entry("store", 1));
+        drop(journal);
+        assert!(dir.open().was_cut_off(), "{refuse}");
+    }
+}
+
+#[test]
+fn what_can_never_be_written_is_in_the_way_of_nothing() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON changes WHEN NEW.first = 1
+                  BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    lock(&journal.inner.file).conn.execute_batch(refuse).unwrap();
+    journal.answered(entry("store", 1));
+    // Whoever is the first to write hears of it.
+    drop(journal.search(&acme(), &all()));
+    journal.answered(entry("store", 2));
+    assert_eq!(times(&journal, &all()), [2]);
+}
