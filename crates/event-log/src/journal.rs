@@ -473,9 +473,11 @@ fn passes(failure: &Failure) -> bool {
     )
 }
 
-/// Notes that a process has the file; tells whether one has had it and not closed it.
+/// Notes that a process has the file, on disk; tells whether one has had it and not closed it.
 fn mark_running(conn: &Connection) -> rusqlite::Result<bool> {
     let already = conn.query_row("SELECT count(*) FROM running", [], |row| row.get::<_, i64>(0))?;
     conn.execute("INSERT INTO running VALUES (1) ON CONFLICT DO NOTHING", [])?;
+    // A power cut may take it out of the write-ahead log again, with the entries that come behind it.
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     Ok(already > 0)
 }

@@ -648,3 +648,15 @@ fn what_can_never_be_written_is_in_the_way_of_nothing() {
     journal.answered(entry("store", 2));
     assert_eq!(times(&journal, &all()), [2]);
 }
+
+#[test]
+fn that_a_process_has_the_file_is_on_disk_before_anything_else() {
+    let dir = Dir::new();
+    drop(dir.open());
+    let _journal = dir.open();
+    // What a power cut leaves at least: the file, and nothing of its write-ahead log.
+    std::fs::copy(dir.path("journal.db"), dir.path("left.db")).unwrap();
+    let left = Connection::open(dir.path("left.db")).unwrap();
+    let running = left.query_row("SELECT count(*) FROM running", [], |row| row.get(0));
+    assert_eq!(running, Ok(1));
+}
