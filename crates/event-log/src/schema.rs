@@ -247,6 +247,9 @@ impl Format {
             self.cache_kib
         ))?;
         conn.execute_batch(self.pragmas)?;
+        // What a process that was killed had written need not be on disk yet: before anybody builds on it, it is
+        // brought into the file.
+        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         let found = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if found != 0 {
             return self.upgrade(conn, found);
@@ -359,6 +362,23 @@ mod tests {
                 assert_eq!(refused, format!("{table} are never changed"));
             }
         }
+    }
+
+    #[test]
+    fn what_a_kill_has_left_is_on_disk_before_anybody_builds_on_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let conn = LOG.open(&path("log.db")).unwrap();
+        conn.execute_batch("INSERT INTO checkpoints VALUES (1, 'planner', 7)").unwrap();
+        for end in ["", "-wal"] {
+            std::fs::copy(path(&format!("log.db{end}")), path(&format!("left.db{end}"))).unwrap();
+        }
+        let _left = LOG.open(&path("left.db")).unwrap();
+        // The file alone, as it is when nothing of the write-ahead log was on disk.
+        std::fs::copy(path("left.db"), path("alone.db")).unwrap();
+        let alone = open_reader(&path("alone.db")).unwrap();
+        let position = alone.query_row("SELECT position FROM checkpoints", [], |row| row.get(0));
+        assert_eq!(position, Ok(7));
     }
 
     #[test]
