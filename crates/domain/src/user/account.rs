@@ -179,7 +179,9 @@ impl User {
         if !self.account.stands() {
             return Err(UserRefusal::NoAccount);
         }
-        let same = self.account.role == Some(role);
+        // Whoever chooses the role that the person has already ends what groups have to say (rule 14).
+        let Standing { provisioned, by_hand, .. } = self.account.standing;
+        let same = self.account.role == Some(role) && (by_hand || provisioned.is_none());
         let changed = UserEvent::RoleChanged { role, why: RoleReason::ByHand };
         Ok(if same { vec![] } else { vec![changed] })
     }

@@ -602,6 +602,27 @@ fn rule_14_a_role_follows_groups_until_the_window_ends_or_a_person_chooses() {
 }
 
 #[test]
+fn rule_14_a_person_chooses_also_the_role_that_groups_have_made() {
+    let given = || vec![added(Portal::Dashboard), granted_as(Role::Viewer)];
+    let choose = || UserCommand::SetRole { role: Role::Viewer };
+    let chosen = UserEvent::RoleChanged { role: Role::Viewer, why: RoleReason::ByHand };
+    check(given(), choose(), [chosen.clone()]);
+    let mut given = given();
+    given.push(chosen);
+    check(given.clone(), choose(), []);
+    let admin = Some(Mapped { role: Role::Admin, group: GroupId(Uuid::from_u128(7)) });
+    check(given, map_role(admin, RoleMapping::default(), 0), []);
+    // Groups have no say in one that was made by hand.
+    let invited = UserEvent::AccountInvited {
+        portal: Portal::Dashboard,
+        user_name: "ada".to_owned(),
+        email: None,
+        role: Some(Role::Viewer),
+    };
+    check([invited], choose(), []);
+}
+
+#[test]
 fn a_reason_is_stored_like_this_for_ever() {
     let group = GroupId(Uuid::from_u128(7));
     for (why, stored) in [
