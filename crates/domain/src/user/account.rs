@@ -182,8 +182,27 @@ impl User {
         // Whoever chooses the role that the person has already ends what groups have to say (rule 14).
         let Standing { provisioned, by_hand, .. } = self.account.standing;
         let same = self.account.role == Some(role) && (by_hand || provisioned.is_none());
-        let changed = UserEvent::RoleChanged { role, why: RoleReason::ByHand };
-        Ok(if same { vec![] } else { vec![changed] })
+        if same {
+            return Ok(vec![]);
+        }
+        let mut events = vec![UserEvent::RoleChanged { role, why: RoleReason::ByHand }];
+        if role == Role::Owner {
+            events.extend(self.spared());
+        }
+        Ok(events)
+    }
+
+    /// SCIM neither suspends nor removes an Owner (rule 10): what it has begun with somebody who becomes
+    /// one waits for a person, unless one has decided already.
+    fn spared(&self) -> impl Iterator<Item = UserEvent> {
+        let open = self.open_offboarding().filter(|it| it.rule.removes_account() && !it.approved);
+        let held = open.filter(|open| !open.held).map(|open| UserEvent::OffboardingHeld {
+            offboarding: open.id,
+            because: HeldBecause::Owner,
+            hold: None,
+        });
+        let is_suspended = open.is_some() && self.account.state == AccountState::Suspended;
+        held.into_iter().chain(is_suspended.then_some(UserEvent::AccountRestored {}))
     }
 
     /// What the person's groups make them now, as of a time.

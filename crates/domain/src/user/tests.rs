@@ -321,6 +321,32 @@ fn an_owner_is_held_for_a_person_to_decide() {
 }
 
 #[test]
+fn rule_10_whoever_becomes_an_owner_in_the_middle_is_held_for_a_person_to_decide() {
+    let offboarding = OFFBOARDING;
+    let because = HeldBecause::Owner;
+    let owner = || UserEvent::RoleChanged { role: Role::Owner, why: RoleReason::ByHand };
+    let held = || UserEvent::OffboardingHeld { offboarding, because, hold: None };
+    let approved = UserEvent::OffboardingApproved { offboarding };
+    let given = vec![
+        added(Portal::Dashboard),
+        granted_as(Role::Viewer),
+        UserEvent::EntryDeactivated { connector: okta() },
+        started(OnDeactivate::RemoveUser),
+        UserEvent::AccountSuspended {},
+    ];
+    let set = || UserCommand::SetRole { role: Role::Owner };
+    let restored = || UserEvent::AccountRestored {};
+    check(given.clone(), set(), [owner(), held(), restored()]);
+    // What the brake holds waits already.
+    let braked = [given.clone(), vec![held()]].concat();
+    check(braked, set(), [owner(), restored()]);
+    // A person has decided.
+    check([given.clone(), vec![held(), approved]].concat(), set(), [owner()]);
+    let complete = || UserCommand::CompleteOffboarding { offboarding };
+    check([given, vec![owner(), held(), restored()]].concat(), complete(), []);
+}
+
+#[test]
 fn reactivation_cancels_and_restores() {
     let given = [
         added(Portal::Store),
