@@ -10,7 +10,7 @@ use std::{
     io,
 };
 
-use actix_web::{HttpResponse, http, web::Data};
+use actix_web::{http, web::Data};
 use app::{App, GroupView, UserView};
 use domain::ids::{EntryId, GroupId};
 use scim::{
@@ -24,11 +24,10 @@ use crate::{
     body::ScimJson,
     caller::Caller,
     endpoint::Endpoint,
-    error::Refused,
     id,
     messages::{BulkBody, GroupBody, GroupPatch, Message, Reader, UserBody, UserPatch},
     quirks, record,
-    respond::ok,
+    respond::{Answer, ok},
 };
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
@@ -39,7 +38,7 @@ async fn bulk(
     caller: Caller,
     app: Data<App>,
     ScimJson(BulkBody(request, order)): ScimJson<BulkBody>,
-) -> Result<HttpResponse, Refused> {
+) -> Answer {
     let base_url = app.base_url(&caller.workspace, &caller.connector);
     let reader = Reader::of(&caller);
     let to_come = request.creations().into_keys().collect();

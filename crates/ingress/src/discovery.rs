@@ -12,9 +12,13 @@ use scim::{
 };
 use serde_json::Value;
 
-use crate::{caller::Caller, endpoint::Endpoint, error::Refused, query::Query, respond::ok};
-
-type Answer = Result<HttpResponse, Refused>;
+use crate::{
+    caller::Caller,
+    endpoint::Endpoint,
+    error::Refused,
+    query::Query,
+    respond::{Answer, ok},
+};
 
 /// What can be read without a token: clients look at the authentication schemes before they have
 /// one (RFC 7643 §5).

@@ -9,7 +9,7 @@ use actix_web::{
     web,
 };
 
-use crate::{endpoint::Endpoint, error::Refused};
+use crate::{endpoint::Endpoint, error::Refused, respond::Answer};
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::at("/Me").any(not_implemented)]
@@ -30,12 +30,12 @@ pub(crate) fn others(allow: String) -> Route {
 }
 
 /// 404: below a Base URL, but no endpoint.
-pub(crate) async fn unknown_endpoint() -> Result<HttpResponse, Refused> {
+pub(crate) async fn unknown_endpoint() -> Answer {
     Err(scim::Error::not_found("there is no such endpoint").into())
 }
 
 /// 404: not below any Base URL.
-pub(crate) async fn unknown_base() -> Result<HttpResponse, Refused> {
+pub(crate) async fn unknown_base() -> Answer {
     let detail = "this is no Base URL: one looks like /scim/v2/{workspace}/{connector}";
     Err(scim::Error::not_found(detail).into())
 }
@@ -51,7 +51,7 @@ fn method_not_allowed(allow: &str) -> HttpResponse {
 }
 
 /// 501. `/Me` has no meaning for a token that is nobody's (RFC 7644 §3.11).
-async fn not_implemented() -> Result<HttpResponse, Refused> {
+async fn not_implemented() -> Answer {
     let detail = "/Me is nobody here: a token belongs to a connector, not to a user";
     Err(scim::Error::not_implemented(detail).into())
 }

@@ -1,9 +1,6 @@
 //! The entry that an authenticated request leaves in the provisioning log (rule 33), whatever its answer.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use actix_web::{
     Error, HttpResponse,
@@ -148,14 +145,13 @@ impl Operation {
 
     /// Enters what came of it.
     pub(crate) fn end(self, app: &App, caller: &Caller, status: u16, error: Option<&scim::Error>) {
-        let duration: Duration = self.begun.elapsed();
         let answered = Answered {
             action: self.action,
             resource: self.resource,
             operation: Some(self.index),
             status: Some(status),
             error: error.cloned(),
-            duration,
+            duration: self.begun.elapsed(),
         };
         app.answered(caller, answered);
     }

@@ -20,7 +20,8 @@ use crate::{
     pieces::{Pieces, Source},
 };
 
-type Answer = Result<HttpResponse, Refused>;
+/// What a handler answers.
+pub(crate) type Answer = Result<HttpResponse, Refused>;
 
 /// The media type of every answer. SCIM JSON is UTF-8; the parameter says so to those who ask.
 pub(crate) const SCIM_JSON: &str = "application/scim+json; charset=utf-8";
@@ -97,7 +98,7 @@ impl Show {
 
     /// The answer to a read: the resource, unless the client has it already.
     pub(crate) async fn read(&self, view: View, known: &IfNoneMatch) -> Answer {
-        let document = self.document(view)?;
+        let document = document(&self.look, view)?;
         if known.has(document.version()) {
             return Ok(document.head(StatusCode::NOT_MODIFIED).finish());
         }
@@ -145,10 +146,6 @@ impl Show {
             Ok(whole) => Ok(text(&mut HttpResponse::Ok(), whole)),
             Err(pieces) => pieces.respond(HttpResponse::Ok(), self.source()).await,
         }
-    }
-
-    fn document(&self, view: View) -> Result<Document, Refused> {
-        document(&self.look, view)
     }
 
     fn source(&self) -> Source {

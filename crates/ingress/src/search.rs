@@ -6,16 +6,18 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, http::Method, web::Data};
+use actix_web::{http::Method, web::Data};
 use app::App;
 use scim::{Kind, query::Page};
 
 use crate::{
-    body::ScimJson, caller::Caller, endpoint::Endpoint, error::Refused, messages::SearchBody,
-    query::Query, respond::Show,
+    body::ScimJson,
+    caller::Caller,
+    endpoint::Endpoint,
+    messages::SearchBody,
+    query::Query,
+    respond::{Answer, Show},
 };
-
-type Answer = Result<HttpResponse, Refused>;
 
 const USERS: &[Kind] = &[Kind::User];
 const GROUPS: &[Kind] = &[Kind::Group];

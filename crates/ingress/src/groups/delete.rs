@@ -4,8 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use app::App;
 use domain::ids::GroupId;
 
-use super::Answer;
-use crate::{caller::Caller, conditions::IfMatch, id::Id};
+use crate::{caller::Caller, conditions::IfMatch, id::Id, respond::Answer};
 
 pub(super) async fn delete(
     caller: Caller,

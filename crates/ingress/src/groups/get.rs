@@ -4,8 +4,13 @@ use actix_web::{http::Method, web::Data};
 use app::{App, View};
 use domain::ids::GroupId;
 
-use super::Answer;
-use crate::{caller::Caller, conditions::IfNoneMatch, id::Id, query::Query, respond::Show};
+use crate::{
+    caller::Caller,
+    conditions::IfNoneMatch,
+    id::Id,
+    query::Query,
+    respond::{Answer, Show},
+};
 
 pub(super) async fn get(
     caller: Caller,

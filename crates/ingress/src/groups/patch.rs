@@ -8,10 +8,15 @@ use actix_web::web::Data;
 use app::App;
 use domain::ids::GroupId;
 
-use super::Answer;
 use crate::{
-    body::ScimJson, caller::Caller, conditions::IfMatch, id::Id, messages::GroupPatch,
-    query::Query, quirks, respond::Show,
+    body::ScimJson,
+    caller::Caller,
+    conditions::IfMatch,
+    id::Id,
+    messages::GroupPatch,
+    query::Query,
+    quirks,
+    respond::{Answer, Show},
 };
 
 pub(super) async fn patch(

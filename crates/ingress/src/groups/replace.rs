@@ -4,10 +4,14 @@ use actix_web::{http::StatusCode, web::Data};
 use app::App;
 use domain::ids::GroupId;
 
-use super::Answer;
 use crate::{
-    body::ScimJson, caller::Caller, conditions::IfMatch, id::Id, messages::GroupBody, query::Query,
-    respond::Show,
+    body::ScimJson,
+    caller::Caller,
+    conditions::IfMatch,
+    id::Id,
+    messages::GroupBody,
+    query::Query,
+    respond::{Answer, Show},
 };
 
 pub(super) async fn replace(

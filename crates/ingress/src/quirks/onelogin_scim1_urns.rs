@@ -13,7 +13,7 @@ use domain::workspace::Idp;
 use scim::urn;
 use serde_json::Value;
 
-use super::{Quirk, Request, member, operations, rename};
+use super::{Quirk, Request, find, member, operations, rename};
 
 pub(super) const QUIRK: Quirk = Quirk {
     name: "onelogin_scim1_urns",
@@ -34,10 +34,10 @@ fn undo(body: &mut Value, request: Request) {
     }
     if request.is_patch() {
         for operation in operations(body) {
-            if let Some(Value::String(path)) = super::find(operation, "path") {
+            if let Some(Value::String(path)) = find(operation, "path") {
                 rewrite(path);
             }
-            if let Some(Value::Object(value)) = super::find(operation, "value") {
+            if let Some(Value::Object(value)) = find(operation, "value") {
                 ENTERPRISE.iter().for_each(|old| rename(value, old, urn::ENTERPRISE_USER));
             }
         }

@@ -4,8 +4,13 @@ use actix_web::{http::StatusCode, web::Data};
 use app::App;
 use domain::ids::EntryId;
 
-use super::Answer;
-use crate::{body::ScimJson, caller::Caller, messages::UserBody, query::Query, respond::Show};
+use crate::{
+    body::ScimJson,
+    caller::Caller,
+    messages::UserBody,
+    query::Query,
+    respond::{Answer, Show},
+};
 
 pub(super) async fn create(
     caller: Caller,

@@ -4,8 +4,13 @@ use actix_web::web::Data;
 use app::{App, View};
 use domain::ids::EntryId;
 
-use super::Answer;
-use crate::{caller::Caller, conditions::IfNoneMatch, id::Id, query::Query, respond::Show};
+use crate::{
+    caller::Caller,
+    conditions::IfNoneMatch,
+    id::Id,
+    query::Query,
+    respond::{Answer, Show},
+};
 
 pub(super) async fn get(
     caller: Caller,

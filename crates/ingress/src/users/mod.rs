@@ -6,11 +6,9 @@ mod get;
 mod patch;
 mod replace;
 
-use actix_web::{HttpResponse, http::Method};
+use actix_web::http::Method;
 
-use crate::{endpoint::Endpoint, error::Refused, search};
-
-type Answer = Result<HttpResponse, Refused>;
+use crate::{endpoint::Endpoint, search};
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![

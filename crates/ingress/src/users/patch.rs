@@ -10,10 +10,15 @@ use scim::{
     attributes::{self, Seen},
 };
 
-use super::Answer;
 use crate::{
-    body::ScimJson, caller::Caller, conditions::IfMatch, id::Id, messages::UserPatch, query::Query,
-    quirks, respond::Show,
+    body::ScimJson,
+    caller::Caller,
+    conditions::IfMatch,
+    id::Id,
+    messages::UserPatch,
+    query::Query,
+    quirks,
+    respond::{Answer, Show},
 };
 
 pub(super) async fn patch(
