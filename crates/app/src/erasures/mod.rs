@@ -17,6 +17,7 @@
 //! - `owed`: what is not done yet
 //! - `again`: what can be known of somebody whose erasure a restored log does not have
 //! - `gone`: what time travel shows of them
+//! - `reading`: the record, part by part
 
 mod again;
 mod carry_out;
@@ -26,6 +27,7 @@ mod gone;
 mod names;
 mod namesakes;
 mod owed;
+mod reading;
 mod request;
 mod traces;
 

@@ -21,11 +21,11 @@ use domain::{
     ids::{ErasureId, UserId},
     user::{Erase, UserCommand, UserEvent},
 };
-use event_log::{BoxFuture, Checkpoint, EventFilter, Meta, WorkspaceId};
+use event_log::{BoxFuture, Checkpoint, Meta, WorkspaceId};
 use projections::Recorded;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::carry_out::NAME;
+use super::{carry_out::NAME, reading::Reading};
 use crate::{
     App, Order, Refusal, WORKSPACE_STREAM,
     policies::{
@@ -38,8 +38,6 @@ use crate::{
 pub(super) const EVENT: SmolStr = SmolStr::new_static("user.erased");
 /// The name of the checkpoint in the log's file; 0 when nothing is owed.
 const CHECKPOINT: SmolStr = SmolStr::new_static("erasures");
-/// How many events are read at a time.
-const CHUNK: usize = 500;
 
 /// The erasures that are owed.
 #[derive(Default)]
@@ -176,14 +174,10 @@ async fn find_all(app: &App) -> Result<(), Refusal> {
 /// Sees to it that the ledger has every erasure of a workspace that the log has.
 async fn write_again(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
     let known: BTreeSet<_> = app.log.ledger().erasures().into_iter().map(|it| it.id).collect();
-    let filter = EventFilter { name: Some(EVENT), ..EventFilter::default() };
-    let mut after = 0;
-    loop {
-        let events = app.log.find(workspace, &filter, after, CHUNK).await?;
-        let found = events.len();
+    let mut reading = Reading::of(app, workspace, &EVENT, 0);
+    while let Some(events) = reading.next().await? {
         for event in events {
-            after = event.position;
-            let user = UserId(event.stream.id);
+            let (user, position) = (UserId(event.stream.id), event.position);
             let Some(recorded) = Recorded::read(event).map_err(|_| Refusal::Unreadable)? else {
                 continue;
             };
@@ -194,13 +188,11 @@ async fn write_again(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> 
                     %workspace, %user,
                     "the ledger of erasures lacks an erasure of the log: it is carried out again"
                 );
-                app.erasures.owe(app, workspace, user, after).await?;
+                app.erasures.owe(app, workspace, user, position).await?;
             }
         }
-        if found < CHUNK {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 impl App {
@@ -231,19 +223,16 @@ impl App {
     }
 }
 
-async fn find(app: &App, workspace: &WorkspaceId, mut after: u64) -> Result<(), Refusal> {
-    let filter = EventFilter { name: Some(EVENT), ..EventFilter::default() };
-    loop {
-        let events = app.log.find(workspace, &filter, after, CHUNK).await?;
-        for event in &events {
-            after = event.position;
+/// Owes every erasure after a position.
+async fn find(app: &App, workspace: &WorkspaceId, after: u64) -> Result<(), Refusal> {
+    let mut reading = Reading::of(app, workspace, &EVENT, after);
+    while let Some(events) = reading.next().await? {
+        for event in events {
             let user = UserId(event.stream.id);
             app.erasures.owe(app, workspace, user, event.position).await?;
         }
-        if events.len() < CHUNK {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 /// Records an erasure of the ledger that the log does not have.

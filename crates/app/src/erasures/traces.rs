@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{group::GroupEvent, ids::GroupId, stored, user::UserEvent};
-use event_log::{EventFilter, Payload, StoredEvent, StreamId, WorkspaceId};
+use event_log::{Payload, StoredEvent, StreamId, WorkspaceId};
 use scim::{Resource, fold};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::reading::Reading;
 use crate::{App, Refusal};
 
 /// How many events are read at a time.
@@ -106,12 +107,8 @@ impl Traces {
         if self.names.is_empty() {
             return Ok(mentions);
         }
-        let filter =
-            EventFilter { name: Some("group.member_pending".into()), ..EventFilter::default() };
-        let mut after = 0;
-        loop {
-            let events = app.log.find(workspace, &filter, after, CHUNK).await?;
-            let (last, found) = (events.last().map(|event| event.position), events.len());
+        let mut reading = Reading::of(app, workspace, "group.member_pending", 0);
+        while let Some(events) = reading.next().await? {
             for event in events {
                 if self.is_named_by(&event)? {
                     mentions.keys.extend(event.key);
@@ -122,12 +119,8 @@ impl Traces {
                         .push(event.version);
                 }
             }
-            match last {
-                Some(last) if found == CHUNK => after = last,
-                _ => return Ok(mentions),
-            }
-            tokio::task::yield_now().await;
         }
+        Ok(mentions)
     }
 
     /// The keys of pending members that have come to be the person, or that an erasure at this position has
@@ -138,23 +131,17 @@ impl Traces {
         workspace: &WorkspaceId,
         erased: u64,
     ) -> Result<BTreeSet<u64>, Refusal> {
-        let filter = EventFilter { name: Some("group.pending_*".into()), ..EventFilter::default() };
-        let (mut keys, mut after) = (BTreeSet::new(), 0);
-        loop {
-            let events = app.log.find(workspace, &filter, after, CHUNK).await?;
-            let (last, found) = (events.last().map(|event| event.position), events.len());
+        let mut keys = BTreeSet::new();
+        let mut reading = Reading::of(app, workspace, "group.pending_*", 0);
+        while let Some(events) = reading.next().await? {
             for event in events {
                 let Some(version) = self.ended_by(&event, erased)? else { continue };
                 let before = version.saturating_sub(1);
                 let brought = app.log.read_stream(workspace, &event.stream, before, 1).await?;
                 keys.extend(brought.into_iter().filter_map(|event| event.key));
             }
-            match last {
-                Some(last) if found == CHUNK => after = last,
-                _ => return Ok(keys),
-            }
-            tokio::task::yield_now().await;
         }
+        Ok(keys)
     }
 
     /// The version of the pending member that an event has ended, if it was of this person.
