@@ -71,6 +71,8 @@ impl Delivery<'_> {
             let reason = POLICY_GONE.to_owned();
             return self.note(DeviceCommand::Park { action, reason }).await.map(drop);
         }
+        // Found as sent: whoever was here before has not heard what became of it.
+        let unheard = self.state(device) == Some(ActionState::Sent);
         let device = self.note(DeviceCommand::Send { action }).await?;
         // Somebody else may have ended it just now.
         if self.state(&device.state) != Some(ActionState::Sent) {
@@ -87,7 +89,7 @@ impl Delivery<'_> {
                 let device = self.note(DeviceCommand::Acknowledge { action }).await?;
                 self.ask(&device.state).await
             }
-            Err(error) => self.failed(&device.state, error).await,
+            Err(error) => self.failed(&device.state, error, unheard).await,
         }
     }
 
@@ -170,7 +172,10 @@ impl Delivery<'_> {
 
     /// The service did not take an order. Only what it has said of this order counts as a try: an
     /// outage, however long, uses none up.
-    async fn failed(&self, device: &Device, error: MdmError) -> Result<(), Refusal> {
+    ///
+    /// What it says, it says of this call. If there may have been one before of which nothing was heard,
+    /// the order may have come by that one, and is not taken back as one that never did.
+    async fn failed(&self, device: &Device, error: MdmError, unheard: bool) -> Result<(), Refusal> {
         self.hear(Some(&error));
         let (action, now) = (self.row.id, self.app.now());
         let (attempts, answers) =
@@ -178,9 +183,21 @@ impl Delivery<'_> {
         let wait = |failures, after: Option<Duration>| {
             now + back_off(action, failures).max(after.map_or(0, asked))
         };
+        let lost = |reason: &str| DeviceCommand::Fail {
+            action,
+            reason: reason.to_owned(),
+            because: FailedBecause::Unanswered,
+            retry_at: wait(attempts, None),
+        };
         let (reason, because, retry_at) = match error {
             MdmError::Refused(reason) => {
+                if unheard {
+                    self.note(lost(&reason)).await?;
+                }
                 return self.note(DeviceCommand::Park { action, reason }).await.map(drop);
+            }
+            MdmError::Retry { reason, .. } | MdmError::Down { reason, .. } if unheard => {
+                return self.note(lost(&reason)).await.map(drop);
             }
             MdmError::Retry { reason, .. } if answers + 1 >= ANSWERS_MAX => {
                 let reason = format!("not taken {ANSWERS_MAX} times, at last: {reason}");

@@ -163,6 +163,42 @@ async fn what_a_crash_left_half_sent_is_not_sent_after_a_reactivation() {
     assert_eq!((scene.action(devices[0]).await.state, fake.sends()), (ActionState::Cancelled, 0));
 }
 
+/// The deliverer dies after the service has taken the orders, and whoever comes after it hears that the service
+/// does this. How the action stands then, and after a reactivation.
+async fn cut_off_and_then(doing: Doing) -> [ActionState; 2] {
+    let (scene, devices, fake) = deactivated(OnDeactivate::RemoveUserAndDevices, Doing::Fine).await;
+    let deliverer = scene.deliverer(fake.alone());
+    fake.hangs(Some(Crash::AfterSend));
+    tokio::select! {
+        _ = deliverer.turn() => panic!("it did not die"),
+        () = fake.hung(2) => {}
+    }
+    fake.hangs(None);
+    fake.does(doing);
+    let deliverer = scene.deliverer(fake.alone());
+    deliverer.turn().await.unwrap();
+    assert_eq!((fake.sends(), fake.acted()), (4, 2), "it was told again");
+    let before = scene.action(devices[0]).await.state;
+    fake.does(Doing::Fine);
+    fake.says_of_lost_ones(Received::Yes);
+    scene.set_active(true).await;
+    scene.clock.set(START + 2 * HOUR);
+    scene.run(&deliverer).await;
+    assert_eq!(fake.sends(), 4, "nothing is sent for somebody who is active again");
+    [before, scene.action(devices[0]).await.state]
+}
+
+#[tokio::test]
+async fn what_reached_the_service_before_a_crash_is_not_taken_back_over_what_it_says_of_the_repeat()
+{
+    let down = Doing::DownUntil(START + HOUR);
+    assert_eq!(cut_off_and_then(down).await, [ActionState::Failed, ActionState::Confirmed]);
+    let later = Doing::Busy;
+    assert_eq!(cut_off_and_then(later).await, [ActionState::Failed, ActionState::Confirmed]);
+    let no = Doing::Refusing;
+    assert_eq!(cut_off_and_then(no).await, [ActionState::Parked; 2], "a person has to look");
+}
+
 #[tokio::test]
 async fn a_deletion_in_the_middle_changes_nothing_and_a_new_arrival_is_another_reactivation() {
     let (scene, devices, fake) =
