@@ -154,15 +154,20 @@ impl Configured {
         Ok(Arc::new(AndroidManagement::new(http, settings, account, clock)))
     }
 
-    /// The keys with which each `NanoMDM` of a workspace signs.
+    /// The keys with which each `NanoMDM` of a workspace signs, those apart whose credentials are not here:
+    /// what another one reports comes once, and must not be lost over them.
     async fn webhook_keys(&self, workspace: &WorkspaceId) -> Result<Vec<Secret>, Refusal> {
         let mut keys = Vec::new();
         for setting in self.app.mdm_services(workspace).await?.into_values() {
-            if matches!(setting.service, MdmService::NanoMdm { .. }) {
-                let credentials = self.credentials(workspace, &setting)?;
-                let sealed = sealed::<NanoMdmCredentials>(&credentials).map_err(Refusal::State)?;
-                keys.push(sealed.webhook_key);
+            if !matches!(setting.service, MdmService::NanoMdm { .. }) {
+                continue;
             }
+            let credentials = match self.credentials(workspace, &setting) {
+                Err(Refusal::State(_)) => continue,
+                credentials => credentials?,
+            };
+            let sealed = sealed::<NanoMdmCredentials>(&credentials);
+            keys.extend(sealed.map(|sealed| sealed.webhook_key));
         }
         Ok(keys)
     }

@@ -6,6 +6,7 @@ mod android_management;
 mod nanomdm;
 mod record;
 mod registry;
+mod reports;
 mod suite;
 mod tls;
 mod webhook;
