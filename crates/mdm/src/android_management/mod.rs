@@ -34,7 +34,7 @@ pub use token::ServiceAccount;
 
 use crate::{
     Adapter,
-    http::{Address, Answer, CORRELATION, Http, Secret, request, unanswered, words},
+    http::{Address, Answer, CORRELATION, Http, Secret, down, request, unanswered, words},
 };
 use token::Tokens;
 
@@ -136,7 +136,8 @@ impl AndroidManagement {
         Self { http, settings, tokens: Tokens::new(account, clock) }
     }
 
-    /// Calls the service. A token that it does not accept is replaced once: nothing was done then.
+    /// Calls the service. A token that it does not accept is replaced once: nothing was done then. Nor was
+    /// it where there is no token, whatever became of asking for one.
     async fn call(
         &self,
         correlation: Option<&str>,
@@ -144,12 +145,12 @@ impl AndroidManagement {
         path: &str,
         body: &str,
     ) -> Result<Answer, MdmError> {
-        let token = self.tokens.get(&self.http, None).await?;
+        let token = self.tokens.get(&self.http, None).await.map_err(not_sent)?;
         let answer = self.call_with(&token, correlation, method, path, body).await?;
         if answer.status.as_u16() != 401 {
             return answer.success(said);
         }
-        let token = self.tokens.get(&self.http, Some(&token)).await?;
+        let token = self.tokens.get(&self.http, Some(&token)).await.map_err(not_sent)?;
         self.call_with(&token, correlation, method, path, body).await?.success(said)
     }
 
@@ -203,7 +204,7 @@ impl AndroidManagement {
     }
 
     async fn set_policy(&self, device: &Target<'_>, policy: &str) -> Result<(), MdmError> {
-        if self.get_device(device).await?.policy_name == policy {
+        if self.get_device(device).await.map_err(only_looked)?.policy_name == policy {
             return Ok(());
         }
         let body = json!({ "policyName": policy }).to_string();
@@ -218,7 +219,8 @@ impl AndroidManagement {
     }
 
     async fn wipe(&self, device: &Target<'_>) -> Result<(), MdmError> {
-        if matches!(self.wiped(device).await?, Wipe::UnderWay | Wipe::Done) {
+        let before = self.wiped(device).await.map_err(only_looked)?;
+        if matches!(before, Wipe::UnderWay | Wipe::Done) {
             return Ok(());
         }
         let seconds = u32::from(self.settings.wipe_days) * 86_400;
@@ -355,6 +357,22 @@ impl Adapter for AndroidManagement {
 
 fn refused(why: &str) -> MdmError {
     MdmError::Refused(why.to_owned())
+}
+
+/// What went wrong before the service was called: it says nothing of the order, and everything waits.
+fn not_sent(error: MdmError) -> MdmError {
+    match error {
+        MdmError::Unanswered { reason } | MdmError::Refused(reason) => down(reason, None),
+        MdmError::Down { reason, after } | MdmError::Retry { reason, after } => down(reason, after),
+    }
+}
+
+/// What went wrong while it was looked before acting: an answer that is lost then is not one to the order.
+fn only_looked(error: MdmError) -> MdmError {
+    match error {
+        MdmError::Unanswered { reason } => down(reason, None),
+        error => error,
+    }
 }
 
 fn read<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, MdmError> {

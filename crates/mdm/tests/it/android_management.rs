@@ -10,7 +10,7 @@ use mdm::{
     http::{Address, Http, Secret},
 };
 use reactor::service::{Mdm, MdmError, Standing};
-use testkit::fake::{AndroidManagement as Service, ENTERPRISE, Fake};
+use testkit::fake::{AndroidManagement as Service, ENTERPRISE, Fake, Received};
 
 use crate::suite::{Subject, change_policy, every_promise_over_http, http, order, status};
 
@@ -119,6 +119,29 @@ async fn a_token_that_is_not_accepted_is_replaced_once() {
     let refused = mdm.send(&order).await.unwrap_err();
     assert!(refused.to_string().contains("does not accept the credentials"), "{refused}");
     assert_eq!(fake.with(|it| it.tokens_issued()), 3);
+}
+
+#[tokio::test]
+async fn what_fails_before_the_order_is_sent_leaves_nothing_open() {
+    let failing =
+        |part: &'static str| move |it: &Received| it.path.contains(part).then(|| status(500));
+    let mut policy = order(change_policy(), It.external_id());
+    policy.policy_name = Some("other".into());
+    for (order, before) in [(wipe(), "/operations"), (policy, "/devices/D1")] {
+        for part in ["/token", before] {
+            let (mdm, fake, _) = make(http()).await;
+            fake.whenever(failing(part));
+            let failed = mdm.send(&order).await;
+            assert!(matches!(failed, Err(MdmError::Down { .. })), "{part}: {failed:?}");
+            fake.does_well();
+            assert_eq!(mdm.send(&order).await, Ok(()));
+        }
+    }
+    // A token endpoint that refuses has not looked at the order.
+    let (mdm, fake, _) = make(http()).await;
+    fake.whenever(|it| (it.path == "/token").then(|| status(403)));
+    let failed = mdm.send(&wipe()).await;
+    assert!(matches!(failed, Err(MdmError::Down { .. })), "{failed:?}");
 }
 
 #[tokio::test]
