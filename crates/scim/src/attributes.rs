@@ -50,7 +50,9 @@ pub fn seen<'a>(body: &'a Value, kind: Kind, catalogue: &'a Catalogue) -> Vec<Se
     let mut seer = Seer { kind, catalogue, seen: Vec::new() };
     for (key, value) in body.as_object().into_iter().flatten() {
         match value {
-            Value::Object(attributes) if urn::is_uri(key) => seer.extension(key, attributes),
+            Value::Object(attributes) if urn::is_uri(key) && !catalogue.is_full_name(kind, key) => {
+                seer.extension(key, attributes);
+            }
             value => seer.named(key, value),
         }
     }
@@ -316,6 +318,22 @@ mod tests {
             core:2.0 title
             core:2.0 userName
             extension:enterprise:2.0 department
+            extension:enterprise:2.0 manager
+            extension:enterprise:2.0 manager.value"#]],
+        );
+    }
+
+    #[test]
+    fn a_full_name_is_an_attribute_also_where_its_value_is_an_object() {
+        let body = json!({
+            "urn:ietf:params:scim:schemas:core:2.0:User:name": {"givenName": "Ada"},
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager": {"value": "7"},
+        });
+        check(
+            &seen(&body, Kind::User, Catalogue::standard()),
+            expect![[r#"
+            core:2.0 name
+            core:2.0 name.givenName
             extension:enterprise:2.0 manager
             extension:enterprise:2.0 manager.value"#]],
         );

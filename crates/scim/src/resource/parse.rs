@@ -183,6 +183,9 @@ impl Parser<'_> {
                     self.parsed.ignored.push(key.to_owned());
                     return Ok(());
                 }
+                if self.catalogue.is_full_name(self.kind, key) {
+                    return self.full_name(key, Value::Object(object));
+                }
                 let object = coerce::free_object(key, object)?;
                 self.merge_extension(key, object)
             }

@@ -188,6 +188,12 @@ impl Catalogue {
         Some(Place { extension, attribute: Some(attribute), sub })
     }
 
+    /// Whether a URN is the full name of an attribute that a schema has, and not a schema of its own.
+    pub(crate) fn is_full_name(&self, kind: Kind, urn: &str) -> bool {
+        let Ok(path) = AttributePath::parse(urn) else { return false };
+        self.locate(kind, &path).is_some_and(|place| place.definition().is_some())
+    }
+
     /// Whether a place is an attribute that a declared extension does not have.
     pub(crate) fn lacks(&self, kind: Kind, place: &Place<'_>) -> bool {
         place.attribute.is_some_and(|attribute| attribute.definition.is_none())

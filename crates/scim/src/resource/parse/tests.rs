@@ -132,6 +132,28 @@ fn extensions_of_any_urn_declared_in_schemas_or_not() {
     );
 }
 
+/// PATCH takes them for what they are too.
+#[test]
+fn a_full_name_is_an_attribute_also_where_its_value_is_an_object() {
+    let core = |name: &str| format!("{}:{name}", urn::CORE_USER);
+    check(
+        user(json!({
+            "userName": "ada",
+            core("name"): {"givenName": "Ada"}, core("emails"): {"value": "a@x"},
+            core("meta"): {"version": "1"}, core("nope"): {"x": 1},
+            format!("{ENTERPRISE}:manager"): {"value": "9"},
+            format!("{ENTERPRISE}:free"): {"x": 1},
+        })),
+        expect![[r#"
+            emails: [{"value":"a@x"}]
+            name: {"givenName":"Ada"}
+            urn:ietf:params:scim:schemas:core:2.0:User:nope: {"x":1}
+            urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: {"manager":{"value":"9"}}
+            urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:free: {"x":1}
+            userName: "ada""#]],
+    );
+}
+
 #[test]
 fn core_attributes_under_the_core_urn_are_lifted_and_do_not_win() {
     check(
