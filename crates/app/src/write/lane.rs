@@ -19,8 +19,8 @@ use std::{
 
 use domain::{Decider, Es, Stamp, stored};
 use event_log::{
-    AppendError, Checkpoint, Claim, Clock, CommitOutcome, EventLog, Failure, Meta, Payload,
-    Receipt, StreamAppend, StreamId, WorkspaceId,
+    AppendError, Checkpoint, Clock, CommitOutcome, EventLog, Failure, Meta, Payload, Receipt,
+    StreamAppend, StreamId, WorkspaceId,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -29,6 +29,7 @@ use uuid::Uuid;
 use super::{
     cache::{Cache, CacheSize, Key},
     decide,
+    error::DispatchError,
 };
 
 /// How many commands may wait for one aggregate.
@@ -61,40 +62,21 @@ pub struct Done<D> {
     pub receipt: Option<Receipt>,
 }
 
-/// A command that was not carried out: nothing of it was stored.
-#[derive(Debug, thiserror::Error)]
-pub enum DispatchError<R> {
-    /// The aggregate refuses it.
-    #[error(transparent)]
-    Refused(R),
-    /// Another stream holds what it would take.
-    #[error("another {} holds that value", holder.kind)]
-    ClaimTaken {
-        /// What is held.
-        claim: Claim,
-        /// Who holds it.
-        holder: StreamId,
-    },
-    /// Too much is waiting.
-    #[error("too many requests are waiting")]
-    Overloaded,
-    /// It is our fault; whether it was stored is unknown.
-    #[error("the log failed")]
-    Failed(#[source] Failure),
-    /// An event of the stream cannot be read.
-    #[error("an event of the stream cannot be read")]
-    Unreadable(#[source] Arc<stored::Unreadable>),
-    /// The log takes nothing any more.
-    #[error("the log is read-only")]
-    ReadOnly,
-}
-
 type Answer<D> = Result<Done<D>, DispatchError<<D as Decider>::Refusal>>;
+
+/// What is asked of a lane.
+enum Asked<D: Decider> {
+    /// To be told the state.
+    State,
+    /// To carry out a command.
+    Command(Arc<D::Command>),
+    /// To move a checkpoint, without any event.
+    Checkpoint(Checkpoint),
+}
 
 /// Somebody who waits in a lane.
 struct Waiting<D: Decider> {
-    /// What is asked; `None` to be told the state.
-    command: Option<Arc<D::Command>>,
+    asked: Asked<D>,
     meta: Meta,
     answer: oneshot::Sender<Answer<D>>,
 }
@@ -108,7 +90,7 @@ struct Decided<D: Decider> {
 
 impl<D: Decider> Decided<D> {
     fn stores_anything(&self) -> bool {
-        !self.events.is_empty()
+        !self.events.is_empty() || matches!(self.waiting.asked, Asked::Checkpoint(_))
     }
 }
 
@@ -155,7 +137,7 @@ impl<D: Decider> Lanes<D> {
     /// [`DispatchError`]: nothing was stored, but for [`DispatchError::Failed`], where it is unknown.
     pub async fn dispatch(self: &Arc<Self>, order: Order<D>) -> Answer<D> {
         let Order { workspace, id, command, meta } = order;
-        self.wait(Key { workspace, id }, Some(Arc::new(command)), meta).await
+        self.wait(Key { workspace, id }, Asked::Command(Arc::new(command)), meta).await
     }
 
     /// The aggregate as it stands in the log; version 0 when there is none.
@@ -171,7 +153,7 @@ impl<D: Decider> Lanes<D> {
         if let Some(known) = self.cached(&key) {
             return Ok(known);
         }
-        self.wait(key, None, Meta::default()).await.map(|done| done.es)
+        self.wait(key, Asked::State, Meta::default()).await.map(|done| done.es)
     }
 
     /// The aggregate as it stood after the event of a version; read from the log.
@@ -209,14 +191,9 @@ impl<D: Decider> Lanes<D> {
     }
 
     /// Waits in a lane; opens it when nobody else is there.
-    async fn wait(
-        self: &Arc<Self>,
-        key: Key,
-        command: Option<Arc<D::Command>>,
-        meta: Meta,
-    ) -> Answer<D> {
+    async fn wait(self: &Arc<Self>, key: Key, asked: Asked<D>, meta: Meta) -> Answer<D> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { command, meta, answer };
+        let waiting = Waiting { asked, meta, answer };
         {
             let mut lanes = self.waiting.lock();
             if let Some(lane) = lanes.get_mut(&key) {
@@ -232,7 +209,7 @@ impl<D: Decider> Lanes<D> {
         answered.await.unwrap_or(Err(DispatchError::Failed(Failure::Closed)))
     }
 
-    /// Moves a checkpoint by an append of its own, without any event.
+    /// Moves a checkpoint, without any event.
     ///
     /// # Errors
     /// As [`Lanes::dispatch`].
@@ -242,15 +219,9 @@ impl<D: Decider> Lanes<D> {
         id: Uuid,
         checkpoint: Checkpoint,
     ) -> Result<(), DispatchError<D::Refusal>> {
-        let es = self.load(workspace, id).await?;
         let meta = Meta { actor: checkpoint.name.clone(), ..Meta::default() };
-        let append = StreamAppend {
-            workspace: workspace.clone(),
-            stream: StreamId::new(D::KIND, id),
-            expected_version: es.version,
-            commits: vec![decide::commit::<D::Event>(&[], Vec::new(), meta, Some(checkpoint))],
-        };
-        self.log.append(append).await.map(drop).map_err(|error| append_error(&error))
+        let key = Key { workspace: workspace.clone(), id };
+        self.wait(key, Asked::Checkpoint(checkpoint), meta).await.map(drop)
     }
 
     async fn drive(self: Arc<Self>, key: Key) {
@@ -279,7 +250,7 @@ impl<D: Decider> Lanes<D> {
         while !batch.is_empty() {
             let base = match self.state(key).await {
                 Ok(base) => base,
-                Err(error) => return refuse_all(batch, || duplicate(&error)),
+                Err(error) => return refuse_all(batch, || error.again()),
             };
             let decided = self.decide_all(&base, batch).await;
             let commits: Vec<_> =
@@ -303,7 +274,7 @@ impl<D: Decider> Lanes<D> {
                 Err(error) => {
                     self.cache.forget(key);
                     let waiting = decided.into_iter().map(|it| it.waiting);
-                    return refuse_all(waiting, || append_error(&error));
+                    return refuse_all(waiting, || DispatchError::of_append(&error));
                 }
             }
         }
@@ -319,9 +290,9 @@ impl<D: Decider> Lanes<D> {
         let mut held: BTreeSet<_> = draft.state.claims().into_iter().collect();
         let mut decided = Vec::new();
         for waiting in batch {
-            let decision = match &waiting.command {
-                Some(command) => decide::decide(&mut draft, command, now).await,
-                None => Ok(Vec::new()),
+            let decision = match &waiting.asked {
+                Asked::Command(command) => decide::decide(&mut draft, command, now).await,
+                Asked::State | Asked::Checkpoint(_) => Ok(Vec::new()),
             };
             match decision {
                 Ok(events) if events.is_empty() => {
@@ -451,8 +422,11 @@ impl Until {
 }
 
 fn to_commit<D: Decider>(it: &Decided<D>) -> event_log::Commit {
-    let waiting = &it.waiting;
-    decide::commit(&it.events, it.claims.clone(), waiting.meta.clone(), None)
+    let checkpoint = match &it.waiting.asked {
+        Asked::Checkpoint(checkpoint) => Some(checkpoint.clone()),
+        Asked::State | Asked::Command(_) => None,
+    };
+    decide::commit(&it.events, it.claims.clone(), it.waiting.meta.clone(), checkpoint)
 }
 
 /// Folds stored events in with the time and the positions they got.
@@ -478,23 +452,47 @@ fn refuse_all<D: Decider>(
     batch.into_iter().for_each(|waiting| answer(waiting, Err(error())));
 }
 
-fn append_error<R>(error: &AppendError) -> DispatchError<R> {
-    match error {
-        // Another writer, many times in a row: the caller may try again.
-        AppendError::Conflict { .. } | AppendError::Overloaded => DispatchError::Overloaded,
-        AppendError::ReadOnly => DispatchError::ReadOnly,
-        AppendError::Failed(failure) => DispatchError::Failed(failure.clone()),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The same failure for everybody who waited; refusals belong to one command and never come here.
-fn duplicate<R>(error: &DispatchError<R>) -> DispatchError<R> {
-    match error {
-        DispatchError::Failed(failure) => DispatchError::Failed(failure.clone()),
-        DispatchError::Unreadable(error) => DispatchError::Unreadable(Arc::clone(error)),
-        DispatchError::ReadOnly => DispatchError::ReadOnly,
-        DispatchError::Overloaded
-        | DispatchError::Refused(_)
-        | DispatchError::ClaimTaken { .. } => DispatchError::Overloaded,
+    use domain::workspace::{Plan, WorkspaceCommand};
+
+    use super::*;
+    use crate::{WORKSPACE_STREAM, fixture};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_checkpoint_is_moved_between_commands_that_are_stored_meanwhile() {
+        let (app, _dir) = fixture::app();
+        let (workspace, id) = (WorkspaceId::parse("acme").unwrap(), WORKSPACE_STREAM);
+        let (plan, is_over) = (Plan::Enterprise, Arc::new(AtomicBool::new(false)));
+        let create = WorkspaceCommand::Create { name: "0".into(), plan };
+        let first =
+            Order { workspace: workspace.clone(), id, command: create, meta: Meta::default() };
+        app.workspaces.dispatch(first).await.unwrap();
+        let renames = (0..2).map(|person| {
+            let (lanes, workspace) = (Arc::clone(&app.workspaces), workspace.clone());
+            let is_over = Arc::clone(&is_over);
+            tokio::spawn(async move {
+                let mut number = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    number += 1;
+                    let name = Some(format!("{person}-{number}"));
+                    let command = WorkspaceCommand::Change { name, plan: None };
+                    let (workspace, meta) = (workspace.clone(), Meta::default());
+                    lanes.dispatch(Order { workspace, id, command, meta }).await.unwrap();
+                }
+            })
+        });
+        let renames: Vec<_> = renames.collect();
+        for position in 1..=200 {
+            let checkpoint = Checkpoint { name: "test".into(), position };
+            app.workspaces.touch(&workspace, id, checkpoint).await.unwrap();
+            assert_eq!(app.log.checkpoint(&workspace, "test").await.unwrap(), position);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        for rename in renames {
+            rename.await.unwrap();
+        }
     }
 }

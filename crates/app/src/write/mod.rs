@@ -5,7 +5,9 @@
 
 pub(crate) mod cache;
 pub(crate) mod decide;
+mod error;
 pub(crate) mod lane;
 
 pub use cache::CacheSize;
-pub use lane::{DispatchError, Done, Lanes, Order};
+pub use error::DispatchError;
+pub use lane::{Done, Lanes, Order};
