@@ -362,6 +362,10 @@ fn cut_journal(
         {
             backup::cut_journal(&order.into, workspace, time - 1)?;
         }
+        // It was copied after the log, and what it tells of beyond its end would be taken for what comes there.
+        if let Some(time) = log.time_of(workspace, kept)? {
+            backup::cut_journal_beyond(&order.into, workspace, (time, kept))?;
+        }
     }
     Ok(())
 }

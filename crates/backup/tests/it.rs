@@ -12,6 +12,7 @@ use backup::{
 use domain::stored::encode;
 use domain::workspace::{Plan, WorkspaceEvent};
 use event_log::backup::Copying;
+use event_log::journal::{Action, Body, Entry, NewEntry, Outcome, Search};
 use event_log::ledger::{self, Erasure};
 use event_log::{
     Commit, EventLog, ManualClock, Meta, NewEvent, Payload, Seal, SqliteLog, SqliteOptions,
@@ -129,6 +130,49 @@ async fn what_was_added_without_a_manifest_is_not_restored() {
     // The next backup goes on.
     assert_eq!(scene.take().unwrap().events(), 2);
     assert_eq!(scene.restore("again", Vec::new()).unwrap()[0].head.size, 2);
+}
+
+#[tokio::test]
+async fn a_journal_that_was_copied_later_tells_of_nothing_that_was_not_restored() {
+    let scene = Scene::new().await;
+    let record = |time, positions| {
+        let entry = Entry {
+            time,
+            connector: "store".into(),
+            token: Uuid::from_u128(1),
+            action: Action::Patch,
+            outcome: Outcome::Changed,
+            resource: None,
+            subject: None,
+            name: None,
+            status: Some(200),
+            scim_type: None,
+            detail: None,
+            duration_micros: Some(7),
+            request: time.to_string(),
+            correlation: time.to_string(),
+            operation: None,
+            positions,
+        };
+        let body = Some(Body { bytes: b"{}".to_vec(), cut: false });
+        scene.log.journal().answered(NewEntry { workspace: scene.acme.clone(), entry, body });
+    };
+    record(1_000, Some((1, 1)));
+    scene.take().unwrap();
+    scene.rename("Later").await;
+    record(1_500, Some((2, 2)));
+    record(1_600, None);
+    // As a backup copies it from a server in use: after the log.
+    let all = Search { limit: 9, ..Search::default() };
+    assert_eq!(scene.log.journal().search(&scene.acme, &all).unwrap().items.len(), 3);
+    event_log::backup::files(scene.log.data_dir(), &scene.place().dir).unwrap();
+    scene.restore("restored", Vec::new()).unwrap();
+    let log = open(&scene.dir.path().join("restored"));
+    let found = log.journal().search(&scene.acme, &all).unwrap().items;
+    let times: Vec<_> = found.iter().map(|entry| entry.time).collect();
+    assert_eq!(times, [1_600, 1_000], "the second event is another one here");
+    let (_, body) = log.journal().entry(&scene.acme, "store", 1_600).unwrap().unwrap();
+    assert!(body.is_none(), "its key is not in the backup");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ pub use entry::{
 pub(crate) use requests::SCHEMA;
 pub use requests::{CYCLE_GAP_MICROS, CYCLE_MICROS_MAX, SAMPLES_MAX};
 pub use retention::KEPT_DAYS;
-pub(crate) use retention::cut;
+pub(crate) use retention::{cut, cut_beyond};
 pub use search::{Part, Search, Spot};
 
 /// How long the thread lets what is recorded add up before it writes.

@@ -12,8 +12,8 @@
 //! The log is copied first, then the keys: whatever the copy of the log holds was sealed with keys
 //! that were on disk before it, so that the copy of the keys has them. Keys that were destroyed
 //! meanwhile are missing from it, which is as it should be. Commands that were given after the
-//! copy of the log belong to actions that it shows as not sent yet. The journal comes last; nothing depends on
-//! how far it has come.
+//! copy of the log belong to actions that it shows as not sent yet. The journal comes last; what it tells of
+//! events that the copy of the log does not have is taken out where a log is made of it.
 //!
 //! - `copy`, `page`: events, from one log to another
 //! - `small`: the other files, each replaced as a whole
@@ -31,7 +31,9 @@ use crate::WorkspaceId;
 pub use claims::{Claims, ClaimsError, Held};
 pub use copy::{Copied, Copying, Uncopied, make_sound, tree_at};
 pub(crate) use small::sync;
-pub use small::{cut_journal, files, first_missing_key, keys, keys_belong, make_whole};
+pub use small::{
+    cut_journal, cut_journal_beyond, files, first_missing_key, keys, keys_belong, make_whole,
+};
 
 /// Stands in a data directory while a restore is at work in it: nobody opens it until that is done.
 pub const UNFINISHED: &str = "restore.unfinished";

@@ -109,6 +109,21 @@ pub fn cut_journal(dir: &Path, workspace: &WorkspaceId, time: Micros) -> Result<
     Ok(())
 }
 
+/// Takes out of a copy of `journal.db` what tells of events that a log does not have: those after a position,
+/// which was recorded at a time. The copy may be newer than that of the log.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn cut_journal_beyond(
+    dir: &Path,
+    workspace: &WorkspaceId,
+    last: (Micros, u64),
+) -> Result<(), OpenError> {
+    let mut conn = schema::JOURNAL.open(&dir.join("journal.db"))?;
+    journal::cut_beyond(&mut conn, workspace, last).map_err(Failure::storage(DOING))?;
+    Ok(())
+}
+
 /// Brings each database of a directory into one file, on disk. Nobody may have them open.
 ///
 /// # Errors

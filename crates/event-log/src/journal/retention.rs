@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::blocks::Of;
 use super::bodies::{BODIES_DAYS, BodyKeys, DAY_MICROS};
+use super::entry::Entry;
 use super::names::may_have;
 use crate::keyfile::purge;
 use crate::rows::limit_of;
@@ -130,6 +131,31 @@ pub(crate) fn cut(
             let mut entries = of.entries(&tx, first)?;
             entries.retain(|entry| entry.time <= time);
             of.replace(&tx, first, &entries)?;
+        }
+    }
+    tx.commit()
+}
+
+/// Takes out what tells of events after a position, of which the first was recorded at a time or later.
+pub(crate) fn cut_beyond(
+    conn: &mut Connection,
+    workspace: &WorkspaceId,
+    (time, position): (Micros, u64),
+) -> rusqlite::Result<()> {
+    let tx = conn.transaction()?;
+    for place in of_workspace(&tx, workspace)? {
+        let of = Of::changes(place);
+        for first in of.blocks(&tx, time, |_| true)? {
+            let entries = of.entries(&tx, first)?;
+            let is_there = |it: &Entry| it.positions.is_none_or(|(_, last)| last <= position);
+            let (kept, gone): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_there);
+            for entry in &gone {
+                let sql = "DELETE FROM bodies WHERE place = ?1 AND time = ?2";
+                tx.prepare_cached(sql)?.execute(params![place, entry.time])?;
+            }
+            if !gone.is_empty() {
+                of.replace(&tx, first, &kept)?;
+            }
         }
     }
     tx.commit()
