@@ -49,6 +49,7 @@ use requests::Places;
 
 pub(crate) use blocks::{CHANGES, READS};
 pub use bodies::BODIES_DAYS;
+pub(crate) use bodies::raise_keys_in_use;
 pub(crate) use convert::rows_into_blocks;
 pub use counts::{AttributeHistory, Sightings};
 pub use entry::{

@@ -35,8 +35,8 @@ pub struct Keyring {
 
 struct Store {
     file: KeyFile,
-    /// The highest number that the log of a workspace names, as found at the start: a keys file
-    /// that is older than the log must not give it out again.
+    /// The highest number that the log or the journal of a workspace names, as found at the start: a keys
+    /// file that is older than these must not give it out again.
     floors: HashMap<WorkspaceId, u64>,
     pools: Mutex<HashMap<WorkspaceId, Pool>>,
     /// Held while a block is made: whoever waits for it then finds it made.

@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use crate::backup;
 use crate::claims::ClaimHasher;
 use crate::job::{Answer, Job, SealedAppend, Sealer};
+use crate::journal;
 use crate::keys::Keyring;
 use crate::ledger::{self, Ledger};
 use crate::moving;
@@ -142,7 +143,9 @@ impl SqliteLog {
         let writer = Writer::new(conn, Arc::clone(&shared), Arc::clone(&clock), wal)
             .map_err(Failure::storage("reading what the log holds"))?;
         let keys = data_dir.join("keys.db");
-        let keyring = Keyring::open(&keys, master_key.as_ref(), writer.keys_in_use())?;
+        let (requests, mut in_use) = (data_dir.join("journal.db"), writer.keys_in_use());
+        journal::raise_keys_in_use(&requests, &mut in_use)?;
+        let keyring = Keyring::open(&keys, master_key.as_ref(), in_use)?;
         let claims = ClaimHasher::new(&*keyring.claim_key()?);
         let belongs = writer.belongs_to(&claims.fingerprint());
         if !belongs.map_err(Failure::storage("comparing the log with the keys"))? {
@@ -156,7 +159,7 @@ impl SqliteLog {
         ledger.destroy_again(&path, &keyring)?;
         let sealer = Arc::new(Sealer { keyring, claims });
         let commands = Commands::open(&data_dir.join("commands.db"))?;
-        let journal = Journal::open(&data_dir.join("journal.db"), Arc::clone(&sealer), clock)?;
+        let journal = Journal::open(&requests, Arc::clone(&sealer), clock)?;
         // The files' names are durable only once their directory is.
         File::open(&data_dir)
             .and_then(|dir| dir.sync_all())

@@ -4,6 +4,7 @@
 //! because a person is erased, the keys are destroyed: then no copy of the file says it either.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -12,9 +13,9 @@ use uuid::Uuid;
 use super::entry::Body;
 use crate::job::Sealer;
 use crate::keys::Lookup;
-use crate::rows::limit_of;
+use crate::rows::{limit_of, unsigned};
 use crate::seal::{Key, Place};
-use crate::{Failure, Micros, StreamId, WorkspaceId};
+use crate::{Failure, Micros, OpenError, StreamId, WorkspaceId, schema};
 
 /// How long bodies are kept, in days; less where the log itself is kept for less.
 pub const BODIES_DAYS: u32 = 7;
@@ -161,6 +162,29 @@ impl BodyKeys {
         }
         Ok(())
     }
+}
+
+/// Raises the highest numbers of data keys in use to those that bodies in a file name. A file of keys that is
+/// older must not give them to anybody else, who would be unreadable when the bodies are forgotten.
+pub(crate) fn raise_keys_in_use(
+    path: &Path,
+    highest: &mut HashMap<WorkspaceId, u64>,
+) -> Result<(), OpenError> {
+    let conn = schema::JOURNAL.open(path)?;
+    let find = || {
+        let sql = "SELECT p.workspace, max(b.key) FROM bodies b JOIN places p ON p.no = b.place
+                   GROUP BY p.workspace";
+        conn.prepare(sql)?
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, unsigned(row, 1)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()
+    };
+    for (workspace, key) in find().map_err(Failure::storage("looking for the keys of bodies"))? {
+        if let Ok(workspace) = WorkspaceId::parse(&workspace) {
+            let known = highest.entry(workspace).or_default();
+            *known = key.max(*known);
+        }
+    }
+    Ok(())
 }
 
 /// A body is bound to its entry.

@@ -15,6 +15,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use event_log::journal::{Action, Body, Entry, NewEntry, Outcome};
 use event_log::{
     AppendError, Checkpoint, Commit, CommitOutcome, EventLog, Failure, ManualClock, OpenError,
     Payload, Seal, SqliteLog, SqliteOptions, Verdict, WorkspaceId, ledger,
@@ -22,6 +23,7 @@ use event_log::{
 use rusqlite::Connection;
 use support::*;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 fn open(dir: &Path) -> Arc<SqliteLog> {
     try_open(SqliteOptions::new(dir)).unwrap()
@@ -219,6 +221,47 @@ async fn a_lost_key_is_told_from_an_erased_one() {
     let expected = [Payload::Erased, Payload::Missing { key: 2 }, Payload::Damaged { key: 3 }];
     assert_eq!(payloads, expected);
     assert_eq!(log.keyring().erased(&acme).unwrap(), [1]);
+}
+
+#[tokio::test]
+async fn a_key_that_seals_a_body_is_not_given_to_anybody_by_an_older_file() {
+    let (dir, copies) = (dir(), dir());
+    let acme = workspace("acme");
+    drop(open(dir.path()));
+    let older = copies.path().join("keys.db");
+    fs::copy(dir.path().join("keys.db"), &older).unwrap();
+    let log = open(dir.path());
+    let entry = Entry {
+        time: 1_000,
+        connector: "store".into(),
+        token: Uuid::from_u128(1),
+        action: Action::Create,
+        outcome: Outcome::Refused,
+        resource: None,
+        subject: None,
+        name: None,
+        status: Some(400),
+        scim_type: None,
+        detail: None,
+        duration_micros: Some(7),
+        request: "r-1".to_owned(),
+        correlation: "r-1".to_owned(),
+        operation: None,
+        positions: None,
+    };
+    let body = Some(Body { bytes: b"{}".to_vec(), cut: false });
+    log.journal().answered(NewEntry { workspace: acme.clone(), entry, body });
+    let [key] = log.journal().body_keys(&acme).unwrap()[..] else { panic!("there is one") };
+    drop(log);
+
+    fs::copy(&older, dir.path().join("keys.db")).unwrap();
+    let log = open(dir.path());
+    let sealed = Commit { events: vec![event("Ada", Seal::Stream)], ..commit(&[]) };
+    store(&*log, &acme, &user(1), 0, sealed).await;
+    // When bodies are forgotten, nobody else is.
+    log.erase(erasure(&acme, key)).await.unwrap();
+    let events = log.read(&acme, 0, 9).await.unwrap();
+    assert_eq!(events[0].payload, Payload::Plain(b"Ada".to_vec()));
 }
 
 #[tokio::test]
