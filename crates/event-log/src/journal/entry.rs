@@ -58,7 +58,7 @@ words! {
 }
 
 words! {
-    /// What came of a request. From 2 on, the outcome has an index.
+    /// What came of a request.
     Outcome {
         /// It was answered with what is there; nothing was to change.
         Read = 0, "read";
