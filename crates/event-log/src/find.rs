@@ -100,7 +100,7 @@ pub(crate) fn find(
         Some(to) => position_at(conn, workspace, to)?,
     };
     let until = until.min(filter.until.unwrap_or(LAST_POSITION));
-    let span = (after, until.min(LAST_POSITION));
+    let span = (after.min(LAST_POSITION), until.min(LAST_POSITION));
     let sql = match (&filter.correlation, stream) {
         (Some(_), _) => BY_CORRELATION,
         (None, Some(_)) => BY_STREAM,

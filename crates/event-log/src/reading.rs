@@ -314,7 +314,7 @@ fn first_gap(
         }
         last = number;
     }
-    (!complete && last < head).then_some(last + 1)
+    (!complete && last < head).then(|| last + 1)
 }
 
 fn missing(workspace: &WorkspaceId, position: u64) -> Failure {

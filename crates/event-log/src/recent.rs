@@ -60,7 +60,7 @@ impl Recent {
         let found: Vec<_> = {
             let events = lock(&self.events);
             let kept = events.of.get(workspace)?;
-            let from = (after + 1).checked_sub(kept.front()?.position)?;
+            let from = after.checked_add(1)?.checked_sub(kept.front()?.position)?;
             let from = usize::try_from(from).ok().filter(|from| *from < kept.len())?;
             kept.range(from..).take(limit).cloned().collect()
         };

@@ -88,7 +88,7 @@ pub(crate) fn events(
     limit: usize,
 ) -> rusqlite::Result<Vec<EventRow>> {
     let (sql, no) = of.sql();
-    select(conn, sql, params![no, after.cast_signed(), limit_of(limit)])
+    select(conn, sql, params![no, place_of(after), limit_of(limit)])
 }
 
 /// What a query made with [`events_from`] finds.
@@ -196,6 +196,11 @@ pub(crate) fn kept(
             Ok(Kept { payload: row.get(0)?, leaf: row.get(1)? })
         })
         .optional()
+}
+
+/// A position or version that somebody has named, as SQLite takes it: none is beyond the last that there can be.
+pub(crate) fn place_of(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// As SQLite takes it.

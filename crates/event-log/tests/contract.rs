@@ -147,6 +147,19 @@ async fn what_does_not_exist_is_empty(Fresh { log, .. }: Fresh) {
     assert_eq!(log.checkpoint(&acme, "planner").await.unwrap(), 0);
 }
 
+async fn nothing_comes_after_a_position_that_there_can_never_be(Fresh { log, .. }: Fresh) {
+    let acme = workspace("acme");
+    store(&*log, &acme, &user(1), 0, commit(&["a"])).await;
+    let by_user = EventFilter { stream: Some(user(1)), ..EventFilter::default() };
+    for after in [1, 1 << 63, u64::MAX - 1, u64::MAX] {
+        assert!(log.read(&acme, after, 9).await.unwrap().is_empty(), "{after}");
+        assert!(log.read_stream(&acme, &user(1), after, 9).await.unwrap().is_empty(), "{after}");
+        for filter in [&EventFilter::default(), &by_user] {
+            assert!(log.find(&acme, filter, after, 9).await.unwrap().is_empty(), "{after}");
+        }
+    }
+}
+
 async fn a_claim_is_held_until_it_is_released(Fresh { log, .. }: Fresh) {
     let acme = workspace("acme");
     let holder = async || log.claim_holder(&acme, &claim("ada")).await.unwrap();
@@ -603,4 +616,5 @@ contract!(
     what_follows_a_new_beginning_outlives_the_key_before_it,
     appends_sent_without_waiting_agree_on_the_stream_s_key,
     a_commit_that_seals_nothing_gives_its_stream_no_key,
+    nothing_comes_after_a_position_that_there_can_never_be,
 );
