@@ -186,7 +186,7 @@ impl Workspace {
         let connector = || name.clone();
         let mut events = Vec::new();
         match state {
-            Some(ConnectorState::Paused) if known.paused.is_none() => {
+            Some(ConnectorState::Paused) if known.paused != Some(Paused::Hand) => {
                 events.push(WorkspaceEvent::ConnectorPaused {
                     connector: connector(),
                     because: Paused::Hand,

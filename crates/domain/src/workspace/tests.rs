@@ -136,6 +136,23 @@ fn a_downgrade_pauses_and_an_upgrade_resumes_what_it_paused() {
 }
 
 #[test]
+fn what_a_person_pauses_after_a_downgrade_stays_paused_after_an_upgrade() {
+    let plan = |plan| WorkspaceEvent::PlanChanged { plan };
+    let paused = |because| WorkspaceEvent::ConnectorPaused { connector: store(), because };
+    let down = enabled().into_iter().chain([plan(Plan::Basic), paused(Paused::Plan)]);
+    let pause = || WorkspaceCommand::ChangeConnector {
+        connector: store(),
+        state: Some(ConnectorState::Paused),
+        idp: None,
+    };
+    assert_eq!(when(down.clone(), pause()), Ok(vec![paused(Paused::Hand)]));
+    let by_hand = down.chain([paused(Paused::Hand)]);
+    assert_eq!(when(by_hand.clone(), pause()), Ok(vec![]));
+    let up = WorkspaceCommand::Change { name: None, plan: Some(Plan::Enterprise) };
+    assert_eq!(when(by_hand, up), Ok(vec![plan(Plan::Enterprise)]));
+}
+
+#[test]
 fn a_rule_must_fit_its_portal_and_its_policy_must_exist() {
     let set = |on_deactivate, policy| WorkspaceCommand::SetProvisioning {
         connector: store(),
