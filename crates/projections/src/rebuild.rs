@@ -238,10 +238,10 @@ impl Workshop {
     /// Lets a file that is nearly at the log's head take the place of what serves.
     fn serve(&self, making: Making<'_>, source: &Source) -> Result<(), RebuildError> {
         let mut making = making.onto_disk(&self.copier)?;
-        making.follow(source, &self.log.heads())?;
+        self.catch_up_with(&mut making, source)?;
         let seat = making.seat;
         let mut slot = seat.writer.lock();
-        making.follow(source, &self.log.heads())?;
+        self.catch_up_with(&mut making, source)?;
         let (generation, writer, positions) = making.complete()?;
         // Nobody sees either file without being told what it holds back.
         for workspace in writer.held().workspaces() {
@@ -259,6 +259,15 @@ impl Workshop {
         self.catch_up.notify_one();
         self.mend.notify_one();
         Ok(())
+    }
+
+    /// Brings a file to the log's head. Stopped on the way, it is left to the next start.
+    fn catch_up_with(&self, making: &mut Making<'_>, source: &Source) -> Result<(), RebuildError> {
+        let followed = making.follow(source, &self.log.heads());
+        if let Err(RebuildError::Closed) = followed {
+            making.leave();
+        }
+        followed
     }
 }
 

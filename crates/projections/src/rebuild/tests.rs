@@ -265,6 +265,21 @@ fn a_build_that_was_killed_is_taken_up_where_it_was() {
 }
 
 #[test]
+fn a_build_that_is_stopped_at_its_end_is_taken_up_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, models, _) = filled(dir.path());
+    let (seat, source) = (models.seat(NAME), models.shop.source().unwrap());
+    let mut making = Making::next(&models.shop.dir, seat, None).unwrap();
+    making.follow(&source, &[(workspace(), 15)]).unwrap();
+    models.shop.stop.send_replace(true);
+    let stopped = models.shop.serve(making, &source).unwrap_err();
+    assert!(matches!(stopped, RebuildError::Closed), "{stopped}");
+    assert!(seat.unfinished(&models.shop.dir).is_some());
+    let making = Making::next(&models.shop.dir, seat, None).unwrap();
+    assert_eq!(making.position(&workspace()), 15);
+}
+
+#[test]
 fn a_build_is_paused_resumed_and_cancelled() {
     let dir = tempfile::tempdir().unwrap();
     let (_, models, _) = filled(dir.path());
