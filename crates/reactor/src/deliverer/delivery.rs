@@ -151,14 +151,23 @@ impl Delivery<'_> {
         let step = match received {
             Ok(Received::No) => DeviceCommand::NeverCame { action },
             Ok(Received::Yes) => DeviceCommand::Acknowledge { action },
-            Ok(Received::Unsure) => DeviceCommand::Park { action, reason: NOBODY_KNOWS.to_owned() },
-            Err(MdmError::Refused(reason)) => DeviceCommand::Park { action, reason },
+            Ok(Received::Unsure) => return self.leave_to_a_person(NOBODY_KNOWS.to_owned()).await,
+            Err(MdmError::Refused(reason)) => return self.leave_to_a_person(reason).await,
             Err(MdmError::Down { .. } | MdmError::Unanswered { .. } | MdmError::Retry { .. }) => {
                 self.lane.put_off(action, self.app.now() + ASK_SECONDS * SECOND);
                 return Ok(());
             }
         };
         self.note(step).await.map(drop)
+    }
+
+    /// An order of which nobody can tell whether the service has it. Where a crash has lost the answer, that
+    /// is said first: else it would look like one that the service has refused, and that can be cancelled.
+    async fn leave_to_a_person(&self, reason: String) -> Result<(), Refusal> {
+        let (action, retry_at, because) = (self.row.id, self.app.now(), FailedBecause::Unanswered);
+        let lost = DeviceCommand::Fail { action, reason: reason.clone(), because, retry_at };
+        self.note(lost).await?;
+        self.note(DeviceCommand::Park { action, reason }).await.map(drop)
     }
 
     /// What an answer says of the service itself.

@@ -200,6 +200,24 @@ async fn what_reached_the_service_before_a_crash_is_not_taken_back_over_what_it_
 }
 
 #[tokio::test]
+async fn what_a_crash_left_half_sent_cannot_be_taken_back_where_nobody_knows_of_it() {
+    let (scene, devices, fake) = deactivated(OnDeactivate::RemoveUserAndDevices, Doing::Fine).await;
+    let deliverer = scene.deliverer(fake.alone());
+    fake.hangs(Some(Crash::BeforeSend));
+    tokio::select! {
+        _ = deliverer.turn() => panic!("it did not die"),
+        () = fake.hung(2) => {}
+    }
+    fake.hangs(None);
+    fake.says_of_lost_ones(Received::Unsure);
+    scene.set_active(true).await;
+    scene.run(&scene.deliverer(fake.alone())).await;
+    let action = scene.action(devices[0]).await;
+    assert_eq!((action.state, fake.sends()), (ActionState::Parked, 0));
+    assert!(!action.unsent(), "it may have been sent");
+}
+
+#[tokio::test]
 async fn a_deletion_in_the_middle_changes_nothing_and_a_new_arrival_is_another_reactivation() {
     let (scene, devices, fake) =
         deactivated(OnDeactivate::RemoveUserAndDevices, Doing::DownUntil(START + HOUR)).await;
