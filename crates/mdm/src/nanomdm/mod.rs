@@ -158,7 +158,11 @@ impl NanoMdm {
                 let ours = result.command_uuid.as_deref() == Some(&*id.to_string());
                 if ours { Ok(()) } else { Err(no_sense()) }
             }
-            Some(result) if answer.status.is_server_error() => {
+            // Older servers answer 207 where the command is there and the device was not told, or where it
+            // was told of one that is there already.
+            Some(result)
+                if answer.status == StatusCode::MULTI_STATUS || answer.status.is_server_error() =>
+            {
                 self.not_enqueued(order, result.trouble(), answer).await
             }
             _ => answer.success(says_nothing).and_then(|_| Err(no_sense())),

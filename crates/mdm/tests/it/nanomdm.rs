@@ -10,7 +10,8 @@ use mdm::{
     nanomdm::{Credentials, report},
 };
 use reactor::service::{DeviceOrder, Mdm, MdmError, Received, Standing};
-use testkit::fake::{Fake, NanoMdm as Service};
+use serde_json::json;
+use testkit::fake::{Fake, Fault, NanoMdm as Service, Reply};
 
 use crate::suite::{Subject, change_policy, every_promise_over_http, http, order};
 
@@ -115,6 +116,22 @@ async fn a_push_that_failed_is_tried_again_with_the_command_in_the_queue_once() 
     fake.with(|it| it.no_push = false);
     assert_eq!(mdm.send(&erase()).await, Ok(()));
     assert_eq!(fake.with(|it| (it.commands().len(), it.pushes)), (1, 1));
+}
+
+/// Releases without `NanoMDM`'s package `api` say so of one enrolment too: the command was enqueued and the
+/// device not told, or the other way round.
+#[tokio::test]
+async fn what_was_done_in_part_is_told_apart() {
+    let (mdm, fake) = make(http()).await;
+    mdm.send(&erase()).await.unwrap();
+    let duplicate = "Error 1062 (23000): Duplicate entry 'x' for key 'commands.PRIMARY'";
+    let told = json!({ "status": { "E-1": { "push_result": "1" } }, "command_error": duplicate });
+    fake.next_order(Fault::Answer(Reply::json(207, &told)));
+    assert_eq!(mdm.send(&erase()).await, Ok(()), "it is there already");
+    let untold = json!({ "status": { "E-1": { "push_error": "BadDeviceToken" } } });
+    fake.next_order(Fault::Answer(Reply::json(207, &untold)));
+    let error = mdm.send(&erase()).await.unwrap_err();
+    assert!(error.to_string().contains("BadDeviceToken"), "{error}");
 }
 
 #[tokio::test]
