@@ -125,7 +125,7 @@ impl Configured {
             MdmService::NanoMdm { url, .. } => {
                 let credentials = nanomdm(sealed(credentials)?)?;
                 let (http, log) = (self.http.clone(), Arc::clone(self.app.log()));
-                Ok(Arc::new(NanoMdm::new(http, &address(url)?, credentials, log)))
+                Ok(Arc::new(NanoMdm::new(http, &base(url)?, credentials, log)))
             }
         }
     }
@@ -146,7 +146,7 @@ impl Configured {
         let account =
             ServiceAccount::parse(credentials).map_err(|why| format!("service_account: {why}"))?;
         let settings = android_management::Settings {
-            endpoint: address(endpoint)?,
+            endpoint: base(endpoint)?,
             enterprise: enterprise.to_owned(),
             wipe_days,
         };
@@ -261,6 +261,15 @@ impl SetUp for Configured {
 
 fn address(url: &str) -> Result<Address, String> {
     Address::parse(url).map_err(|why| format!("url: {why}"))
+}
+
+/// An address below which there is something to be called.
+fn base(url: &str) -> Result<Address, String> {
+    let address = address(url)?;
+    if address.uri().query().is_some() {
+        return Err("url: must not have a query".to_owned());
+    }
+    Ok(address)
 }
 
 /// Reads what was sealed. What is wrong with it is not said: it would be repeated.

@@ -6,7 +6,7 @@ mod android_management;
 mod nanomdm;
 mod record;
 mod registry;
-mod reports;
+mod services;
 mod suite;
 mod tls;
 mod webhook;
