@@ -10,10 +10,11 @@ use serde::{
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::{BODY_BYTES_MAX, problem::Refused};
+use crate::{BODY_BYTES_MAX, params, problem::Refused};
 
 /// A body that is an object. One that is empty means an object without fields, so that what needs
-/// none needs no body.
+/// none needs no body. Where there has to be one it is none: a setting that is replaced as a whole
+/// would else go back to its defaults over a body that was lost on the way.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest for Body<T> {
@@ -21,10 +22,18 @@ impl<T: DeserializeOwned> FromRequest for Body<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let needed = params::needs_body(request);
         let bytes = bytes(request, payload);
         Box::pin(async move {
             let bytes = bytes.await?;
-            parse(if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes }).map(Self)
+            let is_empty = bytes.trim_ascii().is_empty();
+            // A field that is missing says more.
+            let read = parse(if is_empty { b"{}" } else { &bytes })?;
+            if is_empty && needed {
+                let detail = "the body is missing: {} is an object without fields".to_owned();
+                return Err(Refused::unreadable(detail, None, (1, 1)));
+            }
+            Ok(Self(read))
         })
     }
 }

@@ -259,6 +259,7 @@ pub(crate) fn resource(path: &str, endpoints: Vec<Endpoint>) -> Resource {
         names: it.query_names(),
         goes_back: it.goes_back,
         admits: it.admits(),
+        needs_body: matches!(it.body, Some((_, Required::True))),
     }));
     let resource = endpoints
         .into_iter()

@@ -46,6 +46,8 @@ pub(crate) struct Taken {
     pub(crate) goes_back: bool,
     /// Who may use it.
     pub(crate) admits: Admits,
+    /// Whether it does not do without a body.
+    pub(crate) needs_body: bool,
 }
 
 /// The parameter that names a moment of the past.
@@ -110,6 +112,12 @@ pub(crate) fn moment_of(request: &HttpRequest) -> Result<Option<Moment>, Refused
 pub(crate) fn admit(request: &HttpRequest, person: &Person) -> Result<(), Refused> {
     let taken = request.app_data::<Known>().and_then(|known| known.method(request.method()));
     Ok(taken.map_or(Ok(()), |taken| taken.admits.check(person))?)
+}
+
+/// Whether the endpoint of a request does not do without a body.
+pub(crate) fn needs_body(request: &HttpRequest) -> bool {
+    let taken = request.app_data::<Known>().and_then(|known| known.method(request.method()));
+    taken.is_some_and(|taken| taken.needs_body)
 }
 
 /// Refuses what the endpoint of a request does not take.
@@ -209,7 +217,7 @@ mod tests {
     fn what_is_not_known_is_refused_with_what_is() {
         let taken = |method, names| {
             let admits = Admits::of(&method, "/workspaces");
-            Taken { method, names, goes_back: false, admits }
+            Taken { method, names, goes_back: false, admits, needs_body: false }
         };
         let known = Known::new([
             taken(Method::GET, vec!["q".to_owned(), "limit".to_owned()]),

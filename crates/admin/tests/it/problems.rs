@@ -15,6 +15,22 @@ async fn raw(world: &World, method: &str, path: &str, body: &str) -> crate::worl
 }
 
 #[actix_web::test]
+async fn a_body_that_was_lost_resets_no_setting() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user" });
+    let (world, _) = World::with_scim("store", rule).await;
+    let path = "/workspaces/acme/connectors/store/provisioning";
+    let before = world.get(path).await.is(200);
+    for body in ["", " \n"] {
+        let said = raw(&world, "PUT", path, body).await.refused(400);
+        assert!(said.contains("the body is missing"), "{said}");
+    }
+    assert_eq!(world.get(path).await.is(200), before);
+    // Whoever means the defaults says so.
+    raw(&world, "PUT", path, "{}").await.is(200);
+    assert_eq!(world.get(path).await.is(200)["on_deactivate"], "nothing");
+}
+
+#[actix_web::test]
 async fn a_bad_body_is_told_where_it_is_bad() {
     let world = World::new();
     world.post("/workspaces", json!({ "slug": "acme", "name": "Acme" })).await.is(201);
