@@ -90,6 +90,7 @@ impl Backups {
     }
 
     fn work(&self) {
+        let _ending = EndedAnyway(self);
         let mut began = Instant::now();
         let mut progress = |Progress { done, total, .. }: Progress| {
             if let Some(run) = self.last.lock().as_mut() {
@@ -114,6 +115,19 @@ impl Backups {
     fn end(&self, state: RunState) {
         if let Some(run) = self.last.lock().as_mut() {
             run.state = state;
+        }
+    }
+}
+
+/// A thread that panicked has no backup under way: else none could be made any more.
+struct EndedAnyway<'b>(&'b Backups);
+
+impl Drop for EndedAnyway<'_> {
+    fn drop(&mut self) {
+        let mut last = self.0.last.lock();
+        if let Some(run) = last.as_mut().filter(|run| run.state == RunState::Running) {
+            let reason = "it was given up in the middle: see the server's log".to_owned();
+            run.state = RunState::Failed { reason };
         }
     }
 }

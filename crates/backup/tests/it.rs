@@ -5,9 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use backup::{
-    BackupError, Manifest, Misplaced, Place, Restore, RestoreError, Restored, Source, Until,
+    BackupError, Backups, Manifest, Misplaced, Place, Restore, RestoreError, Restored, RunState,
+    Source, Until,
 };
 use domain::stored::encode;
 use domain::workspace::{Plan, WorkspaceEvent};
@@ -15,8 +17,8 @@ use event_log::backup::Copying;
 use event_log::journal::{Action, Body, Entry, NewEntry, Outcome, Search};
 use event_log::ledger::{self, Erasure};
 use event_log::{
-    Commit, EventLog, ManualClock, Meta, NewEvent, Payload, Seal, SqliteLog, SqliteOptions,
-    StreamAppend, StreamId, WorkspaceId,
+    Clock, Commit, EventLog, ManualClock, Meta, Micros, NewEvent, Payload, Seal, SqliteLog,
+    SqliteOptions, StreamAppend, StreamId, WorkspaceId,
 };
 use record::{Checkpoint, Notary, Trust};
 use tempfile::TempDir;
@@ -77,12 +79,15 @@ impl Scene {
     }
 
     fn take_into(&self, place: &Place) -> Result<Manifest, BackupError> {
+        backup::take(&self.source(), place, 2_000, &mut |_| ())
+    }
+
+    fn source(&self) -> Source {
         let data_dir = self.dir.path().join("data");
         let signing_keys = data_dir.join("signing.keys");
         let notary = Arc::new(Notary::open(&signing_keys, None, 0).unwrap());
         let ledger = data_dir.join("erasures.ledger");
-        let source = Source { data_dir, notary, signing_keys, ledger, master_key: None };
-        backup::take(&source, place, 2_000, &mut |_| ())
+        Source { data_dir, notary, signing_keys, ledger, master_key: None }
     }
 
     /// Restores the backup into a directory of that name.
@@ -413,4 +418,28 @@ async fn a_backup_loses_no_erasure_and_a_restore_sees_when_one_is_missing() {
     fs::remove_file(&kept).unwrap();
     scene.restore_with("a", Vec::new(), vec![said("copy")]).unwrap();
     assert_eq!(open(&said("a")).ledger().erasures().len(), 2);
+}
+
+/// A clock that is looked at once, and then is none any more.
+struct Once(AtomicBool);
+
+impl Clock for Once {
+    fn now(&self) -> Micros {
+        assert!(!self.0.swap(true, Ordering::SeqCst), "it was looked at again");
+        1_000
+    }
+}
+
+#[tokio::test]
+async fn a_backup_whose_thread_panics_is_not_under_way_for_ever() {
+    let scene = Scene::new().await;
+    let backups =
+        Backups::new(scene.source(), scene.place(), Arc::new(Once(AtomicBool::new(false))));
+    backups.begin().unwrap();
+    let has_ended = |_| {
+        std::thread::yield_now();
+        backups.last().is_some_and(|run| run.state != RunState::Running)
+    };
+    assert!((0..10_000_000).any(has_ended));
+    assert!(matches!(backups.last().unwrap().state, RunState::Failed { .. }));
 }
