@@ -185,14 +185,18 @@ pub(super) fn store(
     Ok(())
 }
 
-/// One connector after the other, and the entries of each as they came.
+/// One connector after the other in the order in which they came first, and the entries of each as they came.
 fn by_connector(entries: &mut [NewEntry]) -> impl Iterator<Item = &mut NewEntry> {
-    let mut connectors = HashMap::<_, Vec<_>>::new();
+    let (mut numbers, mut connectors) = (HashMap::new(), Vec::<Vec<_>>::new());
     for new in entries {
         let connector = (new.workspace.clone(), new.entry.connector.clone());
-        connectors.entry(connector).or_default().push(new);
+        let number = *numbers.entry(connector).or_insert(connectors.len());
+        match connectors.get_mut(number) {
+            Some(known) => known.push(new),
+            None => connectors.push(vec![new]),
+        }
     }
-    connectors.into_values().flatten()
+    connectors.into_iter().flatten()
 }
 
 fn failed(error: rusqlite::Error) -> Failure {

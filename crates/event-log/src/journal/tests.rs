@@ -660,3 +660,13 @@ fn that_a_process_has_the_file_is_on_disk_before_anything_else() {
     let running = left.query_row("SELECT count(*) FROM running", [], |row| row.get(0));
     assert_eq!(running, Ok(1));
 }
+
+#[test]
+fn connectors_that_are_new_at_once_are_numbered_as_they_came() {
+    let journal = Dir::new().open();
+    let names: Vec<_> = (0..20).map(|number| format!("okta-{number}")).collect();
+    names.iter().for_each(|name| journal.answered(entry(name, 5)));
+    let found = journal.search(&acme(), &Search { limit: 20, ..all() }).unwrap().items;
+    let found: Vec<_> = found.iter().rev().map(|it| it.connector.as_str()).collect();
+    assert_eq!(found, names);
+}
