@@ -106,9 +106,9 @@ impl Wal {
     /// Lets the log start over, if no reader is in the way. The frames that are in it then.
     fn restart(&mut self, conn: &Connection, frames: u64) -> rusqlite::Result<u64> {
         conn.busy_timeout(READERS_WAIT)?;
-        let restart = checkpoint(conn, "RESTART")?;
+        let restart = checkpoint(conn, "RESTART");
         conn.busy_timeout(schema::BUSY_WAIT)?;
-        let left = if restart.busy { frames } else { 0 };
+        let left = if restart?.busy { frames } else { 0 };
         self.restart_due = left + RESTART_FRAMES;
         Ok(left)
     }

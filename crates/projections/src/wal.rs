@@ -173,8 +173,9 @@ impl Wal {
         let is_patient = frames >= self.patient_due;
         self.copying.wait();
         connection.busy_timeout(if is_patient { LISTS_WAIT } else { READERS_WAIT })?;
-        let (busy, _) = readers.while_none_keeps(|| checkpoint(connection, "RESTART"))?;
+        let restarted = readers.while_none_keeps(|| checkpoint(connection, "RESTART"));
         connection.busy_timeout(LOCK_WAIT)?;
+        let (busy, _) = restarted?;
         let left = if busy { frames } else { 0 };
         if !busy {
             self.patient_due = PATIENT_FRAMES;

@@ -50,13 +50,15 @@ impl Pasts {
     /// # Errors
     /// [`Refusal::Overloaded`] where somebody goes on reading one: try again.
     pub(crate) async fn forget(&self, models: &ReadModels) -> Result<(), Refusal> {
-        let mut leaving = {
+        let (gone, mut leaving) = {
             let All { kept, leaving } = &mut *self.0.lock();
             let gone = std::mem::take(kept);
             gone.iter().for_each(|past| past.app.read_models.end());
             leaving.extend(gone.iter().map(|past| past.app.read_models.departure()));
-            std::mem::take(leaving)
+            (gone, std::mem::take(leaving))
         };
+        // Threads end and files are closed with them, for which nobody else waits.
+        drop(gone);
         let over = async {
             for past in &mut leaving {
                 past.over().await;

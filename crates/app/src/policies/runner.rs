@@ -144,8 +144,8 @@ impl Runner<'_> {
             }
             match self.batch(workspace, after).await {
                 Ok((position, acted)) => {
-                    if acted || position - stored >= STORE_AFTER {
-                        self.store(workspace, position).await;
+                    let is_due = acted || position - stored >= STORE_AFTER;
+                    if is_due && self.store(workspace, position).await {
                         stored = position;
                     }
                     self.app.progress.reach(workspace, position);
@@ -257,13 +257,15 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Stores how far policies have come. Losing this costs a restart some reading.
-    async fn store(&self, workspace: &WorkspaceId, position: u64) {
+    /// Stores how far policies have come, and tells whether that is done. Losing it costs a restart some
+    /// reading.
+    async fn store(&self, workspace: &WorkspaceId, position: u64) -> bool {
         let checkpoint = Checkpoint { name: CHECKPOINT, position };
-        if let Err(error) = self.app.workspaces.touch(workspace, WORKSPACE_STREAM, checkpoint).await
-        {
+        let stored = self.app.workspaces.touch(workspace, WORKSPACE_STREAM, checkpoint).await;
+        if let Err(error) = &stored {
             tracing::warn!(%workspace, %error, "the policies' checkpoint was not stored");
         }
+        stored.is_ok()
     }
 }
 
