@@ -1,6 +1,7 @@
 //! `muster serve`: the server.
 
 use std::{
+    io::{self, IsTerminal},
     net::TcpListener,
     process::ExitCode,
     sync::{
@@ -168,10 +169,15 @@ fn routes(
     }
 }
 
-/// Log lines go to standard error. `RUST_LOG` chooses what, else `level`; ids only, never names or bodies.
+/// Log lines go to standard error, in colours if that is a terminal and `NO_COLOR` is not set. `RUST_LOG`
+/// chooses what, else `level`; ids only, never names or bodies.
 pub(crate) fn log_lines(json: bool, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let wants_colours = std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+    let lines = tracing_subscriber::fmt()
+        .with_ansi(wants_colours && io::stderr().is_terminal())
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     // A second subscriber in one process, as in tests, changes nothing.
     let set = if json { lines.json().try_init() } else { lines.try_init() };
     drop(set);

@@ -113,6 +113,17 @@ async fn a_server_that_is_asked_to_stop_ends_in_time_and_goes_on_after_a_restart
 }
 
 #[tokio::test]
+async fn a_log_that_goes_into_a_file_has_no_colours() {
+    let (server, _, connector) = mdm("remove_user").await;
+    let mut client = connector.client().unwrap();
+    client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    let lines = server.log_lines().unwrap();
+    let line = lines.lines().find(|line| line.contains("a SCIM request was answered")).unwrap();
+    assert!(line.contains("http.method=\"POST\""), "{line}");
+    assert!(!lines.contains('\u{1b}'), "{lines}");
+}
+
+#[tokio::test]
 async fn a_second_process_on_the_same_data_is_refused_and_disturbs_nothing() {
     let (server, mut api, connector) = mdm("remove_user").await;
     let dir = server.data_dir_text();
