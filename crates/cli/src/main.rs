@@ -20,6 +20,7 @@ mod remote;
 mod restore;
 mod serve;
 mod simulate;
+mod slices;
 
 use std::process::ExitCode;
 

@@ -27,6 +27,7 @@ use crate::{
     node::Node,
     options::{ServerOptions, Settings},
     output::say,
+    slices::{SLICE_BYTES, slices},
 };
 
 /// How long requests that are under way may take when the server is asked to stop, in seconds.
@@ -90,6 +91,7 @@ impl Server {
             .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
             // Whoever hangs up wants no answer any more, as with the proxies that most clients stand behind.
             .h1_allow_half_closed(false)
+            .h1_write_buffer_size(SLICE_BYTES)
             .client_request_timeout(Duration::from_secs(HEAD_SECONDS))
             .shutdown_timeout(SHUTDOWN_SECONDS);
         // Before anybody is told that the server is there: from then on it ends as it should.
@@ -114,17 +116,17 @@ impl Server {
 
 /// Answers a request. While the server ends, each answer is the last one of its connection: a client
 /// that goes on sending would otherwise hold the end up until it is cut off in the middle.
-fn answer<S, B>(
+fn answer<S>(
     request: ServiceRequest,
     service: &S,
     ending: Arc<AtomicBool>,
-) -> impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>> + use<S, B>
+) -> impl Future<Output = Result<ServiceResponse, actix_web::Error>> + use<S>
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = actix_web::Error>,
 {
     let answer = service.call(request);
     async move {
-        let mut answer = answer.await?;
+        let mut answer = answer.await?.map_body(|_, body| slices(body));
         if ending.load(Ordering::Relaxed) {
             answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
