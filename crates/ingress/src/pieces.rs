@@ -2,7 +2,7 @@
 //!
 //! A group may have a hundred thousand members. Who they are is known from the start, of one version
 //! of the group; how each is shown is read and sent in turns, so that no request holds more than one
-//! part of that. What is small is sent whole, with its length.
+//! part of that. What has no members, or few, is sent whole, with its length.
 
 use std::collections::VecDeque;
 
@@ -71,10 +71,10 @@ impl Pieces {
         }
     }
 
-    /// All of it, if no members are still to be written and it is small enough to be sent whole.
+    /// All of it, if no members are still to be written.
     pub(crate) fn whole(mut self) -> Result<Vec<u8>, Self> {
         match (self.0.pop_front(), self.0.is_empty()) {
-            (Some(Piece::Text(text)), true) if text.len() < WHOLE_BYTES_MAX => Ok(text),
+            (Some(Piece::Text(text)), true) => Ok(text),
             (first, _) => {
                 first.into_iter().for_each(|first| self.0.push_front(first));
                 Err(self)

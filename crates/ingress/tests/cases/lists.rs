@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use actix_web::{body::MessageBody as _, http::Method};
+use actix_web::{
+    body::{BodySize, MessageBody as _},
+    http::Method,
+};
 use domain::workspace::Idp;
 use serde_json::{Value, json};
 
@@ -205,13 +208,26 @@ async fn the_head_of_a_group_has_everything_but_a_body() {
         assert_eq!(head.headers().get(name), get.headers().get(name), "{name}");
     }
     assert_eq!(head.status(), 200);
-    assert_eq!(head.into_body().size(), actix_web::body::BodySize::None);
+    assert_eq!(head.into_body().size(), BodySize::None);
     let etag = get.headers().get("etag").unwrap().to_str().unwrap();
     let known = generic.with("if-none-match", etag);
     assert_eq!(known.send(Method::HEAD, &path, None).await.status, 304);
     assert_eq!(known.get(&path).await.status, 304);
     let stale = generic.with("if-none-match", "W/\"1\"");
     assert_eq!(stale.get(&path).await.body["members"].as_array().unwrap().len(), 1);
+}
+
+/// Only members of groups are read while an answer is being sent.
+#[actix_web::test]
+async fn a_list_of_users_says_how_long_it_is() {
+    let server = Server::start().await;
+    let generic = server.client(Idp::Generic).await;
+    for number in 0..20 {
+        let body = json!({"userName": number.to_string(), "title": "t".repeat(20_000)});
+        assert_eq!(generic.post("/Users", body).await.status, 201);
+    }
+    let size = generic.begin(Method::GET, "/Users").await.into_body().size();
+    assert!(matches!(size, BodySize::Sized(bytes) if bytes > 400_000), "{size:?}");
 }
 
 #[actix_web::test]
