@@ -24,7 +24,8 @@ use crate::{
 /// The list of routes.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let (all, one) = ("/workspaces/{ws}/mdm/devices", "/workspaces/{ws}/mdm/devices/{id}");
-    let conflict = "The user has no account, or the device was removed; the detail says which";
+    let conflict = "The user has no account, the device was removed or is being removed, or its service may \
+                    have an effect under its external id; the detail says which";
     vec![
         Endpoint::new(Method::GET, all, "List the devices, removed ones too", list)
             .lists::<Device>()

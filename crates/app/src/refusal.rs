@@ -347,6 +347,7 @@ impl From<DeviceRefusal> for Refusal {
             DeviceRefusal::NoAction => Self::NotFound("effect".into()),
             DeviceRefusal::Removed
             | DeviceRefusal::BeingRemoved(_)
+            | DeviceRefusal::Told(_)
             | DeviceRefusal::RemovalOwed(_)
             | DeviceRefusal::RemovalUnderWay(_)
             | DeviceRefusal::Action(_) => Self::State(refusal.to_string()),

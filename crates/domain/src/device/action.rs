@@ -105,6 +105,20 @@ impl Action {
         let waits = [ActionState::Requested, ActionState::Failed, ActionState::Parked];
         waits.contains(&self.state) && !self.received
     }
+
+    /// Whether the service is still to be asked what became of it, under what it called the device when it
+    /// was sent. Not while a person has to look: a wrong name may be why.
+    fn is_told(&self) -> bool {
+        match self.state {
+            ActionState::Sent | ActionState::Acknowledged => true,
+            ActionState::Failed => self.received,
+            ActionState::Requested
+            | ActionState::Confirmed
+            | ActionState::Parked
+            | ActionState::Cancelled
+            | ActionState::GivenUp => false,
+        }
+    }
 }
 
 impl Device {
@@ -135,6 +149,11 @@ impl Device {
             .iter()
             .filter(move |(_, known)| known.unsent() && Some(known.user) != user)
             .map(|(&action, _)| DeviceEvent::ActionCancelled { action, reason: None })
+    }
+
+    /// An action of which its service is still to be asked what became of it, if there is one.
+    pub(super) fn told(&self) -> Option<ActionId> {
+        self.actions.iter().find(|(_, known)| known.is_told()).map(|(&action, _)| action)
     }
 
     /// The removal that has not ended yet, if there is one.

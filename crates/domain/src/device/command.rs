@@ -157,6 +157,12 @@ pub enum DeviceRefusal {
          give it up first"
     )]
     RemovalUnderWay(ActionId),
+    /// Its MDM service may have an action under the external id that it has.
+    #[error(
+        "effect {0} may have gone to the MDM service of that device, and is asked about under the \
+         external_id that the device has: wait for it, or give it up first"
+    )]
+    Told(ActionId),
     /// Its removal has been sent to the MDM service.
     #[error(
         "that device is being removed by effect {0}: it stays with its person until that has ended or was \

@@ -108,6 +108,9 @@ impl Device {
             .as_ref()
             .filter(|external_id| **external_id != known.external_id)
             .map(|external_id| DeviceEvent::ExternalIdChanged { external_id: external_id.clone() });
+        if let (Some(_), Some(action)) = (&called, known.told()) {
+            return Err(DeviceRefusal::Told(action));
+        }
         let named = name
             .as_ref()
             .filter(|name| **name != known.name)

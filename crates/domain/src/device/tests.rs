@@ -238,6 +238,36 @@ fn what_its_service_calls_a_device_can_be_changed_and_taken_away() {
 }
 
 #[test]
+fn what_has_gone_to_the_service_is_asked_about_under_the_name_under_which_it_went() {
+    let change = |external_id: &str| {
+        let external_id = Some(Some(external_id.to_owned()));
+        DeviceCommand::Change(Changes { external_id, ..Changes::default() })
+    };
+    let called = DeviceEvent::ExternalIdChanged { external_id: Some("UDID-1".to_owned()) };
+    for told in [
+        vec![sent(1)],
+        vec![sent(1), acknowledged()],
+        vec![sent(1), failed(FailedBecause::Unanswered)],
+    ] {
+        let why = format!(
+            "effect {ACTION} may have gone to the MDM service of that device, and is asked about under the \
+             external_id that the device has: wait for it, or give it up first"
+        );
+        refused(after(ActionKind::Remove, &told), change("UDID-1"), &why);
+        let ended = [told, vec![given_up()]].concat();
+        check(after(ActionKind::Remove, &ended), change("UDID-1"), [called.clone()]);
+    }
+    // A wrong one may be why it did not go, or why a person has to look.
+    for waits in [
+        vec![],
+        vec![sent(1), failed(FailedBecause::Down)],
+        vec![sent(1), acknowledged(), parked()],
+    ] {
+        check(after(ActionKind::Remove, &waits), change("UDID-1"), [called.clone()]);
+    }
+}
+
+#[test]
 fn a_person_has_what_failed_or_is_parked_tried_again() {
     let retry = |reason: Option<&str>| steer(Steering::Retry { reason: reason.map(str::to_owned) });
     for waits in [parked(), failed(FailedBecause::Answer), failed(FailedBecause::Unanswered)] {
