@@ -320,6 +320,7 @@ impl From<UserRefusal> for Refusal {
             UserRefusal::Scim(error) => Self::Scim(error),
             UserRefusal::AccountExists
             | UserRefusal::NoAccount
+            | UserRefusal::Held
             | UserRefusal::NotHeld
             | UserRefusal::Erased => Self::State(refusal.to_string()),
             UserRefusal::NotStored => Self::Overloaded,

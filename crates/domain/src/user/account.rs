@@ -247,19 +247,24 @@ impl User {
         Ok(cancelled.into_iter().chain([UserEvent::AccountRemoved {}]).collect())
     }
 
+    /// Refused while it is held: whoever plans asks devices for what is planned next, and may have looked
+    /// before it was.
     pub(super) fn plan_offboarding(
         &self,
         offboarding: OffboardingId,
         actions: &[Planned],
-    ) -> Vec<UserEvent> {
+    ) -> Result<Vec<UserEvent>, UserRefusal> {
         let open = self.open_offboarding().filter(|open| open.id == offboarding);
+        if open.is_some_and(|open| open.held) {
+            return Err(UserRefusal::Held);
+        }
         let new: Vec<_> = open
             .map(|open| actions.iter().filter(|it| !open.planned.contains(it)).copied().collect())
             .unwrap_or_default();
         if new.is_empty() {
-            return vec![];
+            return Ok(vec![]);
         }
-        vec![UserEvent::OffboardingPlanned { offboarding, actions: new }]
+        Ok(vec![UserEvent::OffboardingPlanned { offboarding, actions: new }])
     }
 
     /// Ends an offboarding. Asked twice, or after a reactivation, it does nothing.

@@ -182,6 +182,9 @@ pub enum UserRefusal {
     /// There is no account to act on.
     #[error("that person has no account in this portal")]
     NoAccount,
+    /// Nothing is planned before it is decided.
+    #[error("the offboarding of that person waits for a decision")]
+    Held,
     /// It was decided, or has ended, meanwhile.
     #[error("the offboarding of that person is not held any more")]
     NotHeld,

@@ -145,7 +145,7 @@ impl Decider for User {
             }
             UserCommand::RemoveAccount => self.remove_account(),
             UserCommand::PlanOffboarding { offboarding, actions } => {
-                Ok(self.plan_offboarding(*offboarding, actions))
+                self.plan_offboarding(*offboarding, actions)
             }
             UserCommand::CompleteOffboarding { offboarding } => {
                 Ok(self.complete_offboarding(*offboarding))

@@ -17,8 +17,8 @@ use super::{User, UserCommand, UserEvent, Via, event::RoleReason};
 use crate::{
     Attempt, Claim, Decider, Es, Stamp,
     attribute_mapping::AttributeMapping,
-    ids::{ConnectorName, EntryId, GroupId, OffboardingId},
-    offboarding::{CancelledBecause, HeldBecause},
+    ids::{ActionId, ConnectorName, DeviceId, EntryId, GroupId, HoldId, OffboardingId},
+    offboarding::{CancelledBecause, HeldBecause, Limit, Planned},
     portal::{Portal, Role},
     role_mapping::{Mapped, NoMatch, RoleMapping},
     rule::{OnCreate, OnDeactivate, Provisioning, Rule},
@@ -344,6 +344,27 @@ fn rule_10_whoever_becomes_an_owner_in_the_middle_is_held_for_a_person_to_decide
     check([given.clone(), vec![held(), approved]].concat(), set(), [owner()]);
     let complete = || UserCommand::CompleteOffboarding { offboarding };
     check([given, vec![owner(), held(), restored()]].concat(), complete(), []);
+}
+
+#[test]
+fn rule_27_nothing_is_planned_while_a_person_has_yet_to_decide() {
+    let limit = Limit { people: 50, of: None, window_minutes: 60 };
+    let held = UserEvent::OffboardingHeld {
+        offboarding: OFFBOARDING,
+        because: HeldBecause::Brake(limit),
+        hold: Some(HoldId(Uuid::from_u128(8))),
+    };
+    let given = [added(Portal::Mdm), granted(), started(OnDeactivate::RemoveUserAndDevices), held];
+    let device = DeviceId(Uuid::from_u128(7));
+    let actions = vec![Planned { action: ActionId::derive(OFFBOARDING, device), device }];
+    let plan =
+        || UserCommand::PlanOffboarding { offboarding: OFFBOARDING, actions: actions.clone() };
+    let why = refused(given.clone(), plan());
+    assert_eq!(why, "the offboarding of that person waits for a decision");
+    let approved = UserEvent::OffboardingApproved { offboarding: OFFBOARDING };
+    let planned =
+        UserEvent::OffboardingPlanned { offboarding: OFFBOARDING, actions: actions.clone() };
+    check(given.into_iter().chain([approved]), plan(), [planned]);
 }
 
 #[test]
