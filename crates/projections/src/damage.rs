@@ -56,11 +56,11 @@ impl Damage {
     /// The file of a generation was found damaged. Returns whether another one is built: not when that has
     /// mended nothing a few times.
     pub(crate) fn found(&self, generation: u32, says: &str) -> bool {
-        if self.is_of(generation) {
+        if self.is_known(generation) {
             return true;
         }
         let mut tries = self.tries.lock();
-        if self.is_of(generation) {
+        if self.is_known(generation) {
             return true;
         }
         let projection = self.projection;
@@ -103,6 +103,12 @@ impl Damage {
     /// Whether the file of a generation was found damaged, and is to be built again.
     pub(crate) fn is_of(&self, generation: u32) -> bool {
         generation > 0 && self.generation.load(Ordering::Acquire) == generation
+    }
+
+    /// Whether the file of a generation was found damaged, or a later one. Whoever still reads one that does
+    /// not serve any more may find it damaged late.
+    fn is_known(&self, generation: u32) -> bool {
+        generation > 0 && self.generation.load(Ordering::Acquire) >= generation
     }
 
     /// Whether the file of a generation was found damaged, and is not built again.

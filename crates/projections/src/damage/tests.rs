@@ -332,3 +332,12 @@ fn a_directory_in_the_place_of_a_file_is_in_nobodys_way_unless_something_is_in_i
         }
     }
 }
+
+#[test]
+fn who_finds_an_old_file_damaged_late_does_not_hide_that_the_one_that_serves_is() {
+    let damage = super::Damage::new(NAME, &Arc::default());
+    assert!(damage.found(1, "torn") && damage.found(2, "torn"));
+    assert!(damage.found(1, "torn"));
+    assert!(damage.is_of(2), "it is still to be built again");
+    assert_eq!(damage.times(), 2);
+}
