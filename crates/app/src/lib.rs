@@ -267,7 +267,7 @@ impl App {
     /// Waits until policies have dealt with everything that is in a workspace's log now. Reads of
     /// `/api/v1` do; what a person asks for right after an event then shows what followed from it.
     pub async fn settled(&self, workspace: &WorkspaceId) {
-        self.progress.settled(workspace, self.log.head(workspace)).await;
+        let _ = self.progress.settled(workspace, self.log.head(workspace)).await;
     }
 
     /// What does not show the whole of what happened in a workspace: the names of read models, and

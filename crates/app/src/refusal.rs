@@ -56,6 +56,12 @@ pub enum Refusal {
     /// Too much is waiting.
     #[error("the server is busy: try again in a moment")]
     Overloaded,
+    /// Policies have stopped, so that nobody knows what follows from what has happened: nothing is decided.
+    #[error(
+        "what follows from the events of this workspace is not known: policies have stopped at one that \
+         cannot be worked on, and go on once that is mended; nothing was changed; an operator has been told"
+    )]
+    Stalled,
     /// The storage has failed; an operator has to look.
     #[error("the server takes no changes at the moment: its storage needs an operator")]
     ReadOnly,
@@ -149,6 +155,7 @@ impl Refusal {
             Self::Unauthorized(_) => 401,
             Self::Paused(_)
             | Self::Overloaded
+            | Self::Stalled
             | Self::Building { .. }
             | Self::NoPast(_)
             | Self::Filling { .. }
@@ -217,6 +224,7 @@ impl Refusal {
             self,
             Self::Paused(_)
                 | Self::Overloaded
+                | Self::Stalled // The runner of policies says it, again and again.
                 | Self::Building { .. }
                 | Self::Filling { .. }
                 | Self::Broken(_) // Said when it was found.

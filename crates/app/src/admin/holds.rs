@@ -131,8 +131,9 @@ impl App {
     /// has decided stays; asked again, the rest is.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`]; [`Refusal::Overloaded`] while policies are late; [`Refusal::State`] when somebody is not in the hold, when it is too
-    /// late to decide about them, when nobody waits and nobody was decided about in that way, and when the
+    /// [`Refusal::NotFound`]; [`Refusal::Overloaded`] while policies are late, and [`Refusal::Stalled`] where they
+    /// have stopped, unless it is undone; [`Refusal::State`] when somebody is not in the hold, when it is too late
+    /// to decide about them, when nobody waits and nobody was decided about in that way, and when the
     /// last Owner would go. Nobody is decided about then.
     pub async fn decide_hold(
         &self,
@@ -143,7 +144,12 @@ impl App {
         decision: Decision,
     ) -> Result<HoldView, Refusal> {
         // Whom policies have yet to judge may belong into this hold.
-        self.settle(workspace).await?;
+        match self.settle(workspace).await {
+            // Whoever they have yet to judge waits for another decision, and what is taken back needs none of
+            // them.
+            Err(Refusal::Stalled) if decision == Decision::Undo => {}
+            settled => settled?,
+        }
         self.read_models.caught_up(NAME, workspace).await?;
         self.require_hold(workspace, id)?;
         let meta = person.meta();

@@ -54,11 +54,14 @@ impl App {
     /// Waits until policies have dealt with everything that is in a workspace's log now: for what decides.
     ///
     /// # Errors
-    /// [`Refusal::Overloaded`] when that takes too long.
+    /// [`Refusal::Overloaded`] when that takes too long, and [`Refusal::Stalled`] when they have stopped.
     pub(crate) async fn settle(&self, workspace: &WorkspaceId) -> Result<(), Refusal> {
-        let settled = self.settled(workspace);
-        let in_time = tokio::time::timeout(Duration::from_secs(SETTLE_SECONDS_MAX), settled).await;
-        in_time.map_err(|_| Refusal::Overloaded)
+        let settled = self.progress.settled(workspace, self.log.head(workspace));
+        match tokio::time::timeout(Duration::from_secs(SETTLE_SECONDS_MAX), settled).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::Stalled),
+            Err(_) => Err(Refusal::Overloaded),
+        }
     }
 
     /// The same for what only shows. Where it takes too long, what there is is shown, and the answer says so

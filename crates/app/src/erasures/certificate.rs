@@ -106,7 +106,7 @@ impl App {
         listing: &Listing,
     ) -> Result<Listed<Certificate>, Refusal> {
         let mut all = Vec::new();
-        for user in self.erased_people(workspace).await {
+        for user in self.erased_people(workspace).await? {
             if let Some(recorded) = self.recorded_erasure(workspace, user).await? {
                 all.push((recorded.event.position, recorded));
             }
@@ -133,12 +133,12 @@ impl App {
         // After a start, one may have to be recorded again first.
         let wait = Duration::from_secs(WAIT_SECONDS);
         let _ = tokio::time::timeout(wait, self.erasures.backlog.completed()).await;
-        self.settle(workspace).await?;
+        self.followed(workspace).await;
         let person = self.person_of(workspace, id.0).await?;
         let id = person.and_then(|(_, es)| es.state.erased()).unwrap_or(id);
         let mut people: Vec<_> =
             self.of_ledger(workspace).filter(|(known, _)| *known == id).map(|(_, it)| it).collect();
-        people.extend(self.erasures.waiting(workspace).await);
+        people.extend(self.being_erased(workspace).await?);
         for user in people {
             let Some(recorded) = self.recorded_erasure(workspace, user).await? else { continue };
             if matches!(&recorded.fact, UserEvent::Erased { erasure, .. } if *erasure == id) {

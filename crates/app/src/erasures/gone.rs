@@ -15,7 +15,7 @@ use domain::{
 use event_log::{StreamId, WorkspaceId};
 use uuid::Uuid;
 
-use super::carry_out::Recorded;
+use super::{carry_out::Recorded, owed::EVENT, reading::Reading};
 use crate::{App, Refusal, admin::accounts::AccountView};
 
 /// An erasure, as it is recorded.
@@ -44,10 +44,28 @@ impl Gone {
 
 impl App {
     /// Everybody of a workspace who was erased.
-    pub(crate) async fn erased_people(&self, workspace: &WorkspaceId) -> BTreeSet<UserId> {
-        let mut people: BTreeSet<_> = self.of_ledger(workspace).map(|(_, user)| user).collect();
-        people.extend(self.erasures.waiting(workspace).await);
-        people
+    pub(crate) async fn erased_people(
+        &self,
+        workspace: &WorkspaceId,
+    ) -> Result<BTreeSet<UserId>, Refusal> {
+        let mut people = self.being_erased(workspace).await?;
+        people.extend(self.of_ledger(workspace).map(|(_, user)| user));
+        Ok(people)
+    }
+
+    /// Those of them of whom the ledger may know nothing yet.
+    pub(super) async fn being_erased(
+        &self,
+        workspace: &WorkspaceId,
+    ) -> Result<BTreeSet<UserId>, Refusal> {
+        // Asked for first: what policies hear of meanwhile is owed by then.
+        let heard = self.progress.position(workspace);
+        let mut people = self.erasures.waiting(workspace).await;
+        let mut unheard = Reading::of(self, workspace, &EVENT, heard);
+        while let Some(events) = unheard.next().await? {
+            people.extend(events.iter().map(|event| UserId(event.stream.id)));
+        }
+        Ok(people)
     }
 
     /// The erasure of somebody, if they were erased.
@@ -71,7 +89,7 @@ impl App {
         at: u64,
     ) -> Result<Vec<Gone>, Refusal> {
         let mut all = Vec::new();
-        for user in self.erased_people(workspace).await {
+        for user in self.erased_people(workspace).await? {
             let Some(erased) = self.erasure_of(workspace, user).await? else { continue };
             let stream = StreamId::new(User::KIND, user.0);
             let first = self.log.read_stream(workspace, &stream, 0, 1).await?;

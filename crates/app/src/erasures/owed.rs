@@ -91,7 +91,7 @@ impl Erasures {
     }
 
     /// Whom an erasure is owed to in a workspace.
-    pub(super) async fn waiting(&self, workspace: &WorkspaceId) -> Vec<UserId> {
+    pub(super) async fn waiting(&self, workspace: &WorkspaceId) -> BTreeSet<UserId> {
         let all = self.owed.lock().await;
         all.get(workspace).map(|owed| owed.keys().copied().collect()).unwrap_or_default()
     }

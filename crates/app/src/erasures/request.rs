@@ -69,7 +69,7 @@ impl App {
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::State`] for somebody who was erased.
     pub async fn erasing(&self, workspace: &WorkspaceId, id: Uuid) -> Result<Prospect, Refusal> {
-        self.settle(workspace).await?;
+        self.followed(workspace).await;
         let (user, es) = self.known_person(workspace, id).await?;
         if es.state.erased().is_some() {
             return Err(UserRefusal::Erased.into());

@@ -81,7 +81,7 @@ impl App {
             let detail = format!("to: position {to} is before {from}, where `from` is");
             return Err(Refusal::Malformed(detail));
         }
-        let span = Span { from, to, gone: self.erased_people(workspace).await };
+        let span = Span { from, to, gone: self.erased_people(workspace).await? };
         let items = match stream {
             Some(stream) => self.changed_alone(workspace, stream, &span).await?,
             None => self.changed_of_all(workspace, &span, listing).await?,

@@ -100,16 +100,18 @@ impl Progress {
     }
 
     /// Waits until policies have dealt with everything up to `head`, and with what they themselves
-    /// brought about because of that; or until they cannot go on. What follows from later events is not
-    /// waited for: where there are always some, that would have no end.
-    pub(crate) async fn settled(&self, workspace: &WorkspaceId, head: u64) {
+    /// brought about because of that; or until they cannot go on: then `false`. What follows from later
+    /// events is not waited for: where there are always some, that would have no end.
+    pub(crate) async fn settled(&self, workspace: &WorkspaceId, head: u64) -> bool {
         let mut ticks = self.tick.subscribe();
         loop {
-            let is_over = |it: &Reached| it.stalled || it.is_settled(head);
-            let is_over = self.reached.lock().get(workspace).map_or(head == 0, is_over);
+            let (is_settled, stalled) = match self.reached.lock().get(workspace) {
+                Some(reached) => (reached.is_settled(head), reached.stalled),
+                None => (head == 0, false),
+            };
             // The sender lives as long as `self`.
-            if is_over || ticks.changed().await.is_err() {
-                return;
+            if is_settled || stalled || ticks.changed().await.is_err() {
+                return is_settled;
             }
         }
     }
@@ -139,7 +141,7 @@ mod tests {
         }
 
         fn is_settled(&self, head: u64) -> bool {
-            self.0.settled(&self.1, head).now_or_never().is_some()
+            self.0.settled(&self.1, head).now_or_never().unwrap_or(false)
         }
     }
 
@@ -172,7 +174,8 @@ mod tests {
     fn nobody_waits_where_nothing_goes_on() {
         let acme = Acme::new();
         acme.0.stall(&acme.1);
-        assert!(acme.is_settled(7) && acme.0.is_behind(&acme.1));
+        assert_eq!(acme.0.settled(&acme.1, 7).now_or_never(), Some(false));
+        assert!(acme.0.is_behind(&acme.1));
         acme.reach(1);
         assert!(!acme.is_settled(7) && !acme.0.is_behind(&acme.1));
     }
