@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use app::{Refusal, RequestIds, Unauthorized};
 use domain::ids::ConnectorName;
-use event_log::{EventLog, WorkspaceId};
+use event_log::{EventLog, StreamId, WorkspaceId};
 use futures_util::future::{Either, join_all, select};
 use serde_json::{Value, json};
 
@@ -253,4 +253,21 @@ async fn a_restart_loses_nothing_of_it() {
     swept(&world).await;
     let path = "/workspaces/acme/events?type=user.entry_removed&limit=1000";
     assert_eq!(world.items(path).await.len() as u64, PEOPLE_MANY);
+}
+
+#[actix_web::test]
+async fn a_workspace_is_not_closed_while_the_people_of_a_removed_connector_are_swept_out() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user_and_devices" });
+    let (world, token) = World::with_planner(rule).await;
+    let caller = world.caller("mdm", &token).await;
+    let ada = world.provision(&caller, "ada@x").await.id;
+    let device = json!({ "serial": "S-1", "platform": "ios", "user": ada });
+    world.post("/workspaces/acme/mdm/devices", device).await.is(201);
+    // Groups go first. This one cannot be read, and holds up the people.
+    let group = push(&world, &caller, "Sales", &[]).await;
+    world.record(StreamId::new("group", group.0), 1, "group.unheard_of", &json!({})).await;
+    world.delete("/workspaces/acme/connectors/mdm?people=deactivate").await.is(204);
+    let detail = world.delete("/workspaces/acme").await.refused(409);
+    assert!(detail.starts_with("the people of the connector mdm"), "{detail}");
+    world.delete("/workspaces/acme?give_up=we+leave").await.is(204);
 }

@@ -124,6 +124,14 @@ impl App {
     /// Refuses to lose what is owed to devices. Whoever is deactivated at this very moment may not be seen.
     async fn nothing_is_owed(&self, id: &WorkspaceId) -> Result<(), Refusal> {
         self.settle(id).await?;
+        // Asked first: whoever was swept out by then is seen below.
+        if let Some(connector) = self.being_swept(id).await? {
+            return Err(Refusal::State(format!(
+                "the people of the connector {connector}, which was removed, are still being offboarded. A \
+                 workspace that is closed sends nothing any more, wipes included: wait for them, or give them \
+                 up with a reason (give_up)"
+            )));
+        }
         self.read_models.caught_up(effects::NAME, id).await?;
         let owed = self.read_models.effects().owed_in(id)?;
         if !owed.is_anything() {

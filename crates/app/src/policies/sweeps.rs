@@ -13,6 +13,7 @@ use domain::{
     Event,
     group::{self, GroupCommand, GroupEvent, GroupRefusal},
     ids::{ConnectorName, EntryId, GroupId, OffboardingId, UserId},
+    portal::Portal,
     user::{UserCommand, UserEvent, UserRefusal, Via},
     workspace::{People, Removed, Workspace, WorkspaceEvent},
 };
@@ -69,6 +70,21 @@ impl Policy for Removals {
 /// A connector that was removed with its people.
 fn owed<'w>(workspace: &'w Workspace, connector: &ConnectorName) -> Option<&'w Removed> {
     workspace.removed.get(connector).filter(|removed| removed.people == People::Deactivate)
+}
+
+impl App {
+    /// A connector of MDM that was removed with its people, who are still being swept out.
+    pub(crate) async fn being_swept(
+        &self,
+        workspace: &WorkspaceId,
+    ) -> Result<Option<ConnectorName>, Refusal> {
+        let known = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+        let is_left = |name: &&ConnectorName| {
+            owed(&known.state, name).is_some_and(|removed| removed.portal == Portal::Mdm)
+                && self.sweeps.owes(&(workspace.clone(), (*name).clone()))
+        };
+        Ok(known.state.removed.keys().find(is_left).cloned())
+    }
 }
 
 /// The connectors of which something may be left.
