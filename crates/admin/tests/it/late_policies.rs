@@ -1,7 +1,17 @@
 //! Policies that are later than anybody waits for them, as beside thousands of decisions.
 
-use app::Caller;
-use event_log::StreamId;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use app::{
+    App, Caller, Refusal,
+    policies::{Consequence, Policy},
+};
+use event_log::{StreamId, WorkspaceId};
+use projections::Recorded;
+use reactor::service::BoxFuture;
 use serde_json::json;
 use tokio::time;
 use uuid::Uuid;
@@ -104,4 +114,44 @@ async fn rule_32_an_erasure_that_policies_have_not_heard_of_is_answered_for_as_n
     let id = erased["id"].as_str().unwrap();
     world.get(&format!("/workspaces/acme/erasures/{id}")).await.is(200);
     assert_eq!(world.items("/workspaces/acme/erasures").await.len(), 1);
+}
+
+/// A policy that can do nothing.
+struct Failing(Arc<AtomicUsize>);
+
+impl Policy for Failing {
+    fn name(&self) -> &'static str {
+        "failing"
+    }
+
+    fn hears(&self, name: &str) -> bool {
+        name == "user.entry_added"
+    }
+
+    fn react<'a>(
+        &'a self,
+        _: &'a App,
+        _: &'a Recorded,
+    ) -> BoxFuture<'a, Result<Vec<Consequence>, Refusal>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async { Err(Refusal::Unreadable) })
+    }
+}
+
+#[actix_web::test]
+async fn a_policy_that_fails_is_not_tried_again_at_each_commit_of_others() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    let caller = world.caller("store", &token).await;
+    world.post("/workspaces", json!({ "slug": "other", "name": "Other" })).await.is(201);
+    let tries = Arc::new(AtomicUsize::new(0));
+    let world = world.dozing().awake_with(vec![Box::new(Failing(Arc::clone(&tries)))]);
+    world.provision(&caller, "ada@acme.example").await;
+    let other = WorkspaceId::parse("other").unwrap();
+    for number in 0..200 {
+        world.patch("/workspaces/other", json!({ "name": format!("{number}") })).await.is(200);
+        // Nobody else waits for that one.
+        world.app.settled(&other).await;
+    }
+    let tries = tries.load(Ordering::Relaxed);
+    assert!((1..100).contains(&tries), "{tries}");
 }

@@ -1,12 +1,17 @@
 //! The runner: reads each workspace's log after its checkpoint and lets policies react.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use event_log::{Checkpoint, Meta, Micros, StoredEvent, WorkspaceId};
 use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
 use projections::Recorded;
 use smol_str::{SmolStr, format_smolstr};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use uuid::Uuid;
 
 use super::{Consequence, Policy, role_passes, role_passes::Cause, sweeps};
@@ -23,8 +28,8 @@ const STREAMS_AT_ONCE: usize = 12;
 const WORKSPACES_AT_ONCE: usize = 8;
 /// After how many events without consequence the checkpoint is stored: what a restart reads again.
 const STORE_AFTER: u64 = 2_000;
-/// How long a failed policy is left alone, in seconds.
-const PAUSE_SECONDS: u64 = 1;
+/// How long a workspace is left alone where a policy has failed.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs policies, and what they leave to be worked off, until the log closes.
 pub async fn run(app: Arc<App>, policies: Vec<Box<dyn Policy>>) {
@@ -38,7 +43,7 @@ pub async fn run(app: Arc<App>, policies: Vec<Box<dyn Policy>>) {
 }
 
 async fn follow_log(app: &App, policies: &[Box<dyn Policy>]) {
-    let runner = Runner { app, policies };
+    let runner = Runner { app, policies, left_alone: Mutex::default() };
     let mut ticks = app.log.watch();
     let (mut stored, mut behind, mut seen) = (BTreeMap::new(), BTreeMap::new(), 0);
     loop {
@@ -59,7 +64,7 @@ async fn follow_log(app: &App, policies: &[Box<dyn Policy>]) {
 /// Waits before something that failed is tried again; `false` when the log has closed.
 async fn pause_or_change(ticks: &mut watch::Receiver<u64>) -> bool {
     #[expect(clippy::disallowed_methods, reason = "a failure is given time to pass")]
-    let pause = tokio::time::sleep(Duration::from_secs(PAUSE_SECONDS));
+    let pause = tokio::time::sleep(PAUSE);
     tokio::select! {
         changed = ticks.changed() => changed.is_ok(),
         () = pause => true,
@@ -87,6 +92,8 @@ fn span(event: &Recorded, policy: &str, (begun, ended): (Micros, Micros)) -> Spa
 struct Runner<'a> {
     app: &'a App,
     policies: &'a [Box<dyn Policy>],
+    /// Until when, after a failure: what others record meanwhile must not have it tried again at each commit.
+    left_alone: Mutex<HashMap<WorkspaceId, Instant>>,
 }
 
 impl Runner<'_> {
@@ -104,24 +111,26 @@ impl Runner<'_> {
                 None => self.first(workspace).await,
             };
             stored.insert(workspace.clone(), checkpoint);
-            if self.app.progress.position(workspace) < *head {
+            let is_behind = self.app.progress.position(workspace) < *head;
+            if is_behind && !self.is_left_alone(workspace) {
                 to_follow.push((workspace.clone(), checkpoint, *head));
             }
         }
         let followed: Vec<_> = stream::iter(to_follow)
             .map(|(workspace, checkpoint, head)| async move {
                 let checkpoint = self.follow(&workspace, checkpoint, head).await;
-                let done = self.app.progress.position(&workspace) >= head;
-                (workspace, checkpoint, done)
+                (workspace, checkpoint)
             })
             .buffer_unordered(WORKSPACES_AT_ONCE)
             .collect()
             .await;
-        let done = followed.iter().all(|(.., done)| *done);
         behind.retain(|workspace, head| self.app.progress.position(workspace) < *head);
-        stored
-            .extend(followed.into_iter().map(|(workspace, checkpoint, _)| (workspace, checkpoint)));
-        done
+        stored.extend(followed);
+        behind.is_empty()
+    }
+
+    fn is_left_alone(&self, workspace: &WorkspaceId) -> bool {
+        self.left_alone.lock().get(workspace).is_some_and(|until| *until > Instant::now())
     }
 
     /// Where a workspace was left at the last run.
@@ -162,6 +171,7 @@ impl Runner<'_> {
                     ) {
                         self.app.progress.stall(workspace);
                     }
+                    self.left_alone.lock().insert(workspace.clone(), Instant::now() + PAUSE);
                     tracing::error!(%workspace, after, %error, "a policy failed and will be tried again");
                     return stored;
                 }
