@@ -1,5 +1,6 @@
 //! What happened to somebody, in one order, and why something is so.
 
+use event_log::StreamId;
 use serde_json::{Value, json};
 
 use crate::{
@@ -143,4 +144,23 @@ async fn why_a_role_came_names_the_group_however_late_the_policy_was() {
     let says = says(steps);
     assert_eq!(says[0], "their role became admin: the group Staff is mapped to it");
     assert_eq!(says[1], "they came into the group Staff");
+}
+
+#[actix_web::test]
+async fn why_names_what_decided_last_however_often_it_was_decided() {
+    let (world, token) = World::with_scim("dashboard", json!({ "on_create": "create" })).await;
+    let caller = world.caller("dashboard", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    // As years of changes have left it.
+    let roles: Vec<_> = ["admin", "viewer"].into_iter().cycle().take(10_001).collect();
+    let changes: Vec<_> =
+        roles.iter().map(|role| json!({ "role": role, "why": "by_hand" })).collect();
+    let stream = StreamId::new("user", ada.0);
+    world.record_all(stream, 2, "user.role_changed", &changes).await;
+    let world = world.again();
+    let person = format!("{ACME}/collaborators/{ada}");
+    world.patch(&person, json!({ "role": "developer" })).await.is(200);
+    let why = world.get(&format!("{ACME}/why?role={ada}")).await.is(200);
+    assert_eq!(why["because"], json!("their role is developer"));
+    assert_eq!(says(&why["steps"])[0], "their role became developer: a person chose it");
 }

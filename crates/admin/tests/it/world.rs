@@ -331,11 +331,24 @@ impl World {
 
     /// Records an event of a stream of `acme` after so many others, as an older version might have.
     pub(crate) async fn record(&self, stream: StreamId, version: u64, name: &str, data: &Value) {
-        let payload = serde_json::to_vec(data).unwrap();
-        let seal = Seal::Stream;
-        let event = NewEvent { name: name.into(), schema_version: 1, payload, seal };
+        self.record_all(stream, version, name, std::slice::from_ref(data)).await;
+    }
+
+    /// The same for several events of one name, at once.
+    pub(crate) async fn record_all(
+        &self,
+        stream: StreamId,
+        version: u64,
+        name: &str,
+        data: &[Value],
+    ) {
+        let event = |data: &Value| {
+            let payload = serde_json::to_vec(data).unwrap();
+            NewEvent { name: name.into(), schema_version: 1, payload, seal: Seal::Stream }
+        };
         let (meta, claims, checkpoint) = Default::default();
-        let commit = Commit { meta, events: vec![event], claims, checkpoint };
+        let events = data.iter().map(event).collect();
+        let commit = Commit { meta, events, claims, checkpoint };
         let outcomes = self.log.append(StreamAppend {
             workspace: WorkspaceId::parse("acme").unwrap(),
             stream,

@@ -36,8 +36,10 @@ const ROLE_CHANGED: &str = "user.role_changed";
 const STEPS_MAX: usize = 100;
 /// How many events before the first of a chain may be of the same request.
 const SAME_REQUEST_MAX: u64 = 20;
-/// How many events of one stream are looked at to find the one that decided.
+/// How many events about somebody are looked at to find how they came into a group.
 const LOOKED_AT_MAX: usize = 10_000;
+/// How many events of a stream are read at a time.
+const CHUNK: usize = 1_000;
 /// How many requests with one correlation id are looked at.
 const REQUESTS_MAX: usize = 200;
 
@@ -227,15 +229,31 @@ impl App {
     ) -> Result<Option<StoredEvent>, Refusal> {
         let mut last: Option<StoredEvent> = None;
         for name in names {
-            let filter = EventFilter {
-                stream: Some(StreamId::new(User::KIND, user.0)),
-                name: Some((*name).into()),
-                ..EventFilter::default()
-            };
-            let found = self.log.find(workspace, &filter, 0, LOOKED_AT_MAX).await?;
+            let stream = StreamId::new(User::KIND, user.0);
+            let found = self.last_in(workspace, stream, Some(name), 0, |_| true).await?;
             last = last.into_iter().chain(found).max_by_key(|event| event.position);
         }
         Ok(last)
+    }
+
+    /// The last event of a stream behind a position, of one name or of any, that is meant.
+    async fn last_in(
+        &self,
+        workspace: &WorkspaceId,
+        stream: StreamId,
+        name: Option<&str>,
+        mut after: u64,
+        is_meant: impl Fn(&StoredEvent) -> bool,
+    ) -> Result<Option<StoredEvent>, Refusal> {
+        let name = name.map(Into::into);
+        let filter = EventFilter { stream: Some(stream), name, ..EventFilter::default() };
+        let mut last = None;
+        loop {
+            let found = self.log.find(workspace, &filter, after, CHUNK).await?;
+            let Some(end) = found.last().map(|event| event.position) else { return Ok(last) };
+            after = end;
+            last = found.into_iter().rev().find(&is_meant).or(last);
+        }
     }
 
     /// The last event of a device action.
@@ -246,14 +264,13 @@ impl App {
     ) -> Result<StoredEvent, Refusal> {
         let row = self.effect(workspace, id).await?;
         let stream = StreamId::new(Device::KIND, row.device.0);
-        let events = self.log.read_stream(workspace, &stream, 0, LOOKED_AT_MAX).await?;
         let wanted = Value::from(id.to_string());
         let is_of = |event: &StoredEvent| match &event.payload {
             Payload::Plain(bytes) => serde_json::from_slice::<Value>(bytes)
                 .is_ok_and(|data| data.get("action") == Some(&wanted)),
             Payload::Erased | Payload::Missing { .. } | Payload::Damaged { .. } => false,
         };
-        match events.into_iter().rev().find(is_of) {
+        match self.last_in(workspace, stream, None, row.position, is_of).await? {
             Some(event) => Ok(event),
             None => self.event_at(workspace, row.position).await,
         }
