@@ -38,6 +38,11 @@ impl Reading {
         Self { readers: Readers::new(path), shared, sealer }
     }
 
+    /// Keeps nothing of the file open between two reads.
+    pub(crate) fn keep_none(&self) {
+        self.readers.keep_none();
+    }
+
     /// A stream as it is on disk.
     pub(crate) fn stream(
         &self,

@@ -222,6 +222,8 @@ impl SqliteLog {
     /// Blocks until it is done. Reads go on.
     pub fn close(&self) {
         self.shared.queue.close();
+        // The last one that has the file open brings its log into it, and that is the writer.
+        self.reading.keep_none();
         if let Some(writer) = lock(&self.writer).take() {
             // A writer that panicked has said so.
             let _ = writer.join();

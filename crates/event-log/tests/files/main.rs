@@ -306,3 +306,15 @@ async fn the_write_ahead_log_starts_over() {
     assert!(stats.checkpoints > 0 && wal < 70 << 20, "{stats:?}, {wal} bytes");
     assert!(stats.wal_bytes <= wal);
 }
+
+#[tokio::test]
+async fn a_log_that_was_closed_leaves_everything_in_its_file_though_it_can_still_be_read() {
+    let dir = dir();
+    let acme = workspace("acme");
+    let log = open(dir.path());
+    store(&*log, &acme, &user(1), 0, commit(&["x"])).await;
+    assert_eq!(log.read(&acme, 0, 9).await.unwrap().len(), 1);
+    log.close();
+    assert!(!dir.path().join("log.db-wal").exists());
+    assert_eq!(log.read(&acme, 0, 9).await.unwrap().len(), 1);
+}
