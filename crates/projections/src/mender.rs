@@ -32,11 +32,21 @@ const LAST_SECONDS: u64 = 3_600;
 /// How many events of a stream are read at a time.
 const PAGE: usize = 1_000;
 
+/// When something that is held is tried, and what came of that so far.
+struct Due {
+    when: Instant,
+    /// The event that is held.
+    position: u64,
+    /// How often it was tried here. A build that holds it again begins to count at one.
+    tries: u32,
+}
+
 /// Tries what is due, until it is told to stop.
 pub(crate) fn run(shop: &Arc<Workshop>, runtime: &Runtime, mut stop: watch::Receiver<bool>) {
     // This program may be a newer one than that which held them: all are due at the start.
     let now = Instant::now();
-    let mut due: HashMap<_, _> = shop.held().into_iter().map(|held| (held.id(), now)).collect();
+    let due = shop.held().into_iter().map(|held| (held.id(), Due::at(now, &held)));
+    let mut due: HashMap<_, _> = due.collect();
     loop {
         let next = shop.mend_what_is_due(&mut due);
         let goes_on = runtime.block_on(async {
@@ -59,15 +69,29 @@ pub(crate) fn run(shop: &Arc<Workshop>, runtime: &Runtime, mut stop: watch::Rece
     }
 }
 
+impl Due {
+    fn at(when: Instant, held: &HeldStream) -> Self {
+        Self { when, position: held.position, tries: 0 }
+    }
+
+    /// It was tried, and this is held now.
+    fn tried(&mut self, held: &HeldStream) {
+        self.tries = if held.position == self.position { self.tries.saturating_add(1) } else { 0 };
+        self.position = held.position;
+        self.when = Instant::now() + pause(held.attempts.max(self.tries));
+    }
+}
+
 impl Workshop {
     /// Tries those that are due, and forgets those that are no more; tells when the next one is.
-    fn mend_what_is_due(self: &Arc<Self>, due: &mut HashMap<HeldId, Instant>) -> Option<Instant> {
+    fn mend_what_is_due(self: &Arc<Self>, due: &mut HashMap<HeldId, Due>) -> Option<Instant> {
         let held = self.held();
         due.retain(|id, _| held.iter().any(|held| held.id() == *id));
         for held in held {
             let (id, now) = (held.id(), Instant::now());
-            let when = *due.entry(id.clone()).or_insert_with(|| now + pause(held.attempts));
-            if *self.stop.borrow() || (when > now && !self.is_skipped(&held)) {
+            let known =
+                due.entry(id.clone()).or_insert_with(|| Due::at(now + pause(held.attempts), &held));
+            if *self.stop.borrow() || (known.when > now && !self.is_skipped(&held)) {
                 continue;
             }
             match self.source().map_err(RebuildError::from).and_then(|it| self.mend(&held, &it)) {
@@ -78,11 +102,11 @@ impl Workshop {
                 }
             }
             match self.held_now(&id) {
-                Some(held) => due.insert(id, Instant::now() + pause(held.attempts)),
-                None => due.remove(&id),
-            };
+                Some(held) => known.tried(&held),
+                None => drop(due.remove(&id)),
+            }
         }
-        due.values().min().copied()
+        due.values().map(|it| it.when).min()
     }
 
     /// Whether a person lets the event pass that is held.

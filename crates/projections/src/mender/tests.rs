@@ -207,6 +207,69 @@ fn a_missing_key_holds_its_stream_and_no_other() {
     );
 }
 
+/// A directory that can be shown the second event behind others only.
+struct Late;
+
+impl Projection for Late {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> u32 {
+        DirectoryProjection.version()
+    }
+
+    fn schema(&self) -> &'static str {
+        DirectoryProjection.schema()
+    }
+
+    fn tables(&self) -> &'static [crate::Table] {
+        DirectoryProjection.tables()
+    }
+
+    fn hears(&self, event: &domain::Event) -> bool {
+        DirectoryProjection.hears(event)
+    }
+
+    fn follows(&self, kind: &str) -> bool {
+        DirectoryProjection.follows(kind)
+    }
+
+    fn apply(
+        &self,
+        tx: &rusqlite::Transaction<'_>,
+        event: &crate::Recorded,
+    ) -> rusqlite::Result<()> {
+        let others: i64 = tx.query_row("SELECT count(*) FROM entries", [], |row| row.get(0))?;
+        if event.position == 2 && others < 2 {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
+        DirectoryProjection.apply(tx, event)
+    }
+}
+
+#[test]
+fn what_every_build_holds_again_is_built_again_at_longer_and_longer_intervals() {
+    let mut scene = Scene::new(Failing::at(&DirectoryProjection, []));
+    scene.projections = &[&Late, &Mdm];
+    scene.models = None;
+    std::fs::remove_dir_all(scene.dir.path().join("read")).unwrap();
+    scene.open();
+    assert_eq!(scene.followed(NAME).len(), 1);
+    let (shop, mut due) = (&scene.models().shop, HashMap::new());
+    shop.mend_what_is_due(&mut due);
+    let builds = scene.models().builds().len();
+    let mut next = None;
+    for _ in 0..3 {
+        scene.models().wait_for_builds();
+        due.values_mut().for_each(|it| it.when = Instant::now());
+        next = shop.mend_what_is_due(&mut due);
+    }
+    assert_eq!(scene.followed(NAME)[0].position, 2);
+    assert!(scene.models().builds().len() > builds, "it could be applied where it was tried");
+    assert!(next.unwrap() > Instant::now() + pause(2));
+}
+
 #[test]
 fn what_cannot_be_applied_is_left_alone_for_longer_and_longer() {
     let seconds: Vec<_> = [1, 2, 3, 7, 8, 60].map(pause).iter().map(Duration::as_secs).collect();
