@@ -5,7 +5,10 @@
 //! RFC 7523 §2.1 (the assertion as a grant), and
 //! <https://developers.google.com/identity/protocols/oauth2/service-account>, as of 2026-08.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use data_encoding::BASE64URL_NOPAD;
 use event_log::{Clock, Micros};
@@ -105,8 +108,10 @@ impl ServiceAccount {
 pub(super) struct Tokens {
     account: ServiceAccount,
     clock: Arc<dyn Clock>,
-    /// Held while a token is asked for: whoever waits for it then finds it.
-    current: Mutex<Option<Token>>,
+    /// Held while a token is asked for: whoever waits for it then finds it, or why there is none.
+    current: Mutex<Result<Token, MdmError>>,
+    /// How often one was asked for.
+    asked: AtomicU64,
 }
 
 struct Token {
@@ -124,29 +129,37 @@ struct Granted {
 
 impl Tokens {
     pub(super) fn new(account: ServiceAccount, clock: Arc<dyn Clock>) -> Self {
-        Self { account, clock, current: Mutex::default() }
+        let none = Err(down("no token was asked for yet".to_owned(), None));
+        Self { account, clock, current: Mutex::new(none), asked: AtomicU64::new(0) }
     }
 
-    /// A token; a new one when there is none, or only `stale`, which the service did not accept.
+    /// A token; a new one when there is none, or only `stale`, which the service did not accept. Where that
+    /// fails, it fails for all who have waited: one after the other they would wait for minutes.
     pub(super) async fn get(
         &self,
         http: &Http,
         stale: Option<&Secret>,
     ) -> Result<Secret, MdmError> {
+        let asked = self.asked.load(Ordering::Relaxed);
         let mut current = self.current.lock().await;
         let now = self.clock.now();
-        if let Some(token) = &*current
-            && token.use_until > now
-            && stale != Some(&token.text)
-        {
-            return Ok(token.text.clone());
+        match &*current {
+            Ok(token) if token.use_until > now && stale != Some(&token.text) => {
+                return Ok(token.text.clone());
+            }
+            Err(failed) if self.asked.load(Ordering::Relaxed) != asked => {
+                return Err(failed.clone());
+            }
+            _ => {}
         }
-        let granted = self.ask(http, now).await?;
-        let seconds = granted.expires_in.saturating_sub(MARGIN_SECONDS).max(0);
-        let text = Secret::new(granted.access_token);
-        let use_until = now.saturating_add(seconds.saturating_mul(SECOND));
-        *current = Some(Token { text: text.clone(), use_until });
-        Ok(text)
+        let granted = self.ask(http, now).await;
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        *current = granted.map(|granted| {
+            let seconds = granted.expires_in.saturating_sub(MARGIN_SECONDS).max(0);
+            let use_until = now.saturating_add(seconds.saturating_mul(SECOND));
+            Token { text: Secret::new(granted.access_token), use_until }
+        });
+        current.as_ref().map(|token| token.text.clone()).map_err(MdmError::clone)
     }
 
     async fn ask(&self, http: &Http, now: Micros) -> Result<Granted, MdmError> {

@@ -145,6 +145,24 @@ async fn what_fails_before_the_order_is_sent_leaves_nothing_open() {
 }
 
 #[tokio::test]
+async fn orders_that_wait_for_one_token_do_not_wait_for_one_failure_after_the_other() {
+    let (mdm, fake, _) = make(http()).await;
+    let asked = || fake.received().iter().filter(|it| it.path == "/token").count();
+    fake.whenever(|it| (it.path == "/token").then(|| status(503)));
+    let order = wipe();
+    let send = || async { tokio::join!(mdm.send(&order), mdm.send(&order), mdm.send(&order)) };
+    let (one, two, three) = send().await;
+    for failed in [one, two, three] {
+        assert!(matches!(failed, Err(MdmError::Down { .. })), "{failed:?}");
+    }
+    assert_eq!(asked(), 1);
+    // Whoever comes later asks again.
+    fake.does_well();
+    assert_eq!(mdm.send(&order).await, Ok(()));
+    assert_eq!(asked(), 2);
+}
+
+#[tokio::test]
 async fn a_device_or_a_policy_that_cannot_be_named_is_for_a_person_and_not_sent() {
     let (mdm, fake, _) = make(http()).await;
     for external_id in [None, Some(""), Some("D1/../D2"), Some("enterprises/other/devices/D1")] {
