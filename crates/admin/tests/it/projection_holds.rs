@@ -8,6 +8,8 @@ use actix_web::{
 };
 use app::{Caller, Refusal};
 use domain::ids::EntryId;
+use futures_util::future::join;
+use projections::{BuildState, BuildView};
 use scim::{query::Query, schema::Kind};
 use serde_json::json;
 
@@ -220,4 +222,35 @@ async fn the_first_look_after_a_start_tells_of_what_is_held() {
     let ready = world.send(TestRequest::get().uri("/readyz")).await.is(200);
     let warning = json!("the projection directory holds back 1 stream(s)");
     assert!(ready["warnings"].as_array().unwrap().contains(&warning), "{ready}");
+}
+
+#[actix_web::test]
+async fn who_takes_a_skip_back_is_told_what_to_do_when_the_build_is_cancelled() {
+    let (world, _, [ada, _]) = scene().await;
+    let id = format!("store.acme.user.{}", ada.0);
+    let position = world.items(&format!("/projections/holds?q={id}")).await[0]["position"].clone();
+    let path = |what| format!("/projections/holds/{id}/{what}");
+    let skip = json!({ "position": position, "reason": "it was a trial" });
+    world.post(&path("skip"), skip).await.is(200);
+    let unskip = path("unskip");
+    let unskip = world.post(&unskip, json!({ "position": position }));
+    // As the erasure of somebody does, while it is recorded that the skip is taken back.
+    let models = world.app.read_models();
+    let cancel = async {
+        let is_running = |it: &BuildView| it.state == BuildState::Running;
+        let id = loop {
+            if let Some(build) = models.builds().into_iter().find(is_running) {
+                break build.id;
+            }
+            tokio::task::yield_now().await;
+        };
+        models.cancel_build(id).unwrap();
+    };
+    let (unskipped, ()) = join(unskip, cancel).await;
+    let detail = unskipped.refused(409);
+    let way_out = "muster projections rebuild store --workspace acme";
+    assert!(detail.contains("cancelled") && detail.ends_with(way_out), "{detail}");
+    let build = json!({ "projection": "store", "workspace": "acme" });
+    world.post("/projections/rebuild", build).await.is(200);
+    assert_eq!(world.items(&format!("/projections/holds?q={id}")).await.len(), 1);
 }

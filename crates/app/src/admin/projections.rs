@@ -242,8 +242,14 @@ impl App {
         let begun = self.read_models.begin(&order).map_err(|error| refusal(&error))?;
         self.on_workspace(&workspace, WorkspaceCommand::UnskipEvent { skip }, person.meta())
             .await?;
-        self.beside(move |_| begun.run(&mut |_| ())).await?;
-        Ok(self.held_under(&id))
+        match self.beside(move |_| begun.run(&mut |_| ())).await {
+            Err(Refusal::State(detail)) => Err(Refusal::State(format!(
+                "{detail}; the event is not passed over any more, which shows once the projection is built \
+                 again: muster projections rebuild {} --workspace {}",
+                id.projection, id.workspace
+            ))),
+            built => built.map(|()| self.held_under(&id)),
+        }
     }
 
     fn held_under(&self, id: &HeldId) -> Option<HeldStream> {
