@@ -10,6 +10,7 @@
 //! - `lane`, `pace`, `circuit`: what a service can bear
 //! - `back_off`: when something that failed is tried again
 //! - `reports`: what services have told of their own accord
+//! - `said`: what goes wrong again and again
 //!
 //! There is no lease on an action. One process owns the data directory by its lock file, so that
 //! nobody else can be at work on the same log; what a process that was killed has left half done, its
@@ -21,6 +22,7 @@ mod delivery;
 mod lane;
 mod pace;
 mod reports;
+mod said;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -42,6 +44,7 @@ use self::{
     delivery::Delivery,
     lane::Lane,
     reports::{Report, Reports},
+    said::Said,
 };
 use crate::service::{Mdm, Services};
 
@@ -86,6 +89,7 @@ pub struct Deliverer {
     /// Up to which commit of the log the read model has been seen, but for workspaces where it was being
     /// built.
     seen: Mutex<(u64, HashSet<WorkspaceId>)>,
+    said: Said,
 }
 
 /// A service: its workspace, its adapter's name and its place.
@@ -116,8 +120,8 @@ impl Wake {
 impl Deliverer {
     /// A deliverer that has not begun. Everything it knows of time is the app's clock.
     pub fn new(app: Arc<App>, services: Arc<dyn Services>, calls_per_second: NonZeroU32) -> Self {
-        let (lanes, under_way, reports, rounds, seen) = Default::default();
-        Self { app, services, calls_per_second, lanes, under_way, reports, rounds, seen }
+        let (lanes, under_way, reports, rounds, seen, said) = Default::default();
+        Self { app, services, calls_per_second, lanes, under_way, reports, rounds, seen, said }
     }
 
     /// A service has told of its own accord that something has become of an action: it is asked about
@@ -188,7 +192,7 @@ impl Deliverer {
             // It has been closed: nothing is owed there any more.
             Err(Refusal::NotFound(_)) => true,
             Err(error) => {
-                tracing::error!(workspace.id = %workspace, %error, "nothing is sent: whether it may is not known");
+                self.say("nothing is sent: whether it may is not known", workspace, &error);
                 true
             }
         }
@@ -212,9 +216,13 @@ impl Deliverer {
                 continue;
             }
             // One workspace whose read model has stopped holds up no other.
-            tracing::error!(workspace.id = %workspace, %error, "what is owed is not known");
+            self.say("what is owed is not known", &workspace, &error);
         }
         is_known
+    }
+
+    fn say(&self, what: &'static str, workspace: &WorkspaceId, error: &dyn std::error::Error) {
+        self.said.say(what, workspace, error, self.app.now());
     }
 
     async fn start_sending<'d>(
@@ -339,8 +347,7 @@ impl Deliverer {
             // The workspace has been closed: nothing is owed there any more.
             Err(Refusal::NotFound(_)) => None,
             Err(error) => {
-                let workspace = &queue.workspace;
-                tracing::error!(%workspace, %error, "a device's service could not be found out");
+                self.say("a device's service could not be found out", &queue.workspace, &error);
                 wake.at(self.app.now() + PAUSE_SECONDS * SECOND);
                 None
             }

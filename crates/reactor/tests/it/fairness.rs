@@ -1,13 +1,23 @@
 //! What is slow or down, or has ten thousand orders, holds up nobody else; and nobody is called faster
 //! than is set.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
+use app::Refusal;
 use domain::{
     device::{ActionState, DeviceState},
     rule::OnDeactivate,
 };
+use event_log::WorkspaceId;
 use projections::effects::OffboardingState;
+use reactor::service::{BoxFuture, Mdm, Services};
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    span::{Attributes, Id, Record},
+};
 
 use crate::{
     fake::{ByPlatform, Crash, Doing, Fake, HOUR, Telling},
@@ -142,4 +152,60 @@ impl Scene {
         let sent = events.iter().filter(|event| event.name == "device.action_sent");
         sent.map(|event| event.time).collect()
     }
+}
+
+/// A setting that cannot be read.
+struct Unreadable;
+
+impl Services for Unreadable {
+    fn of<'a>(
+        &'a self,
+        _: &'a WorkspaceId,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<dyn Mdm>, Refusal>> {
+        Box::pin(async { Err(Refusal::Unreadable) })
+    }
+}
+
+/// How many errors were written into the server's log.
+struct Errors(Arc<AtomicUsize>);
+
+impl Subscriber for Errors {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let is_error = *event.metadata().level() == Level::ERROR;
+        self.0.fetch_add(usize::from(is_error), Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn what_goes_wrong_at_every_turn_is_said_once_in_a_while() {
+    let (scene, _) = owed(1, 0, Doing::Fine).await;
+    let errors = Arc::new(AtomicUsize::new(0));
+    let _guard = tracing::subscriber::set_default(Errors(Arc::clone(&errors)));
+    let deliverer = scene.deliverer(Arc::new(Unreadable));
+    let said = || errors.load(Ordering::Relaxed);
+    // As after each commit of anybody.
+    for _ in 0..10 {
+        deliverer.turn().await.unwrap();
+    }
+    assert_eq!(said(), 1);
+    scene.clock.advance(std::time::Duration::from_secs(30));
+    deliverer.turn().await.unwrap();
+    assert_eq!(said(), 2);
 }
