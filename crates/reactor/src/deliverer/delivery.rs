@@ -67,7 +67,10 @@ impl Delivery<'_> {
         if !device.wants(action) || !self.still_called_for().await? {
             return self.take_back(device).await;
         }
-        if !self.policy_is_there(device).await? {
+        // Looked up once: it may be deleted while the rest is done.
+        let policy = self.policy_name(device).await?;
+        let changes_policy = |it: &Action| matches!(it.kind, ActionKind::ChangePolicy { .. });
+        if policy.is_none() && self.known(device).is_some_and(changes_policy) {
             let reason = POLICY_GONE.to_owned();
             return self.note(DeviceCommand::Park { action, reason }).await.map(drop);
         }
@@ -78,7 +81,7 @@ impl Delivery<'_> {
         if self.state(&device.state) != Some(ActionState::Sent) {
             return Ok(());
         }
-        let order = self.order(&device.state).await?;
+        let order = self.order(&device.state, policy)?;
         let begun = self.app.now();
         self.lane.calls(begun);
         let sent = self.service.send(&order).await;
@@ -123,7 +126,7 @@ impl Delivery<'_> {
         if self.state(device) != Some(ActionState::Acknowledged) {
             return Ok(());
         }
-        let order = self.order(device).await?;
+        let order = self.order(device, self.policy_name(device).await?)?;
         self.lane.calls(self.app.now());
         let standing = self.service.standing(&order).await;
         self.hear(standing.as_ref().err());
@@ -144,7 +147,7 @@ impl Delivery<'_> {
         if self.known(device).is_some_and(Action::unsent) {
             return self.note(DeviceCommand::Cancel { action }).await.map(drop);
         }
-        let order = self.order(device).await?;
+        let order = self.order(device, self.policy_name(device).await?)?;
         self.lane.calls(self.app.now());
         let received = self.service.received(&order).await;
         self.hear(received.as_ref().err());
@@ -237,13 +240,14 @@ impl Delivery<'_> {
         Ok(recorded.is_some_and(|it| it.id == self.row.offboarding))
     }
 
-    async fn policy_is_there(&self, device: &Device) -> Result<bool, Refusal> {
+    /// What the policy is called that the device gets, as long as there is one.
+    async fn policy_name(&self, device: &Device) -> Result<Option<String>, Refusal> {
         match self.known(device).map(|known| known.kind) {
             Some(ActionKind::ChangePolicy { policy }) => {
                 let workspace = self.app.workspace(&self.row.workspace).await?;
-                Ok(workspace.state.policies.contains_key(&policy))
+                Ok(workspace.state.policies.get(&policy).map(ToString::to_string))
             }
-            Some(ActionKind::Unassign | ActionKind::Remove) | None => Ok(true),
+            Some(ActionKind::Unassign | ActionKind::Remove) | None => Ok(None),
         }
     }
 
@@ -269,15 +273,8 @@ impl Delivery<'_> {
         self.known(device).map(|known| known.state)
     }
 
-    async fn order(&self, device: &Device) -> Result<DeviceOrder, Refusal> {
+    fn order(&self, device: &Device, policy_name: Option<String>) -> Result<DeviceOrder, Refusal> {
         let known = self.known(device).ok_or_else(|| Refusal::NotFound("action".into()))?;
-        let policy_name = match known.kind {
-            ActionKind::ChangePolicy { policy } => {
-                let workspace = self.app.workspace(&self.row.workspace).await?;
-                workspace.state.policies.get(&policy).map(ToString::to_string)
-            }
-            ActionKind::Unassign | ActionKind::Remove => None,
-        };
         Ok(DeviceOrder {
             workspace: self.row.workspace.clone(),
             action: self.row.id,
