@@ -13,7 +13,7 @@ use crate::coerce::{Coercion, Leniency};
 use crate::error::{Echo, Error};
 use crate::filter::{Filter, Matcher};
 use crate::object;
-use crate::patch::{Change, Op};
+use crate::patch::{Change, Op, names_no_values};
 use crate::path::AttributePath;
 use crate::schema::{Catalogue, Kind};
 use crate::urn;
@@ -46,7 +46,7 @@ pub enum MemberChange {
 /// Reads a change as one of the members; `None` if it is about something else.
 ///
 /// Only a [`Kind::Group`] has members, so call this for groups only. `remove` with a list of values
-/// removes those and no others; a filter that compares `value` with `eq`, joined by `or`, gives a
+/// removes those and no others, an empty list nobody; a filter that compares `value` with `eq`, joined by `or`, gives a
 /// list, whatever its length.
 ///
 /// [`of_with`] takes `remove` to the letter.
@@ -115,9 +115,7 @@ fn read(change: &Change, leniency: Leniency) -> Result<MemberChange, Error> {
                 MemberChange::Replace(names)
             })
         }
-        (Op::Remove, None) if change.value.as_ref().is_none_or(object::is_empty) => {
-            Ok(MemberChange::RemoveAll)
-        }
+        (Op::Remove, None) if names_no_values(change.value.as_ref()) => Ok(MemberChange::RemoveAll),
         (Op::Remove, None) => Ok(MemberChange::Remove(given()?)),
         (Op::Remove, Some(filter)) => {
             if let Some(named) = named(filter) {
@@ -314,6 +312,7 @@ mod tests {
                 {"op": "replace", "path": "members", "value": []},
                 {"op": "replace", "path": "members", "value": null},
                 {"op": "remove", "path": "members", "value": []},
+                {"op": "remove", "path": "members", "value": null},
                 {"op": "add", "path": "members", "value": {"value": "one"}},
                 {"op": "add", "path": "members", "value": "one"},
                 {"op": "add", "path": "members", "value": ["one", 2, {"value": 3}]},
@@ -331,6 +330,7 @@ mod tests {
                 - displayName
                 RemoveAll
                 RemoveAll
+                Remove([])
                 RemoveAll
                 Add(["one"])
                 Add(["one"])

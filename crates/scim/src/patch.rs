@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::coerce::Leniency;
 use crate::error::{Echo, Error};
+use crate::object;
 use crate::path::{AttributePath, Path};
 use crate::resource::Resource;
 use crate::schema::{Catalogue, Kind};
@@ -167,6 +168,12 @@ impl Request {
         }
         resource.check(kind, catalogue)
     }
+}
+
+/// Whether the value of a `remove` names no values of the list, so that all of them are meant. An empty
+/// list does name values, none: clients send it when nobody is left to be removed.
+pub(crate) fn names_no_values(value: Option<&Value>) -> bool {
+    value.is_none_or(|value| object::is_empty(value) && !value.is_array())
 }
 
 /// Applies one change to a resource.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::Op;
 use super::apply::{Changed, Engine, merge};
+use super::{Op, names_no_values};
 use crate::bounds;
 use crate::coerce::{self, Leniency};
 use crate::elements;
@@ -50,9 +50,7 @@ impl Engine<'_> {
             Op::Replace => self.elements(definition, value),
             Op::Remove => {
                 // Without a value, or to the letter of §3.5.2.2, all values are removed.
-                if value.as_ref().is_none_or(object::is_empty)
-                    || self.options.leniency == Leniency::Strict
-                {
+                if names_no_values(value.as_ref()) || self.options.leniency == Leniency::Strict {
                     return Ok(Vec::new());
                 }
                 let listed = self.elements(definition, value)?;

@@ -585,7 +585,18 @@ mod the_default_dialect {
             roles: [{"value":"c"}]
             userName: "ada""#]],
         );
-        check_strict(roles, operations("remove"), expect![[r#"userName: "ada""#]]);
+        check_strict(roles.clone(), operations("remove"), expect![[r#"userName: "ada""#]]);
+        let nobody = json!([{"op": "remove", "path": "roles", "value": []}]);
+        check(
+            roles.clone(),
+            nobody.clone(),
+            expect![[r#"
+            roles: [{"value":"a"},{"type":"t","value":"b"},{"value":"c"}]
+            userName: "ada""#]],
+        );
+        check_strict(roles.clone(), nobody, expect![[r#"userName: "ada""#]]);
+        let all = json!([{"op": "remove", "path": "roles", "value": null}]);
+        check(roles, all, expect![[r#"userName: "ada""#]]);
     }
 }
 
