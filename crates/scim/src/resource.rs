@@ -22,6 +22,7 @@ pub use parse::Parsed;
 pub use written::Written;
 
 mod document;
+mod dotted;
 mod parse;
 mod replace;
 mod written;

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Resource;
+use super::{Resource, dotted};
 use crate::bounds;
 use crate::coerce::{self, Coercion, Leniency};
 use crate::error::{Echo, Error};
@@ -84,12 +84,13 @@ impl Resource {
         catalogue: &Catalogue,
         leniency: Leniency,
     ) -> Result<Parsed, Error> {
-        let Value::Object(body) = body else {
+        let Value::Object(mut body) = body else {
             return Err(Error::invalid_syntax(format!("a {} must be a JSON object", kind.name())));
         };
         bounds::check_object(kind.name(), &body)?;
-        if leniency == Leniency::Strict {
-            check_schemas(kind, object::get(&body, "schemas"))?;
+        match leniency {
+            Leniency::Strict => check_schemas(kind, object::get(&body, "schemas"))?,
+            Leniency::Lenient => dotted::unfold(&mut body, kind, catalogue),
         }
         let mut parser = Parser {
             kind,
@@ -227,8 +228,11 @@ impl Parser<'_> {
         }
     }
 
-    fn extension(&mut self, schema: &Schema, object: Map<String, Value>) -> Result<(), Error> {
+    fn extension(&mut self, schema: &Schema, mut object: Map<String, Value>) -> Result<(), Error> {
         bounds::check_object(&schema.id, &object)?;
+        if self.coercion.leniency == Leniency::Lenient {
+            dotted::unfold_in(&mut object, schema);
+        }
         let mut canonical = Map::new();
         for (key, value) in object {
             match schema.attribute(&key) {

@@ -154,6 +154,52 @@ fn a_full_name_is_an_attribute_also_where_its_value_is_an_object() {
     );
 }
 
+/// PATCH takes them without a path.
+#[test]
+fn dotted_names_are_the_sub_attributes_that_they_name() {
+    check(
+        user(json!({
+            "userName": "ada", "name.givenName": "Ada", "NAME.familyName": "Lovelace",
+            "emails.value": "a@x", "emails.type": "work", "meta.version": "1", "name.nick": "x",
+            format!("{}:addresses.country", urn::CORE_USER): "GB",
+            format!("{ENTERPRISE}:manager.value"): "9", format!("{ENTERPRISE}:department"): "d",
+            "manager.$ref": "../Users/9", ENTERPRISE: {"division": "v"},
+            "urn:company:2.0:User:desk.floor": 3, "urn:company:hr:v1.beta": {"x": 1}
+        })),
+        expect![[r#"
+            addresses: [{"country":"GB"}]
+            emails: [{"type":"work","value":"a@x"}]
+            name: {"familyName":"Lovelace","givenName":"Ada"}
+            urn:company:2.0:User: {"desk":{"floor":3}}
+            urn:company:hr:v1.beta: {"x":1}
+            urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: {"department":"d","division":"v","manager":{"$ref":"../Users/9","value":"9"}}
+            userName: "ada"
+            - name.nick"#]],
+    );
+    check(
+        user(json!({
+            "userName": "ada", "name": {"givenName": "Ada"}, "name.givenName": "Eve",
+            "name.familyName": "L", "title.x": 1, "emails": [{"value": "a@x"}], "emails.type": "home",
+            "phoneNumbers": [], "phoneNumbers.value": "7",
+            ENTERPRISE: {"manager": {"value": "9"}, "manager.$ref": "../Users/9", "cost.code": 1}
+        })),
+        expect![[r#"
+            emails: [{"value":"a@x"}]
+            name: {"familyName":"L","givenName":"Ada"}
+            phoneNumbers: [{"value":"7"}]
+            urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: {"cost.code":1,"manager":{"$ref":"../Users/9","value":"9"}}
+            userName: "ada"
+            - emails.type
+            - title.x"#]],
+    );
+    check(
+        strict(json!({"schemas": [urn::CORE_USER], "userName": "ada", "name.givenName": "Ada"})),
+        expect![[r#"
+            userName: "ada"
+            - name.givenName"#]],
+    );
+}
+
 #[test]
 fn core_attributes_under_the_core_urn_are_lifted_and_do_not_win() {
     check(
