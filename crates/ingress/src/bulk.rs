@@ -158,34 +158,51 @@ impl Run {
     }
 
     async fn operation(&mut self, index: usize, mut operation: Operation) -> Outcome {
-        // Only what is still to come can be waited for.
-        let is_gone = |name: &String| !self.ids.contains_key(name) && !self.to_come.contains(name);
-        let addition = if operation.references().iter().any(is_gone) {
-            None
-        } else {
-            operation.postpone(|name| self.ids.get(name).cloned())
-        };
-        let resolved = operation.resolve(|name| self.ids.get(name).cloned());
+        let addition = self.put_off(&mut operation);
+        let resolved = self.resolve(&mut operation);
         let (method, bulk_id) = (operation.method, operation.bulk_id.clone());
-        let named = operation.id.clone().map(|id| self.location((operation.kind, &id)));
-        if method == Method::Post
-            && let Some(name) = &bulk_id
-        {
+        let named = operation.id.as_deref().map(|id| self.location((operation.kind, id)));
+        let creation = bulk_id.clone().filter(|_| method == Method::Post);
+        if let Some(name) = &creation {
             self.to_come.remove(name);
         }
         let done = match resolved {
             Ok(()) => self.carry_out(operation).await,
-            Err(name) => Err(Error::conflict(format!(
-                "'bulkId:{name}' names nothing that this request has created"
-            ))),
+            Err(error) => Err(error),
         };
         let done = match done {
             Ok(done) => done,
             Err(error) => return failed(method.as_str().to_owned(), bulk_id, named, error),
         };
-        let outcome = Outcome {
+        let outcome = self.succeeded(method, bulk_id, &done);
+        if let Some(name) = creation {
+            self.created(index, name, addition, done);
+        }
+        outcome
+    }
+
+    /// Takes out of a creation what refers to what is still to come, and makes a PATCH of that.
+    fn put_off(&self, operation: &mut Operation) -> Option<Operation> {
+        // Only what is still to come can be waited for.
+        let is_gone = |name: &String| !self.ids.contains_key(name) && !self.to_come.contains(name);
+        if operation.references().iter().any(is_gone) {
+            return None;
+        }
+        operation.postpone(|name| self.ids.get(name).cloned())
+    }
+
+    /// Puts ids in the place of references.
+    fn resolve(&self, operation: &mut Operation) -> Result<(), Error> {
+        operation.resolve(|name| self.ids.get(name).cloned()).map_err(|name| {
+            let detail = format!("'bulkId:{name}' names nothing that this request has created");
+            Error::conflict(detail)
+        })
+    }
+
+    fn succeeded(&self, method: Method, bulk_id: Option<String>, done: &Done) -> Outcome {
+        Outcome {
             method: method.as_str().to_owned(),
-            bulk_id: bulk_id.clone(),
+            bulk_id,
             location: Some(self.location((done.kind, &done.id))),
             version: done.version.map(etag::of),
             status: match method {
@@ -194,15 +211,16 @@ impl Run {
                 Method::Put | Method::Patch => 200,
             },
             error: None,
-        };
-        if method == Method::Post {
-            self.ids.extend(bulk_id.map(|name| (name, done.id.clone())));
-            self.postponed.extend(addition.map(|addition| {
-                let waits_for = addition.references();
-                Postponed { index, waits_for, addition, created: done }
-            }));
         }
-        outcome
+    }
+
+    /// Remembers what an operation has created, and what is still to be added to it.
+    fn created(&mut self, index: usize, name: String, addition: Option<Operation>, created: Done) {
+        self.ids.insert(name, created.id.clone());
+        self.postponed.extend(addition.map(|addition| {
+            let waits_for = addition.references();
+            Postponed { index, waits_for, addition, created }
+        }));
     }
 
     async fn carry_out(&self, operation: Operation) -> Result<Done, Error> {
