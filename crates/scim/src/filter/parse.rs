@@ -186,11 +186,16 @@ impl<'a> Parser<'a> {
             .map_err(|_| self.error(start, Problem::Value(literal.to_owned())))
     }
 
-    /// A word: `true`, `false`, `null`, a number, or a text that somebody left without quotes.
+    /// A word: `true`, `false`, `null`, a number, or a text that somebody left without quotes. One that
+    /// begins with a quote of another kind would match nothing, without a word of why.
     fn unquoted(&mut self) -> Parsed<Value> {
         let word = self.word();
         if word.is_empty() {
             return Err(self.expected("a value"));
+        }
+        if word.starts_with(['\'', '{']) {
+            self.at -= word.len();
+            return Err(self.expected("a value in double quotes"));
         }
         Ok(match word {
             _ if word.eq_ignore_ascii_case("true") => Value::Bool(true),

@@ -187,6 +187,10 @@ fn errors_say_what_and_where() {
             r#"userName regex "x""#,
             r#"userName eq "x"#,
             r#"userName eq "\q""#,
+            "userName eq 'ada@x'",
+            "userName eq 'Ada L'",
+            "userName eq {}",
+            "userName eq O'Malley and",
             "\"x\" eq userName",
             "userName pr and",
             "userName pr or or",
@@ -217,6 +221,10 @@ fn errors_say_what_and_where() {
             ! the operator 'regex' is not supported (byte 9)
             ! expected the closing '"' (byte 14)
             ! '"\q"' is not a value (byte 12)
+            ! expected a value in double quotes (byte 12)
+            ! expected a value in double quotes (byte 12)
+            ! expected a value in double quotes (byte 12)
+            ! expected an attribute name, 'not' or '(' (byte 24)
             ! expected an attribute name, 'not' or '(' (byte 0)
             ! expected an attribute name, 'not' or '(' (byte 15)
             ! expected an operator (byte 17)
