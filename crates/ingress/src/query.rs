@@ -120,8 +120,8 @@ mod tests {
     fn attributes_and_excluded_attributes_exclude_each_other() {
         assert!(query("attributes=userName&excludedAttributes=name").projection().is_err());
         let projection = query("attributes=userName").projection().unwrap();
-        assert!(projection.is_explicit() && !projection.wants("members"));
+        assert!(projection.is_explicit() && !projection.is_default());
         let projection = query("excludedAttributes=members").projection().unwrap();
-        assert!(!projection.is_explicit() && !projection.wants("members"));
+        assert!(!projection.is_explicit() && !projection.is_default());
     }
 }

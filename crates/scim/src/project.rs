@@ -1,15 +1,13 @@
 //! The projection of a document: `attributes` and `excludedAttributes`.
 //!
-//! Parsed once per request and applied to each document just before it is sent. It also tells
-//! beforehand what will not be sent ([`Projection::wants`]), because reading the members of a
-//! large group to throw them away is what makes servers slow. RFC 7644 §3.9.
+//! Parsed once per request and applied to each document just before it is sent. RFC 7644 §3.9.
 
 use serde_json::Value;
 
 use crate::error::{Echo, Error};
 use crate::object;
 use crate::path::{AttributePath, Path};
-use crate::schema::{Attribute, Catalogue, Kind, Place, Returned};
+use crate::schema::{Attribute, Catalogue, Kind, Named, Place, Returned};
 use crate::urn;
 
 /// The most names in `attributes` or `excludedAttributes`: all that the schemas have, and more. Each
@@ -82,22 +80,6 @@ impl Projection {
         matches!(self.selection, Selection::Only(_))
     }
 
-    /// Whether anything of a core attribute will be in the response.
-    pub fn wants(&self, name: &str) -> bool {
-        let is_core =
-            |urn: &String| Kind::ALL.iter().any(|kind| urn.eq_ignore_ascii_case(kind.schema()));
-        let is_named = |path: &&AttributePath| {
-            path.name.eq_ignore_ascii_case(name) && path.schema.as_ref().is_none_or(is_core)
-        };
-        match &self.selection {
-            Selection::Default => true,
-            Selection::Only(paths) => paths.iter().any(|path| is_named(&path)),
-            Selection::Without(paths) => {
-                !paths.iter().filter(is_named).any(|path| path.sub.is_none())
-            }
-        }
-    }
-
     /// Leaves in a document what the response has.
     pub fn apply(&self, document: &mut Value, kind: Kind, catalogue: &Catalogue) {
         let Value::Object(document) = document else { return };
@@ -109,6 +91,8 @@ impl Projection {
         let places: Vec<_> = paths.iter().filter_map(|path| catalogue.locate(kind, path)).collect();
         let sent = if is_only { Vec::new() } else { self.sent(kind, catalogue) };
         let definition = |name: &str| catalogue.core_attribute(kind, name);
+        let is_core = |place: &Place<'_>| place.extension.is_none() && place.attribute.is_none();
+        let is_all_of_core = places.iter().any(is_core);
         document.retain(|name, value| {
             if urn::is_uri(name) {
                 let schema = catalogue.extension(kind, name);
@@ -126,6 +110,9 @@ impl Projection {
                 return !attributes.is_empty();
             }
             let (named, sent) = (Naming::of(&places, None, name), Naming::of(&sent, None, name));
+            if is_all_of_core && !named.is_named {
+                return stays_in_whole(definition(name), is_only, value);
+            }
             stays(definition(name), is_only, named, &sent, value)
         });
     }
@@ -204,7 +191,7 @@ fn stays(
     returned == Returned::Always || !object::is_empty(value)
 }
 
-/// The same for an attribute of an extension that is named as a whole, and not by itself.
+/// The same for an attribute of a schema that is named as a whole, and not by itself.
 fn stays_in_whole(attribute: Option<&Attribute>, is_only: bool, value: &mut Value) -> bool {
     match attribute {
         Some(attribute) if attribute.is_hidden() => false,
@@ -253,8 +240,16 @@ fn cut(
     }
 }
 
+/// Whether a place is all of an extension. The URN of one that nobody declared may read as an
+/// attribute of a shorter one.
 fn is_whole(place: &Place<'_>, urn: &str) -> bool {
-    place.attribute.is_none() && is_in(place, Some(urn))
+    match (place.extension.as_deref(), place.attribute, place.sub) {
+        (_, None, _) => is_in(place, Some(urn)),
+        (Some(of), Some(Named { name, definition: None }), None) => {
+            format!("{of}:{name}").eq_ignore_ascii_case(urn)
+        }
+        _ => false,
+    }
 }
 
 fn is_in(place: &Place<'_>, extension: Option<&str>) -> bool {
@@ -386,6 +381,35 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_is_all_of_its_attributes() {
+        const CUSTOM: &str = "urn:okta:app:1.0:user:custom";
+        let left = |attributes, excluded| {
+            let mut document = document();
+            document[CUSTOM] = json!({"code": 7, "desk": {"floor": 1}});
+            document["urn:okta:app:1.0:user"] = json!({"custom": 1, "other": 2});
+            let projection = Projection::parse(attributes, excluded).unwrap();
+            projection.apply(&mut document, Kind::User, Catalogue::standard());
+            let mut names: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
+            names.retain(|name| !matches!(name.as_str(), "id" | "schemas" | ENTERPRISE));
+            names.sort();
+            names.join(" ")
+        };
+        let core = "emails groups meta name userName";
+        assert_eq!(left(Some(Kind::User.schema()), None), core);
+        assert_eq!(
+            left(Some("URN:IETF:params:scim:schemas:core:2.0:User,name.givenName"), None),
+            core
+        );
+        let others = format!("urn:company:2.0:User urn:okta:app:1.0:user {CUSTOM}");
+        assert_eq!(left(None, Some(Kind::User.schema())), others);
+        // The last part of its name could be that of an attribute.
+        assert_eq!(left(Some(CUSTOM), None), format!("urn:okta:app:1.0:user {CUSTOM}"));
+        let others = "emails groups meta name urn:company:2.0:User urn:okta:app:1.0:user userName";
+        assert_eq!(left(None, Some(CUSTOM)), others);
+        assert_eq!(left(Some(&format!("{CUSTOM}:code")), None), CUSTOM);
+    }
+
+    #[test]
     fn both_at_once_and_what_is_no_path_are_refused() {
         assert_eq!(Projection::parse(Some("a"), Some("b")).unwrap_err().status, 400);
         let error = Projection::parse(None, Some("a, b c")).unwrap_err();
@@ -402,23 +426,6 @@ mod tests {
             Projection::parse(Some(&names(PATHS_MAX + 1)), None).unwrap_err().detail,
             "'attributes' has more than 500 names"
         );
-    }
-
-    #[test]
-    fn what_will_not_be_sent_is_known_beforehand() {
-        let wants = |attributes, excluded, name: &str| {
-            Projection::parse(attributes, excluded).unwrap().wants(name)
-        };
-        assert!(wants(None, None, "members"));
-        assert!(wants(Some("members.value"), None, "members"));
-        assert!(!wants(Some("displayName"), None, "members"));
-        assert!(!wants(None, Some("MEMBERS"), "members"));
-        assert!(wants(None, Some("members.display"), "members"));
-        assert!(!wants(
-            None,
-            Some("urn:ietf:params:scim:schemas:core:2.0:Group:members"),
-            "members"
-        ));
     }
 
     #[test]

@@ -275,6 +275,10 @@ mod tests {
         Query::from_body(body, Leniency::Lenient)
     }
 
+    fn projection(attributes: Option<&str>, excluded: Option<&str>) -> Projection {
+        Projection::parse(attributes, excluded).unwrap()
+    }
+
     fn index(start: u64, count: u64) -> Page {
         Page::Index { start, count }
     }
@@ -339,7 +343,7 @@ mod tests {
         .unwrap();
         assert_eq!(all.filter.unwrap().to_string(), "userName sw \"a\"");
         assert!(all.sort.unwrap().descending);
-        assert!(!all.projection.wants("emails"));
+        assert_eq!(all.projection, projection(None, Some("emails")));
         let none = query(&["filter=", "sortby=", "sortorder=", "attributes="]).unwrap();
         assert!(none.filter.is_none() && none.sort.is_none() && none.projection.is_default());
         let refused = |parameter| query(&[parameter]).unwrap_err().scim_type;
@@ -359,7 +363,7 @@ mod tests {
         let query = Query::from_body(body, Leniency::Strict).unwrap();
         assert_eq!(query.page, index(1, 10));
         assert_eq!(query.filter.unwrap().to_string(), "displayName sw \"smith\"");
-        assert!(query.projection.wants("userName") && !query.projection.wants("emails"));
+        assert_eq!(query.projection, projection(Some("displayName,userName"), None));
     }
 
     #[test]
@@ -371,7 +375,7 @@ mod tests {
         .unwrap();
         assert_eq!(query.page, cursor(None, 5));
         assert!(query.sort.unwrap().descending);
-        assert!(!query.projection.wants("members"));
+        assert_eq!(query.projection, projection(None, Some("emails,members")));
         let page = |body| search(body).map(|query| query.page);
         assert_eq!(page(json!({})), Ok(index(1, COUNT_DEFAULT)));
         assert_eq!(page(json!({"cursor": "abc"})), Ok(cursor(Some("abc"), COUNT_DEFAULT)));
