@@ -117,7 +117,7 @@ mod tests {
             "'nickname' is not an attribute of User; did you mean 'nickName'?",
             "'name' has no sub-attribute 'first'",
             "filter: expected an operator (byte 9)",
-            "the body is not JSON: line 2, column 14",
+            "the body is not JSON: expected value at line 2 column 14",
             "userName: this connector has a user with that userName already",
             "'sortOrder' must be 'ascending' or 'descending'",
         ] {
