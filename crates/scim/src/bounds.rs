@@ -231,6 +231,28 @@ mod tests {
     }
 
     #[test]
+    fn each_comparison_of_a_filter_looks_into_the_list() {
+        let said = "the operations look into lists more than 1000 times";
+        let remove = |attribute: &str, comparisons: usize| {
+            let filter = vec!["value eq \"a\""; comparisons].join(" or ");
+            json!({"op": "remove", "path": format!("{attribute}[{filter}]")})
+        };
+        let four = |attribute| Value::from(vec![remove(attribute, 250); 4]);
+        let more = |attribute| {
+            let mut operations = vec![remove(attribute, 250); 4];
+            operations.push(remove(attribute, 1));
+            Value::from(operations)
+        };
+        for attribute in ["emails", "urn:x:y:list"] {
+            assert_eq!(refused(&four(attribute)), "");
+            assert_eq!(refused(&more(attribute)), said);
+        }
+        // Members of a group are counted where it is known how many there are.
+        let group = json!({"Operations": vec![remove("members", 250); 40]});
+        assert!(Request::parse(group, Kind::Group, Catalogue::standard()).is_ok());
+    }
+
+    #[test]
     fn no_resource_is_larger_than_the_limit() {
         for value in
             [json!({"a": [1, true, null, "x"], "b": {}, "ü": []}), json!([[], {}, [0.5, -7], ""])]

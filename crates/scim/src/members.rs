@@ -95,7 +95,8 @@ pub fn matcher(filter: &Filter) -> Result<Matcher<'_>, Error> {
     Matcher::element(filter, Catalogue::standard().core_attribute(Kind::Group, "members"))
 }
 
-fn is_members(path: &AttributePath) -> bool {
+/// Whether a path names the members of a group.
+pub(crate) fn is_members(path: &AttributePath) -> bool {
     let in_core = |urn: &String| urn.eq_ignore_ascii_case(urn::CORE_GROUP);
     path.name.eq_ignore_ascii_case("members") && path.schema.as_ref().is_none_or(in_core)
 }

@@ -31,8 +31,8 @@ pub const OPERATIONS_MAX: usize = 1_000;
 /// The most attributes that the operations of one request may speak of together.
 pub const CHANGES_MAX: usize = 10_000;
 
-/// The most of them that may look into each element of a list: those with a value filter, or with a
-/// sub-attribute of a list.
+/// How often they may look into each element of a list: once for every comparison of a value filter, and
+/// for a sub-attribute of a list.
 pub const SELECTIONS_MAX: usize = 1_000;
 
 /// A PATCH request, expanded.
@@ -112,7 +112,7 @@ impl Request {
     ///
     /// # Errors
     /// `invalidSyntax` for the envelope, 413 for more than [`OPERATIONS_MAX`] operations,
-    /// [`CHANGES_MAX`] changes or [`SELECTIONS_MAX`] of them that look into lists,
+    /// [`CHANGES_MAX`] changes or for more than [`SELECTIONS_MAX`] looks into lists,
     /// `invalidPath` or `invalidFilter` for a path, `noTarget` for `remove` without one,
     /// `invalidValue` where a value is missing. The detail names the operation.
     ///

@@ -7,6 +7,7 @@ use crate::bounds;
 use crate::coerce::Leniency;
 use crate::envelope;
 use crate::error::{Echo, Error};
+use crate::members;
 use crate::object;
 use crate::path::{AttributePath, Path};
 use crate::schema::{Attribute, Catalogue, Kind, Place};
@@ -61,7 +62,7 @@ struct Parser<'a> {
     leniency: Leniency,
     index: usize,
     op: Op,
-    /// How many changes look into each element of a list.
+    /// How often changes look into each element of a list.
     selections: usize,
     request: Request,
 }
@@ -196,7 +197,12 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, path: Path, value: Option<Value>) {
-        self.selections += usize::from(path.filter.is_some() || self.is_in_list(&path));
+        self.selections += match &path.filter {
+            // The group knows how many members it has, and counts for itself.
+            Some(_) if self.kind == Kind::Group && members::is_members(&path.attribute) => 1,
+            Some(filter) => filter.comparisons(),
+            None => usize::from(self.is_in_list(&path)),
+        };
         self.request.changes.push(Change { operation_index: self.index, op: self.op, path, value });
     }
 
