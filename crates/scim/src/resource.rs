@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::bounds;
 use crate::elements;
 use crate::immutable;
 use crate::object;
@@ -135,6 +136,11 @@ impl Resource {
             }
         }
         paths
+    }
+
+    /// About how many bytes of JSON it is.
+    pub fn bytes(&self) -> usize {
+        bounds::object_bytes(&self.0)
     }
 
     /// Whether nothing is asserted.

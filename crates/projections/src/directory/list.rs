@@ -36,6 +36,8 @@ use crate::Failure;
 pub const EXAMINED_MAX: u64 = 250_000;
 /// How many ids of members one page may hold, of all its groups together; one group always fits.
 const MEMBERS_MAX: usize = 500_000;
+/// How many bytes of resources one page may hold, members not counted; one resource always fits.
+const PAGE_BYTES_MAX: usize = 32 << 20;
 /// How many rows are shown by the thread that was asked: a thousandth of a second or so.
 const SHOWN_MAX: u64 = 100;
 /// How many rows of an index are skipped there.
@@ -112,6 +114,16 @@ pub enum Row {
     User(UserRow),
     /// A group.
     Group(GroupRow),
+}
+
+impl Row {
+    /// How large it is, members not counted.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::User(user) => user.written.bytes(),
+            Self::Group(group) => group.resource.bytes(),
+        }
+    }
 }
 
 /// By what a filter names a resource, where the log knows to whom that belongs.
@@ -234,7 +246,7 @@ pub(super) fn listed(
     };
     let Found { total, items, mut next, examined } = found;
     let mut rows = Vec::with_capacity(items.len());
-    let mut members = 0;
+    let (mut members, mut bytes) = (0, 0);
     for (index, item) in items.iter().enumerate() {
         let row = match item.kind {
             Kind::User => users::by_number(tx, &connector, item.no)?.map(Row::User),
@@ -244,8 +256,9 @@ pub(super) fn listed(
                 group.map(Row::Group)
             }
         };
-        // A page of very large groups ends early: the next one begins behind it.
-        if members > MEMBERS_MAX && index > 0 {
+        bytes += row.as_ref().map_or(0, Row::bytes);
+        // A page of what is very large ends early: the next one begins behind it.
+        if (members > MEMBERS_MAX || bytes > PAGE_BYTES_MAX) && index > 0 {
             let by_cursor = matches!(ask.start, Start::Behind(_));
             next = items.get(index - 1).filter(|_| by_cursor).map(Item::position);
             break;

@@ -302,6 +302,25 @@ fn a_cursor_shows_every_row_once_that_lives_all_along() {
 }
 
 #[test]
+fn a_page_of_very_large_rows_ends_early_and_goes_on_behind() {
+    let mut story = Story::new();
+    for number in 1..=5 {
+        let text = "x".repeat(12 << 20);
+        let person = json!({"userName": format!("User{number}@x"), "title": text});
+        story.user(number, added("okta", number, person));
+    }
+    let file = &story.filled(&DirectoryProjection);
+    let question = Question { kinds: USERS, filter: "", sort: "" };
+    let all: Vec<_> = (1..=5).map(id).collect();
+    for skip in [0, 1, 2, 3, 4] {
+        let (total, page) = question.index(file, skip, 1_000);
+        let rest = &all[usize::try_from(skip).unwrap()..];
+        assert_eq!((total, page.as_slice()), (5, &rest[..rest.len().min(2)]), "{skip}");
+    }
+    assert_eq!(question.cursor(file, 1_000), all);
+}
+
+#[test]
 fn rows_are_looked_at_only_where_no_index_decides() {
     let file = people(1_500).filled(&DirectoryProjection);
     let examined = |filter, sort, start, count| {

@@ -67,7 +67,7 @@ impl Resource {
                 return Err(Error::invalid_value(detail));
             }
         }
-        bounds::check_bytes(kind.name(), bounds::object_bytes(&self.0))
+        bounds::check_bytes(kind.name(), self.bytes())
     }
 
     /// Parses the body of a POST or PUT.

@@ -59,6 +59,11 @@ impl Written {
         Ok(Self { text: text.to_owned(), extensions: serde_json::from_str(text)? })
     }
 
+    /// How long the text is.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// Reads the resource.
     ///
     /// # Errors
