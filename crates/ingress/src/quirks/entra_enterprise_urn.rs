@@ -10,7 +10,7 @@ use domain::workspace::Idp;
 use scim::urn;
 use serde_json::Value;
 
-use super::{Quirk, Request, find, operations, rename};
+use super::{Quirk, Request, find, operations, rename_schema};
 
 pub(super) const QUIRK: Quirk = Quirk {
     name: "entra_enterprise_urn",
@@ -24,7 +24,7 @@ const MISTYPED: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0Use
 fn undo(body: &mut Value, request: Request) {
     if !request.is_patch() {
         if let Some(object) = body.as_object_mut() {
-            rename(object, MISTYPED, urn::ENTERPRISE_USER);
+            rename_schema(object, MISTYPED, urn::ENTERPRISE_USER);
         }
         return;
     }
@@ -35,7 +35,7 @@ fn undo(body: &mut Value, request: Request) {
             path.replace_range(..MISTYPED.len(), urn::ENTERPRISE_USER);
         }
         if let Some(Value::Object(value)) = find(operation, "value") {
-            rename(value, MISTYPED, urn::ENTERPRISE_USER);
+            rename_schema(value, MISTYPED, urn::ENTERPRISE_USER);
         }
     }
 }
@@ -63,5 +63,20 @@ mod tests {
                 {"op": "Add", "value": {urn::ENTERPRISE_USER: {"division": "y"}}}
             ]})
         );
+    }
+
+    /// With the flag, an operation without a path has paths for names.
+    #[test]
+    fn in_the_full_name_of_an_attribute_too() {
+        let full = |urn: &str| json!({format!("{urn}:department"): "x", "title": "y"});
+        let patch = |value: Value| json!({"Operations": [{"op": "add", "value": value}]});
+        let proper = full(urn::ENTERPRISE_USER);
+        for mistyped in [full(MISTYPED), full(&MISTYPED.to_uppercase())] {
+            assert_eq!(undone(mistyped.clone(), Request::User, Idp::Entra), proper);
+            let undone = undone(patch(mistyped), Request::UserPatch, Idp::Entra);
+            assert_eq!(undone, patch(proper.clone()));
+        }
+        let longer = full(&format!("{MISTYPED}s"));
+        assert_eq!(undone(longer.clone(), Request::User, Idp::Entra), longer);
     }
 }

@@ -130,6 +130,17 @@ fn rename(object: &mut Map<String, Value>, old: &str, new: &str) {
     }
 }
 
+/// Gives a schema another URN: to the object under it, and in the full names of attributes, which begin
+/// with it.
+fn rename_schema(object: &mut Map<String, Value>, old: &str, new: &str) {
+    let below = |key: &str| {
+        let rest = key.get(old.len()..).filter(|rest| rest.is_empty() || rest.starts_with(':'))?;
+        key[..old.len()].eq_ignore_ascii_case(old).then(|| format!("{new}{rest}"))
+    };
+    let keys: Vec<_> = object.keys().filter_map(|key| Some((key.clone(), below(key)?))).collect();
+    keys.iter().for_each(|(key, renamed)| rename(object, key, renamed));
+}
+
 /// The object under the enterprise extension's URN.
 fn enterprise(object: &mut Map<String, Value>) -> Option<&mut Map<String, Value>> {
     find(object, urn::ENTERPRISE_USER)?.as_object_mut()

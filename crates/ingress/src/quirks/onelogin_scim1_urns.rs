@@ -13,7 +13,7 @@ use domain::workspace::Idp;
 use scim::urn;
 use serde_json::Value;
 
-use super::{Quirk, Request, find, member, operations, rename};
+use super::{Quirk, Request, find, member, operations, rename_schema};
 
 pub(super) const QUIRK: Quirk = Quirk {
     name: "onelogin_scim1_urns",
@@ -38,11 +38,11 @@ fn undo(body: &mut Value, request: Request) {
                 rewrite(path);
             }
             if let Some(Value::Object(value)) = find(operation, "value") {
-                ENTERPRISE.iter().for_each(|old| rename(value, old, urn::ENTERPRISE_USER));
+                ENTERPRISE.iter().for_each(|old| rename_schema(value, old, urn::ENTERPRISE_USER));
             }
         }
     } else if let Some(object) = body.as_object_mut() {
-        ENTERPRISE.iter().for_each(|old| rename(object, old, urn::ENTERPRISE_USER));
+        ENTERPRISE.iter().for_each(|old| rename_schema(object, old, urn::ENTERPRISE_USER));
     }
 }
 
@@ -87,6 +87,7 @@ mod tests {
         let body = json!({"schemas": [urn::PATCH_OP], "Operations": [
             {"op": "replace", "path": "urn:scim:schemas:extension:enterprise:1.0:department", "value": "x"},
             {"op": "replace", "value": {"urn:scim:schemas:extension:enterprise:2.0": {"division": "y"}}},
+            {"op": "replace", "value": {"urn:scim:schemas:extension:enterprise:1.0:division": "y"}},
             {"op": "replace", "path": "title", "value": "z"}
         ]});
         assert_eq!(
@@ -94,6 +95,7 @@ mod tests {
             json!({"schemas": [urn::PATCH_OP], "Operations": [
                 {"op": "replace", "path": format!("{}:department", urn::ENTERPRISE_USER), "value": "x"},
                 {"op": "replace", "value": {urn::ENTERPRISE_USER: {"division": "y"}}},
+                {"op": "replace", "value": {format!("{}:division", urn::ENTERPRISE_USER): "y"}},
                 {"op": "replace", "path": "title", "value": "z"}
             ]})
         );
