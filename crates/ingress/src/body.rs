@@ -57,7 +57,7 @@ impl<T: Message> FromRequest for ScimJson<T> {
             let body =
                 timeout(Duration::from_secs(BODY_SECONDS_MAX), collect::<T>(payload, length));
             let body = body.await.map_err(|_elapsed| too_slow())??;
-            caller.enter().await?;
+            caller.enter(body.len()).await?;
             let keeps = caller.keeps_bodies.then(|| caller.trace.clone());
             let is_small = body.len() < ASIDE_BYTES_MIN;
             let read = move || {

@@ -43,14 +43,16 @@ impl Caller {
         Self(Rc::new(Request { caller, kind, fairness, place: RefCell::default() }))
     }
 
-    /// Waits until it is the turn of this connector, before anything is done for the request.
+    /// Waits until it is the turn of this connector, before anything is done for the request, whose body
+    /// has so many bytes.
     ///
     /// # Errors
     /// [`Refusal::Overloaded`] when too many of its requests wait already.
-    pub(crate) async fn enter(&self) -> Result<(), Refusal> {
+    pub(crate) async fn enter(&self, body_bytes: usize) -> Result<(), Refusal> {
         let Request { caller, kind, fairness, place } = &*self.0;
         let (workspace, connector) = (caller.workspace.clone(), caller.connector.clone());
-        let taken = fairness.enter(Source { workspace, connector }, *kind).await?;
+        let kind = kind.with_body(body_bytes);
+        let taken = fairness.enter(Source { workspace, connector }, kind).await?;
         place.replace(Some(taken));
         Ok(())
     }
@@ -148,7 +150,7 @@ async fn admit(app: &App, caller: &Caller, method: &Method) -> Result<(), Refusa
     if [Method::POST, Method::PUT, Method::PATCH].contains(method) {
         return Ok(());
     }
-    caller.enter().await
+    caller.enter(0).await
 }
 
 /// Lets every request pass, since what is asked for says nothing of anybody. One whose token is one of the

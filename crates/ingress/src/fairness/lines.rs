@@ -30,6 +30,9 @@ pub(crate) const CHANGES_MAX: usize = 32;
 /// How many of them are under way, however many connectors there are: while one is on its way to
 /// the disk, the next one can be decided.
 const CHANGES_MIN: usize = 2;
+/// For how large a body a change has its place, in bytes. Read into values it may take forty times as much
+/// memory; a larger body takes a place for each such part of it.
+const BODY_BYTES: usize = 128 << 10;
 /// How many requests of one connector wait on a worker; more are turned away with 503.
 const WAITING_MAX: usize = 4_096;
 /// For how long a connector that asks for nothing more is still one of those that share a worker.
@@ -50,6 +53,32 @@ pub(crate) enum Kind {
     /// That of the log's writer, of the read models and of the policies too, and a place in the next
     /// sync of the disk.
     Change,
+    /// A change whose body is large: it takes the places of so many.
+    Large(usize),
+}
+
+impl Kind {
+    /// The same with a body of so many bytes.
+    pub(crate) fn with_body(self, bytes: usize) -> Self {
+        match self {
+            Self::Change if bytes > BODY_BYTES => Self::Large(bytes.div_ceil(BODY_BYTES)),
+            kind => kind,
+        }
+    }
+
+    /// How many of the changes under way it is.
+    fn changes(self) -> usize {
+        match self {
+            Self::Read => 0,
+            Self::Change => 1,
+            Self::Large(places) => places,
+        }
+    }
+
+    /// How many of the requests that wait it is.
+    fn waits(self) -> usize {
+        self.changes().max(1)
+    }
 }
 
 /// A request that is under way.
@@ -89,7 +118,9 @@ pub(crate) struct Lines<W> {
 
 struct Line<W> {
     waiting: VecDeque<(Kind, W)>,
-    /// How many changes are under way.
+    /// How many requests they are, large ones counted as many.
+    waits: usize,
+    /// How many changes are under way, large ones counted as many.
     changes: usize,
     /// Where it stands among the turns.
     turn: Option<Turn>,
@@ -133,9 +164,10 @@ impl<W> Lines<W> {
                 return Entered::Begins(begun);
             }
         }
-        if line.waiting.len() >= WAITING_MAX {
+        if line.waits + kind.waits() > WAITING_MAX {
             return Entered::TurnedAway;
         }
+        line.waits += kind.waits();
         line.waiting.push_back((kind, waits()));
         self.give_turn(source, share);
         Entered::Waits
@@ -145,9 +177,7 @@ impl<W> Lines<W> {
     pub(crate) fn end(&mut self, begun: &Begun, took: u64) {
         let (share, took) = (self.share(), took.max(LEAST_MICROS));
         let Some(line) = self.all.get_mut(&begun.source) else { return };
-        if begun.kind == Kind::Change {
-            line.changes -= 1;
-        }
+        line.changes -= begun.kind.changes();
         line.expected = took;
         line.had = (line.had + took).saturating_sub(begun.expected);
         // What it has had tells where it stands.
@@ -180,6 +210,7 @@ impl<W> Lines<W> {
                 continue;
             }
             let Some((kind, waiting)) = line.waiting.pop_front() else { continue };
+            line.waits -= kind.waits();
             self.now_at = self.now_at.max(at);
             let begun = line.begin(source, kind);
             self.begun += begun.expected;
@@ -227,7 +258,7 @@ impl<W> Lines<W> {
 impl<W> Line<W> {
     fn new(seen: Instant) -> Self {
         let (waiting, expected) = (VecDeque::new(), UNKNOWN_MICROS);
-        Self { waiting, changes: 0, turn: None, had: 0, expected, seen }
+        Self { waiting, waits: 0, changes: 0, turn: None, had: 0, expected, seen }
     }
 
     /// Whether its next request may begin in a turn in which so much has begun.
@@ -237,7 +268,7 @@ impl<W> Line<W> {
 
     /// Whether one more request of a kind may be under way.
     fn bears(&self, kind: Kind, share: usize) -> bool {
-        kind == Kind::Read || self.changes < share
+        kind == Kind::Read || self.changes == 0 || self.changes + kind.changes() <= share
     }
 
     fn next_may_begin(&self, share: usize) -> bool {
@@ -245,7 +276,7 @@ impl<W> Line<W> {
     }
 
     fn begin(&mut self, source: Source, kind: Kind) -> Begun {
-        self.changes += usize::from(kind == Kind::Change);
+        self.changes += kind.changes();
         self.had += self.expected;
         Begun { source, kind, expected: self.expected }
     }

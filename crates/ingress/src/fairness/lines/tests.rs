@@ -196,3 +196,50 @@ fn more_than_may_wait_is_turned_away() {
     while lines.next().is_some() {}
     assert_eq!(entered(&mut lines, "loud"), Entered::Waits);
 }
+
+#[test]
+fn a_large_body_takes_the_places_of_many_and_waits_for_them() {
+    let large = |bytes: usize| Kind::Change.with_body(bytes);
+    assert_eq!(large(BODY_BYTES), Kind::Change);
+    assert_eq!(Kind::Read.with_body(usize::MAX), Kind::Read);
+    let (mut lines, now) = crowded(0, Kind::Read);
+    let enter = |lines: &mut Named, kind| {
+        lines.turn();
+        lines.enter(&source("loud"), kind, now, || "large")
+    };
+    // Half of what may be under way, and a little more than half of it.
+    let half = CHANGES_MAX * BODY_BYTES / 2;
+    let Entered::Begins(first) = enter(&mut lines, large(half)) else { panic!("nobody is there") };
+    assert_eq!(enter(&mut lines, large(half + 1)), Entered::Waits);
+    // What is small does not overtake it.
+    assert_eq!(enter(&mut lines, Kind::Change), Entered::Waits);
+    assert!(under_way(&mut lines).is_empty());
+    lines.end(&first, UNKNOWN_MICROS);
+    let begun = under_way(&mut lines);
+    assert_eq!(begun.len(), 2);
+    begun.iter().for_each(|begun| lines.end(begun, UNKNOWN_MICROS));
+
+    // One that is larger than all places together has them to itself.
+    for _ in 0..3 {
+        enter(&mut lines, large(1_000 * half));
+    }
+    assert!(under_way(&mut lines).is_empty());
+    // Whoever else asks for something does not wait for it.
+    lines.turn();
+    assert!(begins(&lines.enter(&source("quiet"), Kind::Change, now, || "quiet")));
+}
+
+#[test]
+fn large_bodies_that_wait_are_counted_as_many() {
+    let (mut lines, now) = crowded(0, Kind::Read);
+    let large = Kind::Change.with_body(WAITING_MAX * BODY_BYTES / 2);
+    let mut entered = || {
+        lines.turn();
+        lines.enter(&source("loud"), large, now, || "large")
+    };
+    assert!(begins(&entered()));
+    assert_eq!(
+        [entered(), entered(), entered()],
+        [Entered::Waits, Entered::Waits, Entered::TurnedAway]
+    );
+}
