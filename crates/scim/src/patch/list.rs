@@ -262,8 +262,16 @@ fn merge_into(
     let are_told_apart = is_typed
         && given.iter().all(|(name, _)| stays(name))
         && targets.iter().all(|index| current[*index].get("value").is_some());
+    // A text or number is all the sub-attribute that it has.
+    let is_no_change = |(name, value): &(String, Option<Value>)| {
+        value.is_none() && !name.eq_ignore_ascii_case("value")
+    };
+    let leaves_texts = given.iter().all(is_no_change);
     for index in targets {
         let element = &mut current[*index];
+        if leaves_texts && !element.is_object() {
+            continue;
+        }
         let mut object = match element.take() {
             Value::Object(object) => object,
             value => Map::from_iter([("value".to_owned(), value)]),

@@ -741,6 +741,29 @@ mod free_form {
     const URN: &str = "urn:company:2.0:User";
 
     #[test]
+    fn what_a_text_does_not_have_is_removed_from_none() {
+        const LIST: &str = "urn:company:2.0:User:list";
+        let before =
+            json!({"userName": "ada", "urn:company:2.0:User": {"list": ["a", {"x": 1, "y": 2}]}});
+        for path in [format!("{LIST}.x"), format!("{LIST}[not (value eq \"b\")].x")] {
+            check(
+                before.clone(),
+                json!([{"op": "remove", "path": path}]),
+                expect![[r#"
+                    urn:company:2.0:User: {"list":["a",{"y":2}]}
+                    userName: "ada""#]],
+            );
+        }
+        check(
+            before,
+            json!([{"op": "remove", "path": format!("{LIST}.VALUE")}]),
+            expect![[r#"
+                urn:company:2.0:User: {"list":[{"x":1,"y":2}]}
+                userName: "ada""#]],
+        );
+    }
+
+    #[test]
     fn any_name_and_type_in_any_case() {
         check(
             json!({"userName": "ada", URN: {"costCode": "1", "tags": ["a"], "desk": {"floor": 1}}}),
