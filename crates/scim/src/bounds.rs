@@ -253,6 +253,30 @@ mod tests {
     }
 
     #[test]
+    fn filters_do_not_read_long_texts_again_and_again() {
+        let texts: Vec<_> =
+            (0..15).map(|n| format!("{n}{}", "x".repeat(TEXT_BYTES_MAX - 9))).collect();
+        let long = json!({"userName": "w", "roles": texts});
+        let short = json!({"userName": "w", "roles": ["a", "b"]});
+        let clause = "value co \"z\" or type eq \"t\"";
+        let said = |body: &Value, comparisons: usize| {
+            let mut user = parsed(Kind::User, body.clone()).unwrap();
+            let filter = vec![clause; comparisons / 4].join(" or ");
+            let half = json!({"op": "remove", "path": format!("roles[not ({filter})].display")});
+            let request = json!({"Operations": [half, half]});
+            let request = Request::parse(request, Kind::User, Catalogue::standard()).unwrap();
+            let (catalogue, options) = (Catalogue::standard(), Options::LENIENT);
+            request.apply(&mut user, Kind::User, catalogue, &options).err()
+        };
+        assert_eq!(said(&short, 500), None);
+        assert_eq!(said(&long, 32), None);
+        let refused = said(&long, 40).unwrap();
+        assert_eq!(refused.scim_type, Some(crate::ErrorType::TooMany));
+        assert!(refused.detail.starts_with("operation 2 (remove roles["), "{refused}");
+        assert!(refused.detail.ends_with("bytes, more than 33554432"), "{refused}");
+    }
+
+    #[test]
     fn no_resource_is_larger_than_the_limit() {
         for value in
             [json!({"a": [1, true, null, "x"], "b": {}, "ü": []}), json!([[], {}, [0.5, -7], ""])]

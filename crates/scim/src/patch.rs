@@ -35,6 +35,10 @@ pub const CHANGES_MAX: usize = 10_000;
 /// for a sub-attribute of a list.
 pub const SELECTIONS_MAX: usize = 1_000;
 
+/// How many bytes of resources the value filters of one request may be compared with: each comparison counts
+/// all of the resource, since it may have to fold each text in it.
+pub const COMPARED_BYTES_MAX: usize = 32 << 20;
+
 /// A PATCH request, expanded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
@@ -163,10 +167,44 @@ impl Request {
         catalogue: &Catalogue,
         options: &Options,
     ) -> Result<(), Error> {
+        let mut compared = Compared::default();
         for change in &self.changes {
+            compared.with(resource, change)?;
             apply(resource, change, kind, catalogue, options)?;
         }
         resource.check(kind, catalogue)
+    }
+}
+
+/// What the value filters of one request have been compared with so far, in bytes. Who applies changes one
+/// by one counts with it before each of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Compared(usize);
+
+impl Compared {
+    /// Counts what it takes to apply a change to a resource.
+    ///
+    /// # Errors
+    /// `tooMany` beyond [`COMPARED_BYTES_MAX`]. The detail names the operation and the path.
+    pub fn with(&mut self, resource: &Resource, change: &Change) -> Result<(), Error> {
+        let Some(filter) = &change.path.filter else { return Ok(()) };
+        let bytes = filter.comparisons().saturating_mul(resource.bytes());
+        self.0 = self.0.saturating_add(bytes);
+        if self.0 <= COMPARED_BYTES_MAX {
+            return Ok(());
+        }
+        let bytes = self.0;
+        let detail =
+            format!("the value filters look through {bytes} bytes, more than {COMPARED_BYTES_MAX}");
+        Err(change.place(Error::too_many(detail)))
+    }
+}
+
+impl Change {
+    /// An error of this change, with the operation and the path.
+    fn place(&self, error: Error) -> Error {
+        let Self { operation_index, op, path, .. } = self;
+        error.at(format_args!("operation {} ({op} {})", operation_index + 1, Echo(path)))
     }
 }
 
@@ -197,8 +235,5 @@ pub fn apply(
     catalogue: &Catalogue,
     options: &Options,
 ) -> Result<(), Error> {
-    apply::apply(resource, change, kind, catalogue, *options).map_err(|error| {
-        let Change { operation_index, op, path, .. } = change;
-        error.at(format_args!("operation {} ({op} {})", operation_index + 1, Echo(path)))
-    })
+    apply::apply(resource, change, kind, catalogue, *options).map_err(|error| change.place(error))
 }

@@ -102,10 +102,12 @@ impl Group {
         let living = self.asked(via)?;
         let mut resource = living.resource.clone();
         let mut draft = members::Draft::of(living);
+        let mut compared = patch::Compared::default();
         for operation in operations {
             match operation {
                 Operation::Members(change) => draft.apply(change)?,
                 Operation::Attribute(change) => {
+                    compared.with(&resource, change)?;
                     patch::apply(&mut resource, change, Kind::Group, &via.catalogue, &options)?;
                 }
             }

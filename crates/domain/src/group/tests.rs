@@ -210,3 +210,30 @@ fn filters_that_cost_too_much_are_refused() {
              2000000: name the members by their value",
         );
 }
+
+#[test]
+fn filters_on_long_texts_are_refused() {
+    let long = "x".repeat(60_000);
+    let texts: Vec<_> = (0..15).map(|number| format!("{number}{long}")).collect();
+    let created = GroupEvent::Created {
+        portal: Portal::Store,
+        connector: okta(),
+        resource: resource(json!({ "displayName": "Sales", "urn:a:b:Group": { "list": texts } })),
+    };
+    let remove = |comparisons: usize| {
+        let filter = vec!["value eq \"y\""; comparisons].join(" or ");
+        let path = format!("urn:a:b:Group:list[not ({filter})].x");
+        let body = json!({ "Operations": vec![json!({ "op": "remove", "path": path }); 2] });
+        let request = patch::Request::parse(body, Kind::Group, Catalogue::standard()).unwrap();
+        let operations = request.changes.into_iter().map(Operation::Attribute).collect();
+        let (via, options) = (Via::new(okta()), patch::Options::default());
+        GroupCommand::Patch { via, operations, options }
+    };
+    check([created.clone()], remove(4), []);
+    let refused = TestFramework::<Es<Group>>::with(())
+        .given(vec![created])
+        .when(Attempt { command: Arc::new(remove(20)), now: 0 })
+        .inspect_result();
+    let said = refused.unwrap_err().to_string();
+    assert!(said.ends_with("bytes, more than 33554432"), "{said}");
+}
