@@ -53,17 +53,14 @@ pub(crate) enum Kind {
     /// That of the log's writer, of the read models and of the policies too, and a place in the next
     /// sync of the disk.
     Change,
-    /// A change whose body is large: it takes the places of so many.
+    /// What has a large body, a search too: it takes the places of so many changes.
     Large(usize),
 }
 
 impl Kind {
     /// The same with a body of so many bytes.
     pub(crate) fn with_body(self, bytes: usize) -> Self {
-        match self {
-            Self::Change if bytes > BODY_BYTES => Self::Large(bytes.div_ceil(BODY_BYTES)),
-            kind => kind,
-        }
+        if bytes > BODY_BYTES { Self::Large(bytes.div_ceil(BODY_BYTES)) } else { self }
     }
 
     /// How many of the changes under way it is.

@@ -201,7 +201,9 @@ fn more_than_may_wait_is_turned_away() {
 fn a_large_body_takes_the_places_of_many_and_waits_for_them() {
     let large = |bytes: usize| Kind::Change.with_body(bytes);
     assert_eq!(large(BODY_BYTES), Kind::Change);
-    assert_eq!(Kind::Read.with_body(usize::MAX), Kind::Read);
+    assert_eq!(Kind::Read.with_body(BODY_BYTES), Kind::Read);
+    // A search may have one, too.
+    assert_eq!(Kind::Read.with_body(2 * BODY_BYTES), Kind::Large(2));
     let (mut lines, now) = crowded(0, Kind::Read);
     let enter = |lines: &mut Named, kind| {
         lines.turn();
