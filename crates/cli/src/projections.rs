@@ -119,7 +119,7 @@ async fn verify(options: &Options) -> anyhow::Result<ExitCode> {
             local.read_models.started().await;
             local.verify(&options.order()?)?
         }
-        None => options.remote.client()?.post("/projections/verify", &options.body()).await?,
+        None => builds::shown(&options.remote, "/projections/verify", &options.body()).await?,
     };
     let verified = names(&answer["verified"])?;
     let sound = answer["sound"].as_bool().context("the server did not say what it found")?;

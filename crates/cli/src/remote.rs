@@ -1,6 +1,6 @@
 //! A running server's `/api/v1`, as commands use it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -15,6 +15,9 @@ use crate::{output::complain, progress::Reading};
 
 /// The header by which a server says that views of a workspace are not whole.
 const STALE: &str = "muster-stale";
+/// How long an answer may take: some come when the work is done, such as building the read models of a million
+/// people anew. Whoever sits before it can interrupt.
+const ANSWER_MAX: Duration = Duration::from_hours(24);
 
 /// Which server, and as whom.
 #[derive(Args, Clone)]
@@ -44,7 +47,8 @@ impl Remote {
         headers.insert(AUTHORIZATION, bearer.context("the token holds characters it cannot")?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let target = Arc::new(Target::parse(&self.url)?.with_path("/api/v1"));
-        Ok(Client { connection: Connection::new(target), headers, url: self.url.clone() })
+        let connection = Connection::new(target).waiting(ANSWER_MAX);
+        Ok(Client { connection, headers, url: self.url.clone() })
     }
 }
 
@@ -151,4 +155,44 @@ fn accept(answer: Response) -> anyhow::Result<Vec<u8>> {
 fn detail(body: &[u8]) -> String {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     problem.get("detail").and_then(Value::as_str).unwrap_or("no detail").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    fn remote(url: String) -> Remote {
+        Remote { url, token: Some("token".to_owned()) }
+    }
+
+    /// Reads the head of a request from a connection, and answers it.
+    async fn answer(listener: &TcpListener, meanwhile: impl AsyncFnOnce()) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        meanwhile().await;
+        let body = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+        stream.write_all(body.as_bytes()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_waited_for_as_long_as_the_work_takes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let remote = remote(format!("http://{}", listener.local_addr().unwrap()));
+        let asked = tokio::spawn(async move { remote.client()?.get("/projections").await });
+        answer(&listener, async || {
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_hours(1)).await;
+            tokio::time::resume();
+        })
+        .await;
+        asked.await.unwrap().unwrap();
+    }
 }

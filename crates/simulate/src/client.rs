@@ -62,13 +62,15 @@ pub enum Failure {
         /// What hyper says.
         source: hyper::Error,
     },
-    /// No answer within [`ANSWER_SECONDS_MAX`].
-    #[error("no answer to {method} {path} within {ANSWER_SECONDS_MAX} seconds")]
+    /// No answer in the time that the connection waits for one.
+    #[error("no answer to {method} {path} within {seconds} seconds")]
     Timeout {
         /// The method of the request.
         method: Method,
         /// The path of the request, without its query.
         path: String,
+        /// How long was waited.
+        seconds: u64,
     },
     /// A path or a header that HTTP does not allow.
     #[error("writing the request {method} {path}")]
@@ -224,12 +226,19 @@ impl Streaming {
 pub struct Connection {
     target: Arc<Target>,
     sender: Option<SendRequest<Full<Bytes>>>,
+    answer_max: Duration,
 }
 
 impl Connection {
     /// Makes a connection that is not open yet.
     pub fn new(target: Arc<Target>) -> Self {
-        Self { target, sender: None }
+        Self { target, sender: None, answer_max: Duration::from_secs(ANSWER_SECONDS_MAX) }
+    }
+
+    /// The same, which waits so long for an answer instead of [`ANSWER_SECONDS_MAX`].
+    #[must_use]
+    pub fn waiting(self, answer_max: Duration) -> Self {
+        Self { answer_max, ..self }
     }
 
     /// Sends a request and waits for the whole answer. `path` follows the target's own path and
@@ -250,7 +259,7 @@ impl Connection {
         loop {
             let reused = self.sender.as_ref().is_some_and(SendRequest::is_ready);
             let request = self.request(method, path, headers, body.clone())?;
-            let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
+            let limit = self.answer_max;
             let answer = tokio::time::timeout(limit, self.exchange(request)).await;
             match answer {
                 Ok(Ok(response)) => return Ok(response),
@@ -266,7 +275,7 @@ impl Connection {
                 Err(_) => {
                     self.sender = None;
                     let (method, path) = named(method, path);
-                    return Err(Failure::Timeout { method, path });
+                    return Err(Failure::Timeout { method, path, seconds: limit.as_secs() });
                 }
             }
         }
@@ -276,12 +285,11 @@ impl Connection {
     /// The connection carries nothing else from then on.
     ///
     /// # Errors
-    /// [`Failure`] when there is no answer within [`ANSWER_SECONDS_MAX`].
+    /// [`Failure`] when no answer begins in the time that it waits for one.
     pub async fn open(mut self, path: &str, headers: &HeaderMap) -> Result<Streaming, Failure> {
         let method = Method::GET;
         let request = self.request(&method, path, headers, Bytes::new())?;
-        let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
-        let (method, path) = named(&method, path);
+        let (limit, (method, path)) = (self.answer_max, named(&method, path));
         match tokio::time::timeout(limit, self.begin(request)).await {
             Ok(Ok(answer)) => {
                 let (head, body) = answer.into_parts();
@@ -289,7 +297,7 @@ impl Connection {
             }
             Ok(Err(Trouble::Unreachable(failure))) => Err(failure),
             Ok(Err(Trouble::Broken(source))) => Err(Failure::Broken { method, path, source }),
-            Err(_) => Err(Failure::Timeout { method, path }),
+            Err(_) => Err(Failure::Timeout { method, path, seconds: limit.as_secs() }),
         }
     }
 

@@ -57,6 +57,23 @@ pub(crate) async fn steer(one: &One, wish: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Asks for something that answers when a build has ended, and shows meanwhile how far that is.
+pub(crate) async fn shown(remote: &Remote, path: &str, body: &Value) -> anyhow::Result<Value> {
+    let (mut client, mut beside) = (remote.client()?, remote.client()?);
+    let mut answer = std::pin::pin!(client.post(path, body));
+    let bar = bar("building");
+    loop {
+        if let Ok(answer) = tokio::time::timeout(LOOK_EVERY, &mut answer).await {
+            bar.finish_and_clear();
+            return answer;
+        }
+        // The last build is the first one in the list. Not to see it is no reason to stop.
+        let builds = beside.get("/projections/builds?limit=1").await.unwrap_or_default();
+        bar.set_length(builds["items"][0]["total"].as_u64().unwrap_or(0));
+        bar.set_position(builds["items"][0]["done"].as_u64().unwrap_or(0));
+    }
+}
+
 /// What became of a build that was watched.
 pub(crate) enum Watched {
     /// It was done: the answer.

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{items, line};
+use super::{builds, items, line};
 use crate::{api::escape, output::say, remote::Remote};
 
 /// Where to look.
@@ -129,7 +129,7 @@ pub(crate) async fn unskip(unskip: &Unskip) -> anyhow::Result<ExitCode> {
 impl One {
     async fn post(&self, what: &str, body: &Value) -> anyhow::Result<Value> {
         let path = format!("/projections/holds/{}/{what}", escape(&self.id));
-        self.at.remote.client()?.post(&path, body).await
+        builds::shown(&self.at.remote, &path, body).await
     }
 
     /// The position of the event that is held now.
