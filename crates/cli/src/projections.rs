@@ -15,7 +15,14 @@ use projections::{
 use serde_json::{Value, json};
 
 use self::builds::Watched;
-use crate::{audit::Offline, node, output::say, progress::bar, remote::Remote, serve::log_lines};
+use crate::{
+    audit::Offline,
+    node,
+    output::say,
+    progress::bar,
+    remote::{Remote, items},
+    serve::log_lines,
+};
 
 /// The exit code of whoever was interrupted, as shells have it: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -88,7 +95,7 @@ async fn status(options: &Options) -> anyhow::Result<ExitCode> {
     if options.json {
         say(&answer.to_string());
     } else {
-        items(&answer["items"]).iter().for_each(line);
+        items(&answer["items"])?.iter().for_each(line);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -126,17 +133,17 @@ async fn verify(options: &Options) -> anyhow::Result<ExitCode> {
     if options.json {
         say(&answer.to_string());
     } else if sound {
-        for content in items(&answer["contents"]) {
+        for content in items(&answer["contents"])? {
             let text = |name: &str| content[name].as_str().unwrap_or_default().to_owned();
             let (projection, workspace) = (text("projection"), text("workspace"));
             say(&format!("{}  {projection} {workspace} @{}", text("sha256"), content["position"]));
         }
         say(&format!("{verified}: as the log says"));
     } else {
-        items(&answer["damaged"]).iter().for_each(line);
-        items(&answer["differences"]).iter().for_each(line);
+        items(&answer["damaged"])?.iter().for_each(line);
+        items(&answer["differences"])?.iter().for_each(line);
         // A projection that holds something back shows less than the log says, however it was built.
-        items(&answer["held"]).iter().for_each(line);
+        items(&answer["held"])?.iter().for_each(line);
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -258,13 +265,9 @@ fn known(name: Option<&str>) -> anyhow::Result<Vec<&'static str>> {
 
 /// The names of projections that an answer lists; an answer without any is not the one expected.
 fn names(list: &Value) -> anyhow::Result<String> {
-    let names: Vec<_> = items(list).iter().filter_map(Value::as_str).collect();
+    let names: Vec<_> = items(list)?.iter().filter_map(Value::as_str).collect();
     anyhow::ensure!(!names.is_empty(), "the server did not say which projections it meant");
     Ok(names.join(", "))
-}
-
-fn items(list: &Value) -> &[Value] {
-    list.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A line for an object: its fields with their names.

@@ -73,7 +73,7 @@ impl Client {
                 (Some(done), Some(of)) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {
                     reading.built(done, of);
                 }
-                _ => return accept(answer).map(|_| body),
+                _ => return self.read(&accept(answer)?),
             }
         }
     }
@@ -92,7 +92,18 @@ impl Client {
     ) -> anyhow::Result<Value> {
         let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
         let answer = self.send(method, path, body).await?;
-        Ok(serde_json::from_slice(&answer).unwrap_or_default())
+        self.read(&answer)
+    }
+
+    /// What an answer says; one without a body says nothing. Whoever answers with anything else is another
+    /// server, which has not done what was asked.
+    fn read(&self, answer: &[u8]) -> anyhow::Result<Value> {
+        if answer.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(answer).with_context(|| {
+            format!("what answers at {} is no Muster: say where it is with --url", self.url)
+        })
     }
 
     /// Reads something that is no JSON object.
@@ -149,6 +160,15 @@ fn accept(answer: Response) -> anyhow::Result<Vec<u8>> {
         ));
     }
     Ok(answer.body.into())
+}
+
+/// The items of an answer that is a list, or has one.
+///
+/// # Errors
+/// Where there is none: an empty list would say that there is nothing.
+pub(crate) fn items(list: &Value) -> anyhow::Result<&[Value]> {
+    let items = list.as_array().context("the server did not answer with a list")?;
+    Ok(items)
 }
 
 /// What the body of a problem says.

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use hyper::Method;
 
 use super::{InWorkspace, connector::read, escape};
+use crate::remote::items;
 
 /// What to do with MDM services. A platform is the one of the devices, in lower case, or `default` for
 /// all that have no service of their own.
@@ -44,7 +45,12 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let path = |platform: &str| format!("/mdm/services/{}", escape(platform));
     match command {
-        Command::List { of } => of.list("/mdm/services", &["platform", "kind", "url"]).await,
+        Command::List { of } => {
+            // There are as many as platforms: the API has no parts of this list.
+            let all = of.api.client()?.get(&of.path("/mdm/services")).await?;
+            of.api.print_list(items(&all["items"])?, &["platform", "kind", "url"]);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Set { of, platform, file } => {
             of.show(Method::PUT, &path(&platform), Some(&read(&file)?)).await
         }

@@ -33,7 +33,7 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 pub(crate) use then::Then;
 
@@ -126,6 +126,15 @@ impl Api {
         say("");
         let items = items.as_array().map(Vec::as_slice).unwrap_or_default();
         table::list(items, columns).iter().for_each(|line| say(line));
+    }
+
+    /// Prints a list, which people get as a table.
+    fn print_list(&self, items: &[Value], columns: &[&str]) {
+        if self.json {
+            say(&json!({ "items": items }).to_string());
+        } else {
+            table::list(items, columns).iter().for_each(|line| say(line));
+        }
     }
 
     /// Asks for something to be done of which there is nothing to show.

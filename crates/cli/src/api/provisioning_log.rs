@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{InWorkspace, escape, table};
-use crate::{options::time, output::say};
+use super::{InWorkspace, escape};
+use crate::{options::time, remote::items};
 
 /// What to do with the provisioning log.
 #[derive(Subcommand)]
@@ -128,8 +128,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Rejections { of } => {
             let found = of.api.client()?.get(&of.path(&format!("{PATH}/rejections"))).await?;
-            let items = found.as_array().cloned().unwrap_or_default();
-            print(&of, &items, &["connector", "reason", "count", "last"]);
+            of.api.print_list(items(&found)?, &["connector", "reason", "count", "last"]);
             Ok(ExitCode::SUCCESS)
         }
         Command::Keep { of, days } => {
@@ -178,25 +177,17 @@ async fn newest(
     columns: &[&str],
 ) -> anyhow::Result<ExitCode> {
     let mut client = of.api.client()?;
-    let (mut items, mut cursor) = (Vec::new(), None::<String>);
-    while items.len() < limit {
-        let left = (limit - items.len()).min(super::PAGE);
+    let (mut found, mut cursor) = (Vec::new(), None::<String>);
+    while found.len() < limit {
+        let left = (limit - found.len()).min(super::PAGE);
         let behind = cursor.map(|it| format!("&cursor={}", escape(&it))).unwrap_or_default();
         let page = client.get(&of.path(&format!("{rest}&limit={left}{behind}"))).await?;
-        items.extend(page["items"].as_array().cloned().unwrap_or_default());
+        found.extend_from_slice(items(&page["items"])?);
         cursor = page["next_cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
             break;
         }
     }
-    print(of, &items, columns);
+    of.api.print_list(&found, columns);
     Ok(ExitCode::SUCCESS)
-}
-
-fn print(of: &InWorkspace, items: &[Value], columns: &[&str]) {
-    if of.api.json {
-        say(&json!({ "items": items }).to_string());
-    } else {
-        table::list(items, columns).iter().for_each(|line| say(line));
-    }
 }

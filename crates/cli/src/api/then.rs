@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Api, InWorkspace, PAGE, escape, table};
+use super::{Api, InWorkspace, PAGE, escape};
 use crate::{
     options::{Misused, moment},
-    output::say,
     progress::Reading,
+    remote,
 };
 
 /// The same in one workspace, as it is or as it was.
@@ -37,7 +37,7 @@ impl Api {
             let behind = cursor.map(|it| format!("&cursor={}", escape(&it))).unwrap_or_default();
             let path = format!("{path}{joint}limit={PAGE}{behind}");
             let page = client.get_built(&path, &mut reading).await?;
-            items.extend(page["items"].as_array().cloned().unwrap_or_default());
+            items.extend_from_slice(remote::items(&page["items"])?);
             reading.read(items.len() as u64);
             cursor = page["next_cursor"].as_str().map(str::to_owned);
             if cursor.is_none() {
@@ -45,11 +45,7 @@ impl Api {
             }
         }
         drop(reading);
-        if self.json {
-            say(&json!({ "items": items }).to_string());
-        } else {
-            table::list(&items, columns).iter().for_each(|line| say(line));
-        }
+        self.print_list(&items, columns);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,12 +6,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{items, line};
+use super::line;
 use crate::{
     api::escape,
     output::{complain, say},
     progress::bar,
-    remote::Remote,
+    remote::{Remote, items},
 };
 
 /// How often is looked how far a build is.
@@ -41,7 +41,7 @@ pub(crate) async fn list(listing: &Listing) -> anyhow::Result<ExitCode> {
     if listing.json {
         say(&all.to_string());
     } else {
-        items(&all["items"]).iter().for_each(line);
+        items(&all["items"])?.iter().for_each(line);
     }
     Ok(ExitCode::SUCCESS)
 }

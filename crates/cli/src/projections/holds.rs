@@ -7,8 +7,12 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{builds, items, line};
-use crate::{api::escape, output::say, remote::Remote};
+use super::{builds, line};
+use crate::{
+    api::escape,
+    output::say,
+    remote::{Remote, items},
+};
 
 /// Where to look.
 #[derive(Args)]
@@ -57,7 +61,7 @@ pub(crate) async fn list(options: &Options) -> anyhow::Result<ExitCode> {
     let (mut holds, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = client.get(&format!("/projections/holds?limit=1000{cursor}")).await?;
-        holds.extend_from_slice(items(&page["items"]));
+        holds.extend_from_slice(items(&page["items"])?);
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={}", escape(next)),
             None => break,
@@ -136,7 +140,7 @@ impl One {
     async fn position(&self) -> anyhow::Result<u64> {
         let path = format!("/projections/holds?q={}", escape(&self.id));
         let page = self.at.remote.client()?.get(&path).await?;
-        let held = items(&page["items"]).iter().find(|held| held["id"] == self.id.as_str());
+        let held = items(&page["items"])?.iter().find(|held| held["id"] == self.id.as_str());
         let position = held.and_then(|held| held["position"].as_u64());
         position.with_context(|| format!("nothing is held under {}", self.id))
     }

@@ -21,8 +21,8 @@ const METADATA: &str = r#"<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:m
 </EntityDescriptor>"#;
 
 /// A shell at which an administrator sits.
-struct Shell {
-    url: String,
+pub(crate) struct Shell {
+    pub(crate) url: String,
 }
 
 impl Shell {
@@ -38,19 +38,19 @@ impl Shell {
     }
 
     /// What a command prints.
-    async fn prints(&self, line: &str) -> String {
+    pub(crate) async fn prints(&self, line: &str) -> String {
         let output = self.run(line).await;
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{line}: {complaint}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    async fn json(&self, line: &str) -> Value {
+    pub(crate) async fn json(&self, line: &str) -> Value {
         serde_json::from_str(&self.prints(&format!("{line} --json")).await).unwrap()
     }
 
     /// The exit code and the complaint of a command.
-    async fn fails(&self, line: &str) -> (i32, String) {
+    pub(crate) async fn fails(&self, line: &str) -> (i32, String) {
         let output = self.run(line).await;
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has to stop")]
 
 mod access;
+mod answers;
 mod attributes;
 mod backup;
 mod backup_killed;

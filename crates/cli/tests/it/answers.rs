@@ -1,0 +1,95 @@
+//! What commands make of what they are answered, and of where they print it.
+
+use serde_json::json;
+use testkit::{
+    fake::{Fake, Received, Reply, Service},
+    scim,
+    setup::{self, connector},
+};
+
+use crate::{WORKSPACE, commands::Shell, start_with_workspace};
+
+/// A server that answers as a test says.
+struct Scripted<F>(F);
+
+impl<F: FnMut(&Received) -> Reply + Send + 'static> Service for Scripted<F> {
+    fn answer(&mut self, request: &Received) -> Reply {
+        self.0(request)
+    }
+
+    fn is_order(&self, _: &Received) -> bool {
+        false
+    }
+
+    fn settle(&mut self) {}
+
+    fn done(&self) -> usize {
+        0
+    }
+}
+
+async fn shell_at<F>(answer: F) -> (Fake<Scripted<F>>, Shell)
+where
+    F: FnMut(&Received) -> Reply + Send + 'static,
+{
+    let fake = Fake::start(Scripted(answer)).await.unwrap();
+    let shell = Shell { url: fake.url() };
+    (fake, shell)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_the_apis_is_no_empty_list() {
+    let headers = vec![("content-type", "text/html".to_owned())];
+    let page = Reply { status: 200, headers, body: "<h1>Welcome</h1>".to_owned() };
+    let (_page, shell) = shell_at(move |_| page.clone()).await;
+    for line in ["people list store", "workspace show", "roles show"] {
+        let (code, complaint) = shell.fails(line).await;
+        assert!(code == 1 && complaint.contains("--url"), "{line}: {code} {complaint}");
+    }
+    let (_other, shell) = shell_at(|_| Reply::json(200, &json!({ "hello": "world" }))).await;
+    for line in ["people list store", "audit provisioning list", "audit provisioning rejections"] {
+        let (code, complaint) = shell.fails(line).await;
+        assert!(code == 1 && complaint.contains("list"), "{line}: {code} {complaint}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_list_is_read_to_its_end() {
+    let (server, mut api) = start_with_workspace().await;
+    let rule = setup::create_and("remove_user");
+    let mdm = connector(&mut api, WORKSPACE, "mdm", "generic", rule).await.unwrap();
+    let mut client = mdm.client().unwrap();
+    let ada = client.post("/Users", scim::user("ada@acme.example")).await.unwrap().made().unwrap();
+    let shell = Shell { url: server.url().to_owned() };
+    for line in [
+        "access list".to_owned(),
+        "attributes history mdm".to_owned(),
+        "connector list".to_owned(),
+        "connector rule preview mdm --list".to_owned(),
+        "device list".to_owned(),
+        "effects list".to_owned(),
+        "group list".to_owned(),
+        format!("group list --person {ada}"),
+        "hold list".to_owned(),
+        "offboarding list".to_owned(),
+        "people erasures".to_owned(),
+        "people list mdm".to_owned(),
+        "publication list".to_owned(),
+        "segment list".to_owned(),
+        "token list mdm".to_owned(),
+        "workspace list".to_owned(),
+        "workspace mdm list".to_owned(),
+        "audit provisioning list".to_owned(),
+        "audit provisioning cycles".to_owned(),
+        "audit provisioning rejections".to_owned(),
+        "projections holds".to_owned(),
+        "projections builds".to_owned(),
+        "projections status".to_owned(),
+    ] {
+        if line.contains("preview") {
+            shell.prints("connector rule preview mdm").await;
+        }
+        assert!(shell.json(&line).await["items"].is_array(), "{line}");
+        shell.prints(&line).await;
+    }
+}
