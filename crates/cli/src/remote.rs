@@ -15,6 +15,8 @@ use crate::{output::complain, progress::Reading};
 
 /// The header by which a server says that views of a workspace are not whole.
 const STALE: &str = "muster-stale";
+/// Where the API lies below a server's URL.
+const API: &str = "/api/v1";
 /// How long an answer may take: some come when the work is done, such as building the read models of a million
 /// people anew. Whoever sits before it can interrupt.
 const ANSWER_MAX: Duration = Duration::from_hours(24);
@@ -46,7 +48,10 @@ impl Remote {
         let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
         headers.insert(AUTHORIZATION, bearer.context("the token holds characters it cannot")?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let target = Arc::new(Target::parse(&self.url)?.with_path("/api/v1"));
+        let target = Target::parse(&self.url)?;
+        // A server may be reached below a path, behind a proxy.
+        let below = target.path().trim_end_matches(API).to_owned();
+        let target = Arc::new(target.with_path(&format!("{below}{API}")));
         let connection = Connection::new(target).waiting(ANSWER_MAX);
         Ok(Client { connection, headers, url: self.url.clone() })
     }
@@ -191,7 +196,7 @@ mod tests {
     }
 
     /// Reads the head of a request from a connection, and answers it.
-    async fn answer(listener: &TcpListener, meanwhile: impl AsyncFnOnce()) {
+    async fn answer(listener: &TcpListener, meanwhile: impl AsyncFnOnce()) -> String {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -200,6 +205,7 @@ mod tests {
         meanwhile().await;
         let body = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
         stream.write_all(body.as_bytes()).await.unwrap();
+        String::from_utf8(head).unwrap()
     }
 
     #[tokio::test]
@@ -214,5 +220,22 @@ mod tests {
         })
         .await;
         asked.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_may_be_reached_below_a_path() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for (path, asked) in [
+            ("", "/api/v1/x"),
+            ("/", "/api/v1/x"),
+            ("/idm/", "/idm/api/v1/x"),
+            ("/api/v1", "/api/v1/x"),
+        ] {
+            let remote = remote(format!("http://{address}{path}"));
+            let asking = async { remote.client().unwrap().get("/x").await.unwrap() };
+            let (_, head) = tokio::join!(asking, answer(&listener, async || ()));
+            assert!(head.starts_with(&format!("GET {asked} ")), "{path}: {head}");
+        }
     }
 }
