@@ -7,6 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{InWorkspace, Then, confirmed, escape, fields, text};
+use crate::remote::items;
 
 /// What to do with segments.
 #[derive(Subcommand)]
@@ -104,15 +105,22 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Says what one collaborator may do; the API takes what all of them may.
+/// Says what one collaborator may do; the API takes what all of them may, and shows of the ids of each only
+/// one.
 async fn grant(
     of: &InWorkspace,
     path: &str,
     who: &str,
     actions: Vec<String>,
 ) -> anyhow::Result<ExitCode> {
-    let known = of.api.client()?.get(&of.path(path)).await?;
-    let mut grants = known["grants"].as_array().cloned().unwrap_or_default();
+    let mut client = of.api.client()?;
+    let known = client.get(&of.path(path)).await?;
+    let mut grants = items(&known["grants"])?.to_vec();
+    let mut who = Value::from(who);
+    if !grants.iter().any(|grant| grant["collaborator"] == who) {
+        let person = format!("/collaborators/{}", escape(who.as_str().unwrap_or_default()));
+        who = client.get(&of.path(&person)).await?["id"].take();
+    }
     grants.retain(|grant| grant["collaborator"] != who);
     if !actions.is_empty() {
         grants.push(json!({ "collaborator": who, "actions": actions }));

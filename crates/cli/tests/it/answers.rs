@@ -93,3 +93,23 @@ async fn every_list_is_read_to_its_end() {
         shell.prints(&line).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_goes_by_whichever_id_of_the_collaborator() {
+    let (server, mut api) = start_with_workspace().await;
+    let shell = Shell { url: server.url().to_owned() };
+    let eve = shell.json("people invite dashboard eve@acme.example").await;
+    let rule = setup::create_and("remove_user");
+    let entra = connector(&mut api, WORKSPACE, "dashboard", "generic", rule).await.unwrap();
+    let mut client = entra.client().unwrap();
+    let entry =
+        client.post("/Users", scim::user("eve@acme.example")).await.unwrap().made().unwrap();
+    assert_ne!(eve["id"], entry, "she was there before");
+    let all = shell.json("segment add All").await["id"].as_str().unwrap().to_owned();
+    let grant = format!("segment grants {all} --collaborator {entry}");
+    for may in [" --may view", " --may view --may remove"] {
+        let granted = shell.json(&format!("{grant}{may}")).await;
+        assert_eq!(granted["grants"].as_array().unwrap().len(), 1, "{granted}");
+    }
+    assert_eq!(shell.json(&grant).await["grants"], json!([]), "nothing was taken away");
+}
