@@ -139,6 +139,7 @@ fn main() -> ExitCode {
         })
     });
     match result {
+        Ok(_) if output::is_lost() => ExitCode::FAILURE,
         Ok(code) => code,
         Err(error) => {
             output::complain(&format!("muster: {error:#}"));

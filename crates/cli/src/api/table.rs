@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::output::one_line;
+
 /// The lines of an object: a name and a value each.
 pub(super) fn object(object: &Value) -> Vec<String> {
     let Some(members) = object.as_object() else { return vec![cell(object)] };
@@ -37,7 +39,7 @@ fn of(item: &Value, name: &str) -> String {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => one_line(text).into_owned(),
         Value::Object(members) if members.values().all(Value::is_number) => counts(members),
         other => other.to_string(),
     }

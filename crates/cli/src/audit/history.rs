@@ -9,7 +9,13 @@ use event_log::WorkspaceId;
 use serde_json::Value;
 
 use super::filters::joined;
-use crate::{api::escape, options::moment, output::say, progress, remote::Remote};
+use crate::{
+    api::escape,
+    options::moment,
+    output::{one_line, say},
+    progress,
+    remote::Remote,
+};
 
 /// How much is asked for at a time.
 const PAGE: usize = 1_000;
@@ -164,7 +170,7 @@ fn leaves(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
             }
         }
         Value::Null => found.push((path.to_owned(), "-".to_owned())),
-        Value::String(text) => found.push((path.to_owned(), text.clone())),
+        Value::String(text) => found.push((path.to_owned(), one_line(text).into_owned())),
         other => found.push((path.to_owned(), other.to_string())),
     }
 }

@@ -12,7 +12,10 @@ use super::{
     Offline,
     filters::{Filters, Span, joined},
 };
-use crate::{output::say, remote::Remote};
+use crate::{
+    output::{is_unread, say},
+    remote::Remote,
+};
 
 /// How many events are asked for at a time.
 const PAGE: usize = 1_000;
@@ -41,24 +44,30 @@ pub(crate) struct LogOptions {
 
 pub(super) async fn log(options: LogOptions) -> anyhow::Result<ExitCode> {
     let workspace = WorkspaceId::parse(&options.workspace)?;
-    match options.offline.open()? {
-        Some(log) => {
-            anyhow::ensure!(log.head(&workspace) > 0, "there is no workspace {workspace}");
-            let (filter, before) = options.filters.offline(&options.span)?;
-            let mut after = options.after.max(before);
-            loop {
-                let events = log.find(&workspace, &filter, after, PAGE).await?;
-                let Some(last) = events.last() else { break };
-                after = last.position;
-                for event in events {
-                    show(&serde_json::to_value(Event::from(event))?, options.json)?;
-                }
-            }
-            log.close();
-        }
-        None => ask(&options, &workspace).await?,
+    if options.offline.data_dir.is_some() {
+        read(&options, &workspace).await?;
+    } else {
+        ask(&options, &workspace).await?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn read(options: &LogOptions, workspace: &WorkspaceId) -> anyhow::Result<()> {
+    // Before anything is opened: what was not understood is said first.
+    let (filter, before) = options.filters.offline(&options.span)?;
+    let Some(log) = options.offline.open()? else { return Ok(()) };
+    anyhow::ensure!(log.head(workspace) > 0, "there is no workspace {workspace}");
+    let mut after = options.after.max(before);
+    while !is_unread() {
+        let events = log.find(workspace, &filter, after, PAGE).await?;
+        let Some(last) = events.last() else { break };
+        after = last.position;
+        for event in events {
+            show(&serde_json::to_value(Event::from(event))?, options.json)?;
+        }
+    }
+    log.close();
+    Ok(())
 }
 
 async fn ask(options: &LogOptions, workspace: &WorkspaceId) -> anyhow::Result<()> {
@@ -71,7 +80,7 @@ async fn ask(options: &LogOptions, workspace: &WorkspaceId) -> anyhow::Result<()
         let page = client.get(&path).await?;
         let items = page["items"].as_array().context("the server did not answer with events")?;
         items.iter().try_for_each(|event| show(event, options.json))?;
-        after = page["next"].as_u64();
+        after = page["next"].as_u64().filter(|_| !is_unread());
     }
     Ok(())
 }

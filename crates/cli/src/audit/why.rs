@@ -5,10 +5,13 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use event_log::WorkspaceId;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::{output::say, remote::Remote};
+use crate::{
+    api::escape,
+    output::{one_line, say},
+    remote::Remote,
+};
 
 /// How many events are asked for at a time.
 const PAGE: usize = 1_000;
@@ -117,9 +120,6 @@ fn tell(event: &Value) {
     let position = event["position"].as_u64().unwrap_or_default();
     let cause = event["causation"].as_u64().map(|cause| format!("  because of {cause}"));
     let (time, says, actor) = (text("time"), text("says"), text("actor"));
+    let says = one_line(&says);
     say(&format!("{position:>8}  {time}  {says}  ({actor}){}", cause.unwrap_or_default()));
-}
-
-fn escape(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }

@@ -1,11 +1,14 @@
 //! What commands make of what they are answered, and of where they print it.
 
+use std::{fs::File, process::Stdio};
+
 use serde_json::json;
 use testkit::{
     fake::{Fake, Received, Reply, Service},
     scim,
     setup::{self, connector},
 };
+use tokio::process::Command;
 
 use crate::{WORKSPACE, commands::Shell, start_with_workspace};
 
@@ -112,4 +115,44 @@ async fn a_grant_goes_by_whichever_id_of_the_collaborator() {
         assert_eq!(granted["grants"].as_array().unwrap().len(), 1, "{granted}");
     }
     assert_eq!(shell.json(&grant).await["grants"], json!([]), "nothing was taken away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_do_not_command_a_terminal() {
+    let (server, mut api) = start_with_workspace().await;
+    let rule = setup::create_and("remove_user");
+    let store = connector(&mut api, WORKSPACE, "store", "generic", rule).await.unwrap();
+    let mut client = store.client().unwrap();
+    let mut eve = scim::user("eve@acme.example");
+    eve["title"] = json!("Head\u{1b}[2J\u{9b}31m\nforged");
+    let eve = client.post("/Users", eve).await.unwrap().made().unwrap();
+    let shell = Shell { url: server.url().to_owned() };
+    let line = format!("audit history person {eve}");
+    let printed = shell.prints(&line).await;
+    let tame = |c: char| c == '\n' || !c.is_control();
+    assert!(printed.chars().all(tame), "{printed:?}");
+    assert!(printed.contains("Head") && !printed.contains("\nforged"), "{printed}");
+    let then = shell.json(&line).await;
+    assert_eq!(then["resource"]["title"], "Head\u{1b}[2J\u{9b}31m\nforged", "JSON says it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_printed_is_a_failure() {
+    let (server, _api) = start_with_workspace().await;
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    for command in [&["audit", "log", "--json"][..], &["workspace", "list"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_muster"))
+            .args(command)
+            .env("MUSTER_URL", server.url())
+            .env("MUSTER_TOKEN", testkit::ADMIN_TOKEN)
+            .env("MUSTER_WORKSPACE", WORKSPACE)
+            .stdout(full())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = output.wait_with_output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
+        assert!(said.contains("could not be printed"), "{said}");
+    }
 }
