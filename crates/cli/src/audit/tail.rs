@@ -1,14 +1,21 @@
 //! `muster audit tail`: events as they are recorded.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use event_log::WorkspaceId;
 use serde_json::Value;
 
 use super::filters::{Filters, joined};
-use crate::{output::complain, remote::Remote};
+use crate::{
+    output::{complain, is_unread},
+    remote::Remote,
+};
+
+/// How long the server may say nothing. It says something every 15 seconds, that nothing is new if nothing is: a
+/// connection that is gone without a word shows by that alone.
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 
 /// From where on.
 #[derive(Args)]
@@ -40,7 +47,16 @@ pub(super) async fn tail(options: TailOptions) -> anyhow::Result<ExitCode> {
     let path = format!("/workspaces/{workspace}/events/stream?{}", query.trim_start_matches('&'));
     let mut stream = options.remote.client()?.open(&path).await?;
     let (mut lines, mut last) = (Lines::default(), None);
-    while let Some(chunk) = stream.chunk().await.context("following the record")? {
+    while !is_unread() {
+        let chunk = tokio::time::timeout(SILENCE_MAX, stream.chunk()).await;
+        let chunk = match chunk.map_err(|_| anyhow!("the server says nothing any more")) {
+            Ok(chunk) => chunk.context("the stream has broken off"),
+            Err(silence) => Err(silence),
+        };
+        let Some(chunk) = chunk.with_context(|| format!("following the record{}", rest(last)))?
+        else {
+            break;
+        };
         for line in lines.take(&chunk) {
             if let Some(id) = line.strip_prefix("id: ") {
                 last = id.parse::<u64>().ok();
@@ -52,10 +68,14 @@ pub(super) async fn tail(options: TailOptions) -> anyhow::Result<ExitCode> {
         }
     }
     if options.to.is_none() {
-        let after = last.map(|last| format!("; go on with --after {last}")).unwrap_or_default();
-        complain(&format!("the server has ended the stream{after}"));
+        complain(&format!("the server has ended the stream{}", rest(last)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where to go on.
+fn rest(last: Option<u64>) -> String {
+    last.map(|last| format!("; go on with --after {last}")).unwrap_or_default()
 }
 
 /// Bytes on their way to lines.
@@ -74,7 +94,56 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: TailOptions,
+    }
+
+    /// Follows a server that says this and then nothing; its connection stays, or does not.
+    async fn followed(said: &str) -> (TcpStream, impl Future<Output = String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let line = ["tail", "--url", &url, "--token", "t", "--workspace", "acme"];
+        let Command { options } = Command::parse_from(line);
+        let following = tokio::spawn(tail(options));
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{said}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        (stream, async { format!("{:#}", following.await.unwrap().unwrap_err()) })
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_says_where_to_go_on() {
+        let (stream, complaint) = followed(": nothing new\nid: 7\n\n").await;
+        drop(stream);
+        let complaint = complaint.await;
+        assert!(complaint.contains("broken off") && complaint.contains("--after 7"), "{complaint}");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_gone_without_a_word_is_given_up() {
+        let (_stream, complaint) = followed(": nothing new\nid: 7\n\n").await;
+        // Time goes by once nobody has anything to do.
+        tokio::time::pause();
+        let complaint = complaint.await;
+        assert!(
+            complaint.contains("nothing any more") && complaint.contains("--after 7"),
+            "{complaint}"
+        );
+    }
 
     #[test]
     fn a_line_is_told_when_it_is_whole() {

@@ -156,3 +156,20 @@ async fn what_could_not_be_printed_is_a_failure() {
         assert!(said.contains("could not be printed"), "{said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_hears_no_more_ends_what_goes_on_and_on() {
+    let (server, _api) = start_with_workspace().await;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = Command::new(env!("CARGO_BIN_EXE_muster"))
+        .args(["audit", "tail", "--after", "0"])
+        .env("MUSTER_URL", server.url())
+        .env("MUSTER_TOKEN", testkit::ADMIN_TOKEN)
+        .env("MUSTER_WORKSPACE", WORKSPACE)
+        .stdout(Stdio::from(writer))
+        .status()
+        .await
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+}
