@@ -80,6 +80,7 @@ use actix_web::{
 };
 use app::App;
 
+pub use self::projections::{Projection, Verified};
 use endpoint::Endpoint;
 pub use events::Event;
 pub use mdm_services::configure_reports;

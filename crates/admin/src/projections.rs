@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, http::Method, web::Json};
 use app::Refusal;
 use event_log::WorkspaceId;
-use projections::{Content, Difference, HeldStream, Order, Status, Unsound};
+use projections::{Content, Difference, HeldStream, Order, Status, Unsound, Verified as Found};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -66,7 +66,7 @@ const HOLDS_SHOWN: usize = 20;
 
 /// A projection.
 #[derive(Debug, Serialize, ToSchema)]
-struct Projection {
+pub struct Projection {
     /// Its name.
     id: &'static str,
     /// Its name.
@@ -103,45 +103,48 @@ struct Reached {
     stale: Option<String>,
 }
 
-/// Gathers what is known of each projection.
-fn gather(statuses: Vec<Status>, holds: Vec<HeldStream>) -> Vec<Projection> {
-    let mut found: BTreeMap<&'static str, Projection> = BTreeMap::new();
-    for status in statuses {
-        let Status {
-            projection: name,
-            version,
-            generation,
-            workspace,
-            position,
-            head,
-            stale,
-            held,
-        } = status;
-        let known = found.entry(name).or_insert_with(|| {
-            let (workspaces, holds) = Default::default();
-            let (lag, stale, held) = (0, false, 0);
-            Projection { id: name, name, version, generation, lag, stale, held, holds, workspaces }
-        });
-        known.lag += head.saturating_sub(position);
-        known.stale |= stale.is_some();
-        known.held += held as u64;
-        let (workspace, stale) = (workspace.to_string(), stale.map(|reason| reason.to_string()));
-        known.workspaces.push(Reached { workspace, position, head, held, stale });
-    }
-    for hold in holds {
-        if let Some(known) = found.get_mut(hold.projection)
-            && known.holds.len() < HOLDS_SHOWN
-        {
-            known.holds.push(hold.into());
+impl Projection {
+    /// Gathers what is known of each projection.
+    pub fn all(statuses: Vec<Status>, holds: Vec<HeldStream>) -> Vec<Self> {
+        let mut found: BTreeMap<&'static str, Self> = BTreeMap::new();
+        for status in statuses {
+            let Status {
+                projection: name,
+                version,
+                generation,
+                workspace,
+                position,
+                head,
+                stale,
+                held,
+            } = status;
+            let known = found.entry(name).or_insert_with(|| {
+                let (workspaces, holds) = Default::default();
+                let (lag, stale, held) = (0, false, 0);
+                Self { id: name, name, version, generation, lag, stale, held, holds, workspaces }
+            });
+            known.lag += head.saturating_sub(position);
+            known.stale |= stale.is_some();
+            known.held += held as u64;
+            let (workspace, stale) =
+                (workspace.to_string(), stale.map(|reason| reason.to_string()));
+            known.workspaces.push(Reached { workspace, position, head, held, stale });
         }
+        for hold in holds {
+            if let Some(known) = found.get_mut(hold.projection)
+                && known.holds.len() < HOLDS_SHOWN
+            {
+                known.holds.push(hold.into());
+            }
+        }
+        found.into_values().collect()
     }
-    found.into_values().collect()
 }
 
 async fn list(ask: Ask, params: Params) -> Part<Projection> {
     let listing = params.listing()?;
     listing.check_name(|cursor| projections::ALL.iter().any(|it| it.name() == cursor))?;
-    let all = gather(ask.app.projections(), ask.app.held_streams())
+    let all = Projection::all(ask.app.projections(), ask.app.held_streams())
         .into_iter()
         .map(|it| (it.name.to_owned(), it));
     let listed = listing.of(all, |_, _| true)?;
@@ -192,7 +195,7 @@ struct Rebuilt {
 /// What a comparison found.
 #[derive(Debug, Serialize, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "read beside `rebuilt`, where it says what was done")]
-struct Verified {
+pub struct Verified {
     /// The names of the projections.
     verified: Vec<&'static str>,
     /// Whether each shows all that the log says: nothing differs, and nothing is held back.
@@ -206,6 +209,23 @@ struct Verified {
     held: Vec<ProjectionHold>,
     /// What is shown of each workspace by each projection that does.
     contents: Vec<Shown>,
+}
+
+impl Verified {
+    /// What was found in these projections, for somebody who may see people or may not.
+    pub fn of(verified: Vec<&'static str>, found: Found, sees_people: bool) -> Self {
+        let sound = found.is_sound();
+        let show = |it| Differing::show(it, sees_people);
+        let damaged = |Unsound { projection, says }| Damaged { projection, says };
+        Self {
+            verified,
+            sound,
+            damaged: found.unsound.into_iter().map(damaged).collect(),
+            differences: found.differences.into_iter().map(show).collect(),
+            held: found.held.into_iter().map(ProjectionHold::from).collect(),
+            contents: found.contents.into_iter().map(Shown::from).collect(),
+        }
+    }
 }
 
 /// A file that is damaged.
@@ -280,14 +300,5 @@ async fn rebuild(ask: Ask, body: Body<Rebuilding>) -> Result<HttpResponse, Refus
 
 async fn verify(ask: Ask, body: Body<Which>) -> Answer<Verified> {
     let (verified, found) = ask.app.verify_projections(body.0.order()?).await?;
-    let sees_people = ask.person.role.sees_people();
-    let show = |it| Differing::show(it, sees_people);
-    let sound = found.is_sound();
-    let differences: Vec<_> = found.differences.into_iter().map(show).collect();
-    let held = found.held.into_iter().map(ProjectionHold::from).collect();
-    let contents = found.contents.into_iter().map(Shown::from).collect();
-    let damaged = found.unsound.into_iter();
-    let damaged = damaged.map(|Unsound { projection, says }| Damaged { projection, says });
-    let damaged = damaged.collect();
-    Ok(Json(Verified { verified, sound, damaged, differences, held, contents }))
+    Ok(Json(Verified::of(verified, found, ask.person.role.sees_people())))
 }

@@ -6,12 +6,11 @@ mod holds;
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
+use admin::{Projection, Verified};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use event_log::{SqliteLog, WorkspaceId};
-use projections::{
-    ALL, Content, Difference, HeldStream, Order, Progress, ReadModels, Status, Unsound,
-};
+use projections::{ALL, Order, Progress, ReadModels};
 use serde_json::{Value, json};
 
 use self::builds::Watched;
@@ -88,16 +87,45 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 async fn status(options: &Options) -> anyhow::Result<ExitCode> {
+    let named = known(options.projection.as_deref())?;
     let answer = match Local::open(&options.offline)? {
         Some(local) => local.status(),
         None => options.remote.client()?.get("/projections").await?,
     };
+    let mut all = items(&answer["items"])?.to_vec();
+    all.retain(|it| named.iter().any(|name| it["name"] == *name));
+    if let Some(workspace) = &options.workspace {
+        all.iter_mut().for_each(|it| narrow(it, workspace));
+    }
     if options.json {
-        say(&answer.to_string());
+        say(&json!({ "items": all }).to_string());
     } else {
-        items(&answer["items"])?.iter().for_each(line);
+        all.iter().for_each(reached);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves of a projection what is of one workspace. What is said of all together is not.
+fn narrow(projection: &mut Value, workspace: &str) {
+    if let Some(reached) = projection["workspaces"].as_array_mut() {
+        reached.retain(|it| it["workspace"] == workspace);
+    }
+    let kept = ["name", "version", "generation", "workspaces"];
+    projection
+        .as_object_mut()
+        .into_iter()
+        .for_each(|it| it.retain(|name, _| kept.contains(&name.as_str())));
+}
+
+/// A line for each workspace that a projection shows.
+fn reached(projection: &Value) {
+    for reached in projection["workspaces"].as_array().into_iter().flatten() {
+        let mut row = reached.clone();
+        for name in ["name", "version", "generation"] {
+            row[name] = projection[name].clone();
+        }
+        line(&row);
+    }
 }
 
 async fn rebuild(options: &Options) -> anyhow::Result<ExitCode> {
@@ -176,15 +204,8 @@ impl Local {
     }
 
     fn status(&self) -> Value {
-        let item = |status: &Status| {
-            json!({
-                "name": status.projection, "version": status.version,
-                "generation": status.generation, "workspace": status.workspace.as_str(),
-                "position": status.position, "head": status.head, "held": status.held,
-                "stale": status.stale.as_deref(),
-            })
-        };
-        json!({ "items": self.read_models.status().iter().map(item).collect::<Vec<_>>() })
+        let all = Projection::all(self.read_models.status(), self.read_models.held());
+        json!({ "items": all })
     }
 
     fn rebuild(&self, order: &Order) -> anyhow::Result<Value> {
@@ -198,34 +219,7 @@ impl Local {
         let names = known(order.projection.as_deref())?;
         self.read_models.wait_for_builds();
         let found = work("verify", |progress| self.read_models.verify(order, progress))?;
-        let difference = |it: &Difference| {
-            json!({
-                "projection": it.projection, "workspace": it.workspace.as_str(),
-                "table": it.table, "live": it.live, "rebuilt": it.rebuilt,
-            })
-        };
-        let content = |it: &Content| {
-            json!({
-                "projection": it.projection, "version": it.version,
-                "workspace": it.workspace.as_str(), "position": it.position,
-                "sha256": data_encoding::HEXLOWER.encode(&it.hash), "rows": it.rows,
-            })
-        };
-        let held = |it: &HeldStream| {
-            json!({
-                "id": it.id().to_string(), "position": it.position, "reason": &*it.reason,
-            })
-        };
-        let damaged = |it: &Unsound| json!({ "projection": it.projection, "says": it.says });
-        let damaged: Vec<_> = found.unsound.iter().map(damaged).collect();
-        let differences: Vec<_> = found.differences.iter().map(difference).collect();
-        let held: Vec<_> = found.held.iter().map(held).collect();
-        let contents: Vec<_> = found.contents.iter().map(content).collect();
-        Ok(json!({
-            "verified": names, "sound": found.is_sound(), "damaged": damaged,
-            "differences": differences,
-            "held": held, "contents": contents,
-        }))
+        Ok(serde_json::to_value(Verified::of(names, found, true))?)
     }
 }
 

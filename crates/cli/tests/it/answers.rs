@@ -2,7 +2,7 @@
 
 use std::{fs::File, process::Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{
     fake::{Fake, Received, Reply, Service},
     scim,
@@ -172,4 +172,39 @@ async fn whoever_hears_no_more_ends_what_goes_on_and_on() {
         .await
         .unwrap();
     assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_projection_that_is_named_is_shown_and_no_other() {
+    let (mut server, mut api) = start_with_workspace().await;
+    setup::workspace(&mut api, "other").await.unwrap();
+    let shell = Shell { url: server.url().to_owned() };
+    let names = |status: &Value| -> Vec<String> {
+        let items = status["items"].as_array().unwrap().iter();
+        items.map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let status = shell.json("projections status directory").await;
+    assert_eq!(names(&status), ["directory"]);
+    let narrowed = shell.json("projections status directory --workspace acme").await;
+    let reached = narrowed["items"][0]["workspaces"].as_array().unwrap();
+    assert_eq!(reached.iter().map(|it| &it["workspace"]).collect::<Vec<_>>(), [WORKSPACE]);
+    let (code, complaint) = shell.fails("projections status nothing").await;
+    assert!(code == 1 && complaint.contains("directory"), "{code} {complaint}");
+
+    assert_eq!(server.stop().await.unwrap(), Some(0));
+    let dir = server.data_dir_text();
+    let offline = [
+        "projections",
+        "status",
+        "directory",
+        "--data-dir",
+        &dir,
+        "--workspace",
+        WORKSPACE,
+        "--json",
+    ];
+    let (code, said) = server.command(&offline).await.unwrap();
+    assert_eq!(code, Some(0), "{said}");
+    let status: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!(status, narrowed, "a data directory says what its server has said");
 }
