@@ -1,10 +1,16 @@
 //! The server's settings: flags, then `MUSTER_*` variables, then a TOML file, then defaults.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    ops::Range,
+    path::PathBuf,
+};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use data_encoding::BASE64;
+use hyper::Uri;
 use reactor::deliverer;
 use serde::Deserialize;
 
@@ -26,7 +32,7 @@ pub(crate) struct ServerOptions {
     log: Option<String>,
     /// How many threads answer requests. [default: one for each core]
     #[arg(long, env = "MUSTER_WORKERS")]
-    workers: Option<usize>,
+    workers: Option<NonZeroUsize>,
     /// How many SCIM requests each connector may send in a second; more are answered 429. [default:
     /// as many as it likes]
     #[arg(long, env = "MUSTER_REQUESTS_PER_SECOND")]
@@ -108,7 +114,7 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
-    pub(crate) workers: Option<usize>,
+    pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) requests_per_second: Option<NonZeroU32>,
     pub(crate) mdm_calls_per_second: NonZeroU32,
     pub(crate) otlp_endpoint: Option<String>,
@@ -149,6 +155,7 @@ impl ServerOptions {
             check_token(token)?;
         }
         let public_url = self.public_url.or(file.public_url);
+        public_url.as_deref().map(check_url).transpose()?;
         let otlp_share = self.otlp_share.or(file.otlp_share).unwrap_or(1.0);
         if !(0.0..=1.0).contains(&otlp_share) {
             bail!("--otlp-share {otlp_share}: the share of traces must be from 0 to 1");
@@ -181,7 +188,28 @@ impl ServerOptions {
 fn read(path: &PathBuf) -> anyhow::Result<ServerOptions> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("reading the configuration {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("reading the configuration {}", path.display()))
+    toml::from_str(&text).map_err(|error| {
+        // Without the line itself, which may hold a token or a key.
+        let lines_before =
+            |span: Range<usize>| text.get(..span.start).map(|it| it.matches('\n').count());
+        let line = error.span().and_then(lines_before).map_or(1, |before| before + 1);
+        anyhow!("reading the configuration {}: line {line}: {}", path.display(), error.message())
+    })
+}
+
+/// Base URLs begin with it, and are what administrators copy into an identity provider.
+fn check_url(url: &str) -> anyhow::Result<()> {
+    let fits = url.parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some_and(|it| !it.as_str().contains('@'))
+            && uri.query().is_none()
+    });
+    ensure!(
+        fits && !url.contains('#'),
+        "--public-url {url:?}: must be where clients reach the server, such as https://scim.example.com, \
+         without a user or a query"
+    );
+    Ok(())
 }
 
 fn check_token(token: &str) -> anyhow::Result<()> {
@@ -226,6 +254,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_does_not_read_is_not_said_again() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        for text in
+            ["workers = 3\nadmin_token = not-in-quotes-0123\n", "x = 1\nadmin_tokens = \"0123\"\n"]
+        {
+            std::io::Write::write_all(&mut file.reopen().unwrap(), text.as_bytes()).unwrap();
+            file.as_file_mut().set_len(text.len() as u64).unwrap();
+            let config = Some(file.path().to_owned());
+            let error = ServerOptions { config, ..options() }.settle().unwrap_err().to_string();
+            assert!(error.contains("line ") && !error.contains("0123"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_flag_wins_over_the_file() {
         let folder = std::env::temp_dir().join(format!("muster-options-{}", std::process::id()));
         std::fs::write(&folder, "listen = \"127.0.0.1:1\"\nworkers = 3\n").unwrap();
@@ -233,6 +275,6 @@ mod tests {
         let settings =
             ServerOptions { listen, config: Some(folder.clone()), ..options() }.settle().unwrap();
         std::fs::remove_file(&folder).unwrap();
-        assert_eq!((settings.listen.port(), settings.workers), (2, Some(3)));
+        assert_eq!((settings.listen.port(), settings.workers), (2, NonZeroUsize::new(3)));
     }
 }

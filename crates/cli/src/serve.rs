@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal},
     net::TcpListener,
+    num::NonZeroUsize,
     process::ExitCode,
     sync::{
         Arc,
@@ -84,7 +85,7 @@ impl Server {
             let around = move |request, service: &_| answer(request, service, Arc::clone(&last));
             HttpApp::new().wrap_fn(around).configure(routes(&app, &probes))
         };
-        let workers = self.settings.workers.unwrap_or_else(connections::workers);
+        let workers = self.settings.workers.map_or_else(connections::workers, NonZeroUsize::get);
         let http = HttpServer::new(service)
             .workers(workers)
             .max_connections(connections::of_each(workers))

@@ -2,11 +2,11 @@
 
 use std::{num::NonZeroU32, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use simulate::{Cycle, Idp, Plan, Progress, Summary};
 
-use crate::output::say;
+use crate::{options::Misused, output::say};
 
 /// Which provider, what and how much.
 #[derive(Args)]
@@ -63,6 +63,11 @@ enum Provider {
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    match (options.idp, options.flag, options.template) {
+        (Provider::Okta, true, _) => return Err(Misused(anyhow!("--flag is Entra's")).into()),
+        (Provider::Entra, _, true) => return Err(Misused(anyhow!("--template is Okta's")).into()),
+        (Provider::Entra | Provider::Okta, _, _) => {}
+    }
     let mut findings = 0;
     for &cycle in &options.cycle {
         let progress = if options.json { Progress::Silent } else { Progress::bar() };

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use event_log::{EventLog, SqliteLog, WorkspaceId};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use record::{
     Checkpoint, Note,
     export::{Header, Line, Trailer},
 };
 
 use super::Offline;
-use crate::remote::{Client, Remote};
+use crate::{
+    api::escape,
+    options::Misused,
+    remote::{Client, Remote},
+};
 
 /// How many events are asked for at a time.
 const PAGE: usize = 1_000;
@@ -58,13 +61,13 @@ impl Source {
         workspace: &WorkspaceId,
         wanted: Wanted,
     ) -> anyhow::Result<Self> {
+        if offline.data_dir.is_some() && !wanted.filters.is_empty() {
+            let what = "a data directory is exported whole: choose events with a server";
+            return Err(Misused(anyhow!(what)).into());
+        }
         match offline.open()? {
             Some(log) => {
                 ensure!(log.head(workspace) > 0, "there is no workspace {workspace}");
-                ensure!(
-                    wanted.filters.is_empty(),
-                    "a data directory is exported whole: choose events with a server"
-                );
                 let size = wanted.size.unwrap_or_else(|| log.head(workspace));
                 let head = log.tree_at(workspace, size).await?;
                 let head = head.with_context(|| format!("there are not {size} events"))?;
@@ -79,9 +82,8 @@ impl Source {
 
     async fn ask(remote: &Remote, workspace: &WorkspaceId, wanted: Wanted) -> anyhow::Result<Self> {
         let mut query = vec![format!("proofs={}", wanted.prove)];
-        query.extend(wanted.filters.iter().map(|(name, value)| {
-            format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
-        }));
+        let filters = wanted.filters.iter();
+        query.extend(filters.map(|(name, value)| format!("{name}={}", escape(value))));
         let mut client = remote.client()?;
         let size = wanted.size.map(|size| format!("?size={size}")).unwrap_or_default();
         let note = client.text(&format!("/workspaces/{workspace}/checkpoint{size}")).await?;

@@ -208,3 +208,50 @@ async fn the_projection_that_is_named_is_shown_and_no_other() {
     let status: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     assert_eq!(status, narrowed, "a data directory says what its server has said");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_makes_no_sense_is_a_misuse() {
+    // Nothing can be there: a server that comes so far does not run for ever.
+    let data = "/dev/null/data";
+    for (setting, said) in [
+        (["--workers", "0"], "workers"),
+        (["--public-url", "muster.example"], "http"),
+        (["--public-url", "https://muster.example/?a=b"], "query"),
+        (["--public-url", ""], "http"),
+        (["--otlp-share", "2"], "otlp-share"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_muster"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir", data])
+            .args(setting)
+            .kill_on_drop(true)
+            .output();
+        let output = output.await.unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{setting:?}: {complaint}");
+        assert!(complaint.contains(said), "{setting:?}: {complaint}");
+    }
+    let (mut server, _api) = start_with_workspace().await;
+    assert_eq!(server.stop().await.unwrap(), Some(0));
+    let dir = server.data_dir_text();
+    let out = format!("{dir}/out");
+    for command in [
+        &[
+            "audit",
+            "export",
+            "--data-dir",
+            &dir,
+            "--workspace",
+            WORKSPACE,
+            "--out",
+            &out,
+            "--type",
+            "user.*",
+        ][..],
+        &["simulate", "okta", "--base-url", "http://127.0.0.1:9", "--token", "t", "--flag"],
+        &["simulate", "entra", "--base-url", "http://127.0.0.1:9", "--token", "t", "--template"],
+        &["audit", "log", "--data-dir", &dir, "--workspace", WORKSPACE, "--stream", "usr/1"],
+    ] {
+        let (code, said) = server.command(command).await.unwrap();
+        assert_eq!(code, Some(2), "{command:?}: {said}");
+    }
+}
