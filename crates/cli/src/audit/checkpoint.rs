@@ -19,6 +19,9 @@ pub(crate) struct CheckpointOptions {
     /// Adds it to this file instead of printing it.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Print it in JSON.
+    #[arg(long, conflicts_with = "out")]
+    json: bool,
 }
 
 /// A workspace of a server or a data directory.
@@ -62,6 +65,9 @@ pub(crate) struct RotateOptions {
     remote: Remote,
     #[command(flatten)]
     offline: Offline,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn checkpoint(options: CheckpointOptions) -> anyhow::Result<ExitCode> {
@@ -76,6 +82,7 @@ pub(super) async fn checkpoint(options: CheckpointOptions) -> anyhow::Result<Exi
         None => remote.client()?.text(&format!("/workspaces/{workspace}/checkpoint")).await?,
     };
     match &options.out {
+        None if options.json => say(&json!({ "checkpoint": note }).to_string()),
         None => say(note.trim_end()),
         Some(path) => {
             let file = OpenOptions::new().append(true).create(true).open(path);
@@ -136,8 +143,8 @@ async fn rotate(options: RotateOptions) -> anyhow::Result<()> {
         }
         None => drop(options.remote.client()?.post("/keys/rotate", &Value::Null).await?),
     }
-    say(
-        "a new key signs; whoever keeps checkpoints learns of it by `muster audit key show --json`",
-    );
+    let said =
+        "a new key signs; whoever keeps checkpoints learns of it by `muster audit key show --json`";
+    say(if options.json { "{}" } else { said });
     Ok(())
 }

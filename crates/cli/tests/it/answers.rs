@@ -255,3 +255,13 @@ async fn a_setting_that_makes_no_sense_is_a_misuse() {
         assert_eq!(code, Some(2), "{command:?}: {said}");
     }
 }
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_printed_about_the_record_is_json_where_that_is_asked_for() {
+    let (server, _api) = start_with_workspace().await;
+    let shell = Shell { url: server.url().to_owned() };
+    let note = shell.prints("audit checkpoint").await;
+    let said = shell.json("audit checkpoint").await;
+    assert_eq!(said["checkpoint"].as_str().unwrap().trim_end(), note.trim_end());
+    let output = server.command(&["audit", "key", "rotate", "--json"]).await.unwrap();
+    assert_eq!(output, (Some(0), "{}\n".to_owned()));
+}
