@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use crate::world::{TOKEN, World};
 
 const STREAM: &str = "/workspaces/acme/events/stream";
+/// How often a follower gets its turn until it has to have said something.
+const TURNS_MAX: usize = 100_000;
 
 fn events(text: &str) -> Vec<Value> {
     let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
@@ -94,6 +96,33 @@ async fn a_follower_is_woken_by_what_is_recorded_and_let_go_with_its_token() {
     let next = actix_web::rt::spawn(async move { follower.next().await.unwrap().is_none() });
     world.delete(&format!("/access/{id}")).await.is(204);
     assert!(next.await.unwrap(), "a token that is revoked follows nothing more");
+}
+
+#[actix_web::test]
+async fn a_follower_is_told_that_nothing_is_new_however_much_others_do() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    let acme = event_log::WorkspaceId::parse("acme").unwrap();
+    let owner = app::Person::owner("owner", app::RequestIds::default());
+    let after = event_log::EventLog::head(&*world.log, &acme);
+    let name = Some("user.*".to_owned());
+    let query = app::admin::events::EventQuery { name, after, limit: 10, ..Default::default() };
+    let follower = std::sync::Arc::clone(&world.app).follow(owner, acme, query).await;
+    let mut follower = follower.unwrap();
+    let next = actix_web::rt::spawn(async move { follower.next().await.unwrap().unwrap() });
+    for name in ["One", "Two"] {
+        world.patch("/workspaces/acme", json!({ "name": name })).await.is(200);
+        tokio::time::pause();
+        tokio::time::advance(std::time::Duration::from_secs(10)).await;
+        tokio::time::resume();
+    }
+    for _ in 0..TURNS_MAX {
+        if next.is_finished() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(next.is_finished(), "twenty seconds have gone by without a word");
+    assert!(next.await.unwrap().items.is_empty());
 }
 
 #[actix_web::test]

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use event_log::{StoredEvent, WorkspaceId};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::events::{EventQuery, Moment};
 use crate::{App, Person, Refusal};
@@ -107,6 +107,8 @@ impl Follower {
     /// # Errors
     /// When the log cannot be read.
     pub async fn next(&mut self) -> Result<Option<News>, Refusal> {
+        // What others are told, or nobody who asks like this, is nothing to whoever follows.
+        let quiet = Instant::now() + Duration::from_secs(QUIET_SECONDS);
         loop {
             let ending = *self.endings.borrow_and_update();
             if ending.all || !self.still_may().await? {
@@ -119,12 +121,12 @@ impl Follower {
             let head = self.app.log.head(&self.workspace).min(end);
             if head > self.query.after {
                 let news = self.read(head).await?;
-                if !news.items.is_empty() {
+                if !news.items.is_empty() || Instant::now() >= quiet {
                     return Ok(Some(news));
                 }
                 continue;
             }
-            match self.woken().await {
+            match self.woken(quiet).await {
                 Woken::ToLook => {}
                 Woken::ByTime => {
                     return Ok(Some(News { items: Vec::new(), upto: self.query.after }));
@@ -142,14 +144,13 @@ impl Follower {
         Ok(News { items: part.items, upto: self.query.after })
     }
 
-    /// Waits until something may be new, or has not been for a while.
-    async fn woken(&mut self) -> Woken {
+    /// Waits until something may be new, or nothing has been for so long.
+    async fn woken(&mut self, quiet: Instant) -> Woken {
         let app = Arc::clone(&self.app);
         let (workspace, after) = (self.workspace.clone(), self.query.after);
         // Commits of other workspaces wake too.
         let recorded = self.heads.wait_for(|_| app.log.head(&workspace) > after);
-        #[expect(clippy::disallowed_methods, reason = "only time tells that nothing has happened")]
-        let quiet = tokio::time::sleep(Duration::from_secs(QUIET_SECONDS));
+        let quiet = tokio::time::sleep_until(quiet);
         tokio::select! {
             recorded = recorded => match recorded {
                 Ok(_) => Woken::ToLook,
