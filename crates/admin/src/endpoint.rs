@@ -228,7 +228,7 @@ impl Endpoint {
 }
 
 /// Matches a method. What can be got can be asked for without its body (RFC 9110 §9.3.2).
-fn of(method: Method) -> impl Guard {
+pub(crate) fn of(method: Method) -> impl Guard {
     guard::fn_guard(move |context| {
         let asked = &context.head().method;
         *asked == method || (*asked == Method::HEAD && method == Method::GET)

@@ -5,7 +5,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpResponse,
+    HttpResponse, Route,
+    http::Method,
     web::{self, Data, ServiceConfig},
 };
 use app::{App, admin::projections::Checked};
@@ -17,7 +18,7 @@ use reactor::{
 };
 use serde_json::json;
 
-use crate::{databases, scrape::Scrape};
+use crate::{databases, endpoint, scrape::Scrape};
 
 /// How long it is waited for what the read models hold back of what was recorded before the start.
 const START_WAIT: Duration = Duration::from_secs(1);
@@ -283,10 +284,11 @@ pub fn configure_probes(probes: &Probes) -> impl FnOnce(&mut ServiceConfig) + us
     let probes = Data::new(probes.clone());
     move |config| {
         let resource = |path, handler| web::resource(path).app_data(probes.clone()).route(handler);
+        let got = || Route::new().guard(endpoint::of(Method::GET));
         config
-            .service(resource("/healthz", web::get().to(health)))
-            .service(resource("/readyz", web::get().to(ready)))
-            .service(resource("/metrics", web::get().to(metrics)));
+            .service(resource("/healthz", got().to(health)))
+            .service(resource("/readyz", got().to(ready)))
+            .service(resource("/metrics", got().to(metrics)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The probes, without a token.
 
-use actix_web::test::TestRequest;
+use actix_web::{http::Method, test::TestRequest};
 use serde_json::json;
 
 use crate::world::{Answer, World};
@@ -15,6 +15,11 @@ async fn anybody_may_ask_whether_it_is_alive_and_ready() {
     ask(&world, "/healthz").await.is(200);
     let ready = ask(&world, "/readyz").await.is(200);
     assert_eq!((&ready["status"], &ready["warnings"]), (&json!("ready"), &json!([])));
+    // As whoever watches only for the status asks.
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let answer = world.send(TestRequest::with_uri(path).method(Method::HEAD)).await;
+        assert_eq!(answer.status, 200, "{path}");
+    }
 }
 
 #[actix_web::test]
