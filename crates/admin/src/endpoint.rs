@@ -167,11 +167,20 @@ impl Endpoint {
     }
 
     /// It takes a parameter in the query string.
-    pub(crate) fn param(mut self, name: &str, says: &str) -> Self {
+    pub(crate) fn param(self, name: &str, says: &str) -> Self {
+        self.in_query(name, says, Required::False)
+    }
+
+    /// It does not do without a parameter in the query string.
+    pub(crate) fn needs(self, name: &str, says: &str) -> Self {
+        self.in_query(name, says, Required::True)
+    }
+
+    fn in_query(mut self, name: &str, says: &str, required: Required) -> Self {
         let param = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Query)
-            .required(Required::False)
+            .required(required)
             .description(Some(says))
             .schema(Some(words::text()));
         self.params.push(param.build());

@@ -128,18 +128,19 @@ impl From<StoredEvent> for Event {
     }
 }
 
+/// Which events are asked for, of any number.
 pub(crate) fn query(params: &Params) -> Result<EventQuery, Refused> {
     let place = |name| params.get(name).map(|text| moment::moment(name, text)).transpose();
     Ok(EventQuery {
         stream: params.text("stream"),
         name: params.text("type"),
         actor: actor(params)?,
-        person: params.parsed("person")?,
+        person: params.id("person")?,
         correlation: params.text("correlation"),
         from: place("from")?,
         to: place("to")?,
-        after: params.parsed("after")?.unwrap_or_default(),
-        limit: params.limit()?,
+        after: params.position("after")?.unwrap_or_default(),
+        ..EventQuery::default()
     })
 }
 
@@ -160,7 +161,7 @@ async fn list(
     Kept(inside): Kept,
     params: Params,
 ) -> Result<Either<Answer<Events>, HttpResponse>, Refused> {
-    let query = query(&params)?;
+    let query = EventQuery { limit: params.limit()?, ..query(&params)? };
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.contains(NDJSON)) {
         let left = params.get("limit").map(|_| query.limit);

@@ -1,5 +1,7 @@
 //! `/workspaces/{ws}/export`: the record with everything that its proof covers (rule 31).
 
+use std::num::NonZeroU64;
+
 use actix_web::{HttpResponse, http::Method, web::Bytes};
 use app::admin::{events::EventQuery, proofs::ExportPart};
 use futures_util::stream;
@@ -73,10 +75,11 @@ impl Job {
 /// whoever checks it sees by the missing end.
 async fn export(Kept(inside): Kept, params: Params) -> Result<HttpResponse, Refused> {
     let query = events::query(&params)?;
-    let left = params.parsed("limit")?;
-    let size = params.parsed("size")?;
+    let left =
+        params.parsed::<NonZeroU64>("limit", "a whole number from 1 on")?.map(NonZeroU64::get);
+    let size = params.position("size")?;
     let filtered = query.is_filtered();
-    let prove = params.parsed("proofs")?.unwrap_or(filtered || query.after > 0);
+    let prove = params.parsed("proofs", "true or false")?.unwrap_or(filtered || query.after > 0);
     let note = inside.app.signed_checkpoint(&inside.workspace, size).await?;
     let size = match size {
         Some(size) => size,

@@ -131,7 +131,7 @@ struct Pending {
 }
 
 async fn list(portals: &[Portal], inside: Inside, params: Params) -> Part<Group> {
-    let chosen = params.parsed::<Portal>("portal")?;
+    let chosen = params.parsed::<Portal>("portal", "dashboard, store or mdm")?;
     let chosen = chosen.as_slice();
     let portals = if portals.len() > 1 && !chosen.is_empty() { chosen } else { portals };
     let Inside { app, workspace, .. } = inside;

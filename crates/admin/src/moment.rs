@@ -28,7 +28,8 @@ pub(crate) fn time(text: &str) -> Option<Micros> {
 pub(crate) fn moment(name: &str, text: &str) -> Result<Moment, Refused> {
     let position = text.parse().ok().map(Moment::Position);
     let moment = position.or_else(|| time(text).map(Moment::Time));
-    moment.ok_or_else(|| Refused::parameter(name, "must be a position or an RFC 3339 time"))
+    let what = "must be a position or an RFC 3339 time, in which + is written %2B";
+    moment.ok_or_else(|| Refused::parameter(name, what))
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl Offboarding {
 async fn list(inside: Inside, params: Params) -> Part<Offboarding> {
     let Inside { app, person, workspace } = inside;
     let state = choice(&params, "state", &STATES, OffboardingState::as_str)?;
-    let user = params.parsed::<Uuid>("user")?;
+    let user = params.id::<Uuid>("user")?;
     let listed = app.list_offboardings(&workspace, state, user, &params.listing()?).await?;
     let suspended = app.suspension(&workspace).await?.is_some();
     Ok(page(listed, |view| Offboarding::show(view, person.role, suspended)))

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt::Display,
     future::Ready,
     str::FromStr,
 };
@@ -140,18 +139,30 @@ impl Params {
         self.get(name).map(str::to_owned)
     }
 
-    /// A parameter that has to read as something.
+    /// A parameter that has to read as something, which an error calls `what`.
     ///
     /// # Errors
-    /// 400 with what is wrong.
-    pub(crate) fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, Refused>
-    where
-        T::Err: Display,
-    {
-        let parse = |text: &str| {
-            text.parse().map_err(|error: T::Err| Refused::parameter(name, &error.to_string()))
-        };
+    /// 400 with what it has to be.
+    pub(crate) fn parsed<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Refused> {
+        let wrong = |text: &str| Refused::parameter(name, &format!("must be {what}, got {text:?}"));
+        let parse = |text: &str| text.parse().map_err(|_| wrong(text));
         self.get(name).map(parse).transpose()
+    }
+
+    /// A position of the record, or how many events there are up to one.
+    ///
+    /// # Errors
+    /// 400 for what is no number.
+    pub(crate) fn position(&self, name: &str) -> Result<Option<u64>, Refused> {
+        self.parsed(name, "a position: a whole number")
+    }
+
+    /// Somebody's or something's id.
+    ///
+    /// # Errors
+    /// 400 for what is none.
+    pub(crate) fn id<T: FromStr>(&self, name: &str) -> Result<Option<T>, Refused> {
+        self.parsed(name, "an id, such as 01990000-0000-7000-8000-000000000001")
     }
 
     /// How many items are asked for: 1 to 1,000.

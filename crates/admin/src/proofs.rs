@@ -38,7 +38,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Prove that an event is in the tree (RFC 6962 §2.1.1)",
             inclusion,
         )
-        .param("position", "The event's position")
+        .needs("position", "The event's position")
         .param("size", "The size of the tree; that of now unless said")
         .shows::<Inclusion>(),
         Endpoint::new(
@@ -47,7 +47,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Prove that a tree begins with an earlier one (RFC 6962 §2.1.2)",
             consistency,
         )
-        .param("from", "The size of the earlier tree")
+        .needs("from", "The size of the earlier tree")
         .param("to", "The size of the later tree; that of now unless said")
         .shows::<Consistency>(),
         Endpoint::new(
@@ -139,15 +139,15 @@ fn base64(hashes: &[Hash]) -> Vec<String> {
 }
 
 async fn checkpoint(Kept(inside): Kept, params: Params) -> Result<HttpResponse, Refused> {
-    let size = params.parsed("size")?;
+    let size = params.position("size")?;
     let note = inside.app.signed_checkpoint(&inside.workspace, size).await?;
     Ok(HttpResponse::Ok().content_type(NOTE).body(note.to_string()))
 }
 
 async fn inclusion(Kept(inside): Kept, params: Params) -> Answer<Inclusion> {
-    let position = params.parsed("position")?;
+    let position = params.position("position")?;
     let position = position.ok_or_else(|| Refused::parameter("position", "must be given"))?;
-    let size = params.parsed("size")?;
+    let size = params.position("size")?;
     let found = inside.app.prove_inclusion(&inside.workspace, position, size).await?;
     let Included { head, proof } = found;
     let (leaf, path) = (BASE64.encode(&proof.leaf), base64(&proof.path));
@@ -155,9 +155,9 @@ async fn inclusion(Kept(inside): Kept, params: Params) -> Answer<Inclusion> {
 }
 
 async fn consistency(Kept(inside): Kept, params: Params) -> Answer<Consistency> {
-    let from = params.parsed("from")?;
+    let from = params.position("from")?;
     let from = from.ok_or_else(|| Refused::parameter("from", "must be given"))?;
-    let to = params.parsed("to")?;
+    let to = params.position("to")?;
     let found = inside.app.prove_consistency(&inside.workspace, from, to).await?;
     let Consistent { from, to, path } = found;
     Ok(Json(Consistency { from: from.into(), to: to.into(), path: base64(&path) }))

@@ -298,7 +298,8 @@ impl From<Rejections> for Rejection {
 
 fn query(params: &Params) -> Result<LogQuery, Refused> {
     let time = |name| {
-        let wrong = || Refused::parameter(name, "must be an RFC 3339 time");
+        let wrong =
+            || Refused::parameter(name, "must be an RFC 3339 time, in which + is written %2B");
         params.get(name).map(|text| moment::time(text).ok_or_else(wrong)).transpose()
     };
     Ok(LogQuery {
@@ -306,7 +307,7 @@ fn query(params: &Params) -> Result<LogQuery, Refused> {
         action: choice(params, "action", Action::ALL, Action::as_str)?,
         outcome: choice(params, "outcome", Outcome::ALL, Outcome::as_str)?,
         status: params.get("status").map(statuses).transpose()?,
-        subject: params.parsed("subject")?,
+        subject: params.id("subject")?,
         correlation: params.text("correlation"),
         from: time("from")?,
         to: time("to")?,

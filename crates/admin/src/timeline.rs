@@ -111,7 +111,7 @@ impl From<Told> for ShownTold {
 
 async fn timeline(inside: Inside, id: Id<Uuid>, params: Params) -> Answer<ShownTimeline> {
     let Inside { app, workspace, .. } = inside;
-    let after = params.parsed("after")?.unwrap_or_default();
+    let after = params.position("after")?.unwrap_or_default();
     let found = app.timeline(&workspace, id.0, after, params.limit()?).await?;
     let Timeline { user, portal, namesakes, items, next } = found;
     let same_user_name = namesakes.iter().map(ToString::to_string).collect();
@@ -129,10 +129,10 @@ async fn why(inside: Inside, params: Params) -> Answer<ShownWhy> {
 /// What is asked about: just one thing.
 fn asked(params: &Params) -> Result<WhyOf, Refused> {
     let given = [
-        params.parsed("position")?.map(WhyOf::Position),
-        params.parsed("account")?.map(WhyOf::Account),
-        params.parsed("role")?.map(WhyOf::Role),
-        params.parsed::<ActionId>("effect")?.map(WhyOf::Effect),
+        params.position("position")?.map(WhyOf::Position),
+        params.id("account")?.map(WhyOf::Account),
+        params.id("role")?.map(WhyOf::Role),
+        params.id::<ActionId>("effect")?.map(WhyOf::Effect),
     ];
     let mut given = given.into_iter().flatten();
     match (given.next(), given.next()) {

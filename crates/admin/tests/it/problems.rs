@@ -31,6 +31,33 @@ async fn a_body_that_was_lost_resets_no_setting() {
 }
 
 #[actix_web::test]
+async fn a_bad_parameter_is_told_what_it_has_to_be() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    for (path, said) in [
+        ("events?after=x", "after: must be a position"),
+        ("events?person=ada", "person: must be an id, such as"),
+        ("events?from=2026-01-01T00:00:00+01:00", "+ is written %2B"),
+        ("provisioning-log?from=2026-01-01T00:00:00+01:00", "+ is written %2B"),
+        ("provisioning-log?subject=ada", "subject: must be an id, such as"),
+        ("export?limit=0", "limit: must be a whole number from 1 on"),
+        ("export?proofs=yes", "proofs: must be true or false, got \"yes\""),
+        ("why?effect=x", "effect: must be an id, such as"),
+        ("groups?portal=x", "portal: must be dashboard, store or mdm"),
+        ("offboardings?user=x", "user: must be an id, such as"),
+        ("proof?position=x", "position: must be a position"),
+    ] {
+        let detail = world.get(&format!("/workspaces/acme/{path}")).await.refused(400);
+        assert!(detail.contains(said), "{path}: {detail}");
+    }
+    let document = world.get("/openapi.json").await.is(200);
+    for (path, name) in [("proof", "position"), ("consistency", "from")] {
+        let params = &document["paths"][format!("/workspaces/{{ws}}/{path}")]["get"]["parameters"];
+        let param = params.as_array().unwrap().iter().find(|it| it["name"] == name).unwrap();
+        assert_eq!(param["required"], true, "{path} {name}");
+    }
+}
+
+#[actix_web::test]
 async fn a_bad_body_is_told_where_it_is_bad() {
     let world = World::new();
     world.post("/workspaces", json!({ "slug": "acme", "name": "Acme" })).await.is(201);

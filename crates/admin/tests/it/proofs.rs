@@ -97,6 +97,8 @@ async fn an_export_is_checked_without_the_server() {
     // Cut off by its limit, it says where it goes on.
     let export = text(&world, "/export?limit=2").await;
     assert_eq!(export.lines().last().unwrap(), r#"{"end":{"events":2,"next":2}}"#);
+    let export = text(&world, "/export?limit=5000").await;
+    assert_eq!(export.lines().last().unwrap(), r#"{"end":{"events":7,"next":null}}"#);
     world.get(&format!("{ACME}/export?size=8")).await.refused(400);
 }
 
