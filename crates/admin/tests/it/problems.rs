@@ -58,6 +58,17 @@ async fn a_bad_parameter_is_told_what_it_has_to_be() {
 }
 
 #[actix_web::test]
+async fn a_platform_that_no_device_can_have_gets_no_service() {
+    let (world, _) = World::with_scim("mdm", json!({})).await;
+    for platform in ["%20", "%20ios", "ios%20", "iOS", "i%0Dos"] {
+        let path = format!("/workspaces/acme/mdm/services/{platform}");
+        let detail = world.put(&path, json!({ "kind": "registry" })).await.refused(400);
+        assert!(detail.contains("platform"), "{platform}: {detail}");
+    }
+    world.put("/workspaces/acme/mdm/services/ios", json!({ "kind": "registry" })).await.is(200);
+}
+
+#[actix_web::test]
 async fn a_bad_body_is_told_where_it_is_bad() {
     let world = World::new();
     world.post("/workspaces", json!({ "slug": "acme", "name": "Acme" })).await.is(201);

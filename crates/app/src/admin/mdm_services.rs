@@ -186,7 +186,8 @@ impl App {
         let is_word = |it: &&SmolStr| {
             !it.is_empty()
                 && it.chars().count() <= PLATFORM_CHARACTERS_MAX
-                && **it == it.to_lowercase()
+                // As devices have it: any other would be for none of them.
+                && **it == it.trim().to_lowercase()
                 && !it.contains(char::is_control)
         };
         if platform.is_some_and(|it| !is_word(&it)) {
