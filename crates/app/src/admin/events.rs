@@ -76,13 +76,12 @@ impl EventQuery {
         texts.iter().any(|it| it.is_some()) || person.is_some() || spans
     }
 
-    fn filter(&self, stream: Option<StreamId>, until: u64) -> EventFilter {
+    fn filter(&self, stream: Option<StreamId>) -> EventFilter {
         EventFilter {
             stream,
             name: self.name.as_deref().map(Into::into),
             actor: self.actor.as_deref().map(Into::into),
             correlation: self.correlation.clone(),
-            until: Some(until),
             ..EventFilter::default()
         }
     }
@@ -132,7 +131,7 @@ impl App {
             None => Looks::Once,
         };
         let (mut at, upto) = self.span(workspace, query).await?;
-        let mut items = Vec::new();
+        let (mut filter, mut items) = (query.filter(stream), Vec::new());
         for _ in 0..LOOKS_MAX {
             if at >= upto || items.len() >= query.limit {
                 break;
@@ -142,25 +141,34 @@ impl App {
                 Looks::ByWindows => upto.min(at.saturating_add(WINDOW)),
                 Looks::Once | Looks::About(_) => upto,
             };
-            let filter = query.filter(stream.clone(), until);
-            let (found, seen) = match looks {
-                Looks::About(user) => {
-                    let (about, seen) = self.about(workspace, user, (at, until), left).await?;
-                    (about.into_iter().filter(|event| filter.wants(event)).collect(), seen)
-                }
-                Looks::Once | Looks::ByWindows => {
-                    let found = self.log.find(workspace, &filter, at, left).await?;
-                    let last = found.last().filter(|_| found.len() == left);
-                    let seen = last.map_or(until, |last| last.position);
-                    (found, seen)
-                }
-            };
-            at = seen;
+            filter.until = Some(until);
+            let found;
+            (found, at) = self.look(workspace, &looks, &filter, (at, until), left).await?;
             items.extend(found);
             // Reading does not wait, and others want the thread too.
             tokio::task::yield_now().await;
         }
         Ok(EventPart { items, next: (at < upto).then_some(at) })
+    }
+
+    /// What is found by one look after a position and up to another one, and up to where it went.
+    async fn look(
+        &self,
+        workspace: &WorkspaceId,
+        looks: &Looks,
+        filter: &EventFilter,
+        (at, until): (u64, u64),
+        left: usize,
+    ) -> Result<(Vec<StoredEvent>, u64), Refusal> {
+        if let Looks::About(user) = looks {
+            let (mut about, seen) = self.about(workspace, *user, (at, until), left).await?;
+            about.retain(|event| filter.wants(event));
+            return Ok((about, seen));
+        }
+        let found = self.log.find(workspace, filter, at, left).await?;
+        let last = found.last().filter(|_| found.len() == left);
+        let seen = last.map_or(until, |last| last.position);
+        Ok((found, seen))
     }
 
     /// Somebody by one of their ids, once it is known what is about them.
