@@ -152,6 +152,7 @@ pub struct App {
     set_up: std::sync::OnceLock<std::sync::Weak<dyn admin::mdm_services::SetUp>>,
     endings: admin::follow::Endings,
     backups: std::sync::OnceLock<Arc<backup::Backups>>,
+    looks: admin::looks::Looks,
     /// Held while the services of a workspace and their credentials change together.
     mdm_settings: tokio::sync::Mutex<()>,
 }
@@ -197,6 +198,7 @@ impl App {
             set_up: std::sync::OnceLock::new(),
             endings: admin::follow::Endings::default(),
             backups: std::sync::OnceLock::new(),
+            looks: admin::looks::Looks::default(),
             mdm_settings: tokio::sync::Mutex::default(),
         })
     }

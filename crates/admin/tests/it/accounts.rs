@@ -1,10 +1,15 @@
 //! The people of the portals (rules 8 and 10).
 
+use app::admin::page::Listing;
+use domain::{portal::Portal, user::AccountState};
+use event_log::WorkspaceId;
 use serde_json::{Value, json};
 
 use crate::world::World;
 
 const COLLABORATORS: &str = "/workspaces/acme/collaborators";
+/// How often it is looked whether something is there that cannot be.
+const TURNS: usize = 1_000;
 
 fn names(items: &[Value]) -> Vec<&str> {
     items.iter().map(|item| item["user_name"].as_str().unwrap()).collect()
@@ -138,4 +143,32 @@ async fn the_last_owner_stays_until_there_is_another() {
     world.patch(&ada, viewer).await.is(200);
     world.delete(&bob).await.refused(409);
     world.delete(&ada).await.is(204);
+}
+
+#[test]
+fn whoever_looks_for_a_name_among_all_keeps_nobody_waiting() {
+    // One thread answers, and there is one more for what takes long.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let (world, _) = World::with_scim("store", json!({})).await;
+        let acme = WorkspaceId::parse("acme").unwrap();
+        let listing = Listing { q: Some("ada".into()), limit: 10, cursor: None };
+        let look = || {
+            let active = &[AccountState::Active];
+            world.app.list_accounts(&acme, Portal::Store, active, &listing)
+        };
+        look().await.unwrap();
+        let (let_go, held) = std::sync::mpsc::channel();
+        let busy = tokio::task::spawn_blocking(move || held.recv());
+        let mut looking = std::pin::pin!(look());
+        for _ in 0..TURNS {
+            let found = futures_util::poll!(&mut looking);
+            assert!(found.is_pending(), "it was looked through where requests are answered");
+            tokio::task::yield_now().await;
+        }
+        let_go.send(()).unwrap();
+        looking.await.unwrap();
+        busy.await.unwrap().unwrap();
+    });
 }

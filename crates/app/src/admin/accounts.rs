@@ -11,7 +11,7 @@ use domain::{
 };
 use event_log::WorkspaceId;
 use projections::{
-    Cursor,
+    Cursor, ReadModels,
     accounts::{AccountRow, EntryRef},
 };
 use tokio::sync::MutexGuard;
@@ -130,14 +130,13 @@ impl App {
         }
         // One row tells whether there is more.
         let left = listing.limit - items.len();
-        let (rows, next) = self.read_models.accounts().list(
-            workspace,
-            portal,
-            listing.q.as_deref(),
-            states,
-            left.max(1),
-            after.as_ref().filter(|after| !after.is_nameless()),
-        )?;
+        let (of, q, states) = (workspace.clone(), listing.q.clone(), states.to_vec());
+        let behind = after.filter(|after| !after.is_nameless());
+        let look = move |models: &ReadModels| {
+            let (q, limit, behind) = (q.as_deref(), left.max(1), behind.as_ref());
+            Ok(models.accounts().list(&of, portal, q, &states, limit, behind)?)
+        };
+        let (rows, next) = self.look_through(look).await?;
         if left == 0 {
             let next = items.last().filter(|_| !rows.is_empty()).map(nameless);
             return Ok(Listed { items, next });

@@ -10,7 +10,7 @@ use domain::{
 };
 use event_log::WorkspaceId;
 use projections::{
-    Cursor,
+    Cursor, ReadModels,
     mdm::{DeviceRow, NAME, PolicyRow},
 };
 use uuid::Uuid;
@@ -158,9 +158,11 @@ impl App {
     ) -> Result<Listed<DeviceRow>, Refusal> {
         self.current(NAME, workspace).await?;
         let after = listing.after::<Cursor>()?;
-        let devices = self.read_models.devices();
-        let (items, next) =
-            devices.list(workspace, listing.q.as_deref(), listing.limit, after.as_ref())?;
+        let (of, q, limit) = (workspace.clone(), listing.q.clone(), listing.limit);
+        let look = move |models: &ReadModels| {
+            Ok(models.devices().list(&of, q.as_deref(), limit, after.as_ref())?)
+        };
+        let (items, next) = self.look_through(look).await?;
         Ok(Listed { items, next: next.map(|next| next.to_string()) })
     }
 

@@ -7,13 +7,16 @@ use domain::{
 };
 use event_log::WorkspaceId;
 use projections::{
-    Cursor,
+    Cursor, ReadModels,
     directory::{GroupRow, MemberRow, NAME},
 };
 use uuid::Uuid;
 
 use super::page::{Listed, Listing};
 use crate::{App, Order, Person, Refusal};
+
+/// How many members are read at a time, where a name is looked for.
+const CHUNK: usize = 1_000;
 
 impl App {
     /// The groups of some portals, one portal after the other, by name.
@@ -105,11 +108,10 @@ impl App {
     ) -> Result<Listed<MemberRow>, Refusal> {
         self.group_of_portals(workspace, portals, id).await?;
         let mut after = listing.after::<Uuid>()?;
-        let mut found = Vec::new();
-        loop {
-            let chunk = listing.limit + 1;
-            let directory = self.read_models.directory();
-            let rows = directory.group_members(workspace, id, after, chunk)?;
+        let (of, listing, mut found) = (workspace.clone(), listing.clone(), Vec::new());
+        let look = move |models: &ReadModels| loop {
+            let chunk = CHUNK.max(listing.limit + 1);
+            let rows = models.directory().group_members(&of, id, after, chunk)?;
             let last = rows.len() < chunk;
             after = rows.last().map(|row| row.value);
             let display = |row: &MemberRow| row.display.clone().unwrap_or_default();
@@ -117,7 +119,8 @@ impl App {
             if last || found.len() > listing.limit {
                 return Ok(listing.cut(found, |row| row.value.to_string()));
             }
-        }
+        };
+        self.look_through(look).await
     }
 
     /// The values for which a group waits, by the versions of the events that brought them (rule 18).

@@ -27,6 +27,7 @@ pub mod events;
 pub mod follow;
 pub mod groups;
 pub mod holds;
+pub(crate) mod looks;
 pub mod mdm_services;
 pub mod offboardings;
 pub mod page;

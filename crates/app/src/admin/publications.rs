@@ -3,8 +3,6 @@
 //! Somebody sees a publication whose account is active and who is in all groups of one of its lines;
 //! one without lines is for everybody who has an active account.
 
-use std::sync::Arc;
-
 use domain::{
     group_filter::GroupFilter,
     ids::{EntryId, PublicationId, UserId},
@@ -14,7 +12,7 @@ use domain::{
 };
 use event_log::WorkspaceId;
 use projections::{
-    Cursor,
+    Cursor, ReadModels,
     accounts::AccountRow,
     directory,
     store::{NAME, PublicationRow},
@@ -132,10 +130,9 @@ impl App {
         self.current(directory::NAME, workspace).await?;
         let lines = groups.folded();
         let after = listing.after::<Uuid>()?.map(EntryId);
-        let (models, workspace) = (Arc::clone(&self.read_models), workspace.clone());
-        let limit = listing.limit;
+        let (workspace, limit) = (workspace.clone(), listing.limit);
         // Thousands of people may have to be looked at.
-        let looked = tokio::task::spawn_blocking(move || {
+        let look = move |models: &ReadModels| {
             let account = |user: UserId| models.accounts().get(&workspace, Portal::Store, user.0);
             let active = |row: &AccountRow| row.account == AccountState::Active;
             let counts = |user| Ok(account(user)?.as_ref().is_some_and(active));
@@ -146,8 +143,8 @@ impl App {
             let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
             let items = rows.into_iter().flatten().map(AccountView::from).collect();
             Ok(Listed { items, next: part.next.map(|entry| entry.to_string()) })
-        });
-        looked.await.unwrap_or(Err(Refusal::Stopping))
+        };
+        self.look_through(look).await
     }
 
     /// The publications that an employee sees, by name. None of those whom somebody saw who was erased since
