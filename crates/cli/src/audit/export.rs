@@ -1,8 +1,9 @@
 //! `muster audit export`: events in a file, with everything that proves them.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io::{BufRead, BufReader, BufWriter, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -21,6 +22,9 @@ use super::{
     source::{Source, Wanted},
 };
 use crate::{output::complain, progress::bar, remote::Remote};
+
+/// Who may do what with a file that is one person's alone.
+const FOR_ITS_OWNER: u32 = 0o600;
 
 /// Which events, and where they go.
 #[derive(Args)]
@@ -121,13 +125,16 @@ pub(super) async fn export(options: ExportOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a file that nobody else can read: an export is about people.
+/// Makes a file that nobody else can read, also of one that was there: an export is about people.
 fn create(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    options.write(true).create(true).truncate(true).mode(FOR_ITS_OWNER);
+    let file = options.open(path)?;
+    // Others are no files, and stay as they are.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(FOR_ITS_OWNER))?;
+    }
+    Ok(file)
 }
 
 fn begin(file: &mut impl Write, source: &Source, options: &ExportOptions) -> anyhow::Result<()> {

@@ -1,6 +1,10 @@
 //! What commands make of what they are answered, and of where they print it.
 
-use std::{fs::File, process::Stdio};
+use std::{
+    fs::{File, Permissions},
+    os::unix::fs::PermissionsExt,
+    process::Stdio,
+};
 
 use serde_json::{Value, json};
 use testkit::{
@@ -264,4 +268,16 @@ async fn what_is_printed_about_the_record_is_json_where_that_is_asked_for() {
     assert_eq!(said["checkpoint"].as_str().unwrap().trim_end(), note.trim_end());
     let output = server.command(&["audit", "key", "rotate", "--json"]).await.unwrap();
     assert_eq!(output, (Some(0), "{}\n".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_over_a_file_that_others_could_read_is_for_its_owner_alone() {
+    let (server, _api) = start_with_workspace().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_permissions(Permissions::from_mode(0o644)).unwrap();
+    let out = file.path().display().to_string();
+    let command = ["audit", "export", "--workspace", WORKSPACE, "--out", &out];
+    let (code, said) = server.command(&command).await.unwrap();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
 }
