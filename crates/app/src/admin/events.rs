@@ -21,7 +21,7 @@ const WINDOW: u64 = 20_000;
 /// How often something is looked for for one part, at most.
 const LOOKS_MAX: usize = 50;
 /// The kinds of streams.
-const KINDS: [&str; 6] =
+pub const KINDS: [&str; 6] =
     [Workspace::KIND, User::KIND, Group::KIND, Device::KIND, Publication::KIND, Segments::KIND];
 
 /// A place in a workspace's history.

@@ -2,6 +2,7 @@
 //! directory as what the log itself is asked.
 
 use anyhow::{Context, anyhow, ensure};
+use app::admin::events::KINDS;
 use clap::Args;
 use event_log::{EventFilter, StreamId};
 
@@ -124,6 +125,9 @@ fn place(text: &str) -> anyhow::Result<Place> {
 
 fn stream_of(text: &str) -> anyhow::Result<StreamId> {
     let parts = text.split_once('/').and_then(|(kind, id)| Some((kind, id.parse().ok()?)));
-    let (kind, id) = parts.ok_or_else(|| anyhow!("--stream {text}: must read <kind>/<id>"))?;
+    let parts = parts.filter(|(kind, _)| KINDS.contains(kind));
+    let must =
+        || anyhow!("--stream {text}: must read <kind>/<id>, the kind one of {}", KINDS.join(", "));
+    let (kind, id) = parts.ok_or_else(must)?;
     Ok(StreamId::new(kind, id))
 }

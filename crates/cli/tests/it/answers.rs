@@ -238,6 +238,7 @@ async fn a_setting_that_makes_no_sense_is_a_misuse() {
     assert_eq!(server.stop().await.unwrap(), Some(0));
     let dir = server.data_dir_text();
     let out = format!("{dir}/out");
+    let unheard_of = "usr/01990000-0000-7000-8000-000000000001".to_owned();
     for command in [
         &[
             "audit",
@@ -254,6 +255,7 @@ async fn a_setting_that_makes_no_sense_is_a_misuse() {
         &["simulate", "okta", "--base-url", "http://127.0.0.1:9", "--token", "t", "--flag"],
         &["simulate", "entra", "--base-url", "http://127.0.0.1:9", "--token", "t", "--template"],
         &["audit", "log", "--data-dir", &dir, "--workspace", WORKSPACE, "--stream", "usr/1"],
+        &["audit", "log", "--data-dir", &dir, "--workspace", WORKSPACE, "--stream", &unheard_of],
     ] {
         let (code, said) = server.command(command).await.unwrap();
         assert_eq!(code, Some(2), "{command:?}: {said}");
