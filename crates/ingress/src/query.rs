@@ -15,6 +15,18 @@ use scim::project::Projection;
 
 use crate::error::Refused;
 
+/// The parameters that SCIM has, in lower case. What others say need not even be text.
+const NAMES: [&str; 8] = [
+    "filter",
+    "sortby",
+    "sortorder",
+    "startindex",
+    "count",
+    "cursor",
+    "attributes",
+    "excludedattributes",
+];
+
 /// The parameters of a request, by lower-case names.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -23,11 +35,11 @@ impl Query {
     /// Reads a query string. Of a parameter that is repeated, the first one counts.
     fn parse(text: &str) -> Result<Self, scim::Error> {
         let parameters = text.split('&').map(|part| part.split_once('=').unwrap_or((part, "")));
-        let named = parameters.filter(|(name, _)| !name.is_empty());
-        let decoded = named.map(|(name, value)| {
-            let name = decode(name)?.to_ascii_lowercase();
-            Ok((name, decode(value)?.into_owned()))
+        let known = parameters.filter_map(|(name, value)| {
+            let name = decode(name).ok()?.to_ascii_lowercase();
+            NAMES.contains(&name.as_str()).then_some((name, value))
         });
+        let decoded = known.map(|(name, value)| Ok((name, decode(value)?.into_owned())));
         decoded.collect::<Result<_, _>>().map(Self)
     }
 
@@ -96,8 +108,18 @@ mod tests {
 
     #[test]
     fn what_is_empty_or_unknown_is_ignored() {
-        for text in ["", "&", "&&", "filter=", "filter", "=x", "aadOptscim062020", "a&filter=&b=1"]
-        {
+        for text in [
+            "",
+            "&",
+            "&&",
+            "filter=",
+            "filter",
+            "=x",
+            "aadOptscim062020",
+            "a&filter=&b=1",
+            "name=%E9",
+            "%ff=1",
+        ] {
             let query = query(text);
             assert!(!query.has_filter(), "{text}");
             assert!(query.projection().unwrap().is_default(), "{text}");
