@@ -225,11 +225,15 @@ impl App {
             name: Some(super::owed::EVENT),
             ..EventFilter::default()
         };
-        let Some(event) = self.log.find(workspace, &filter, 0, 1).await?.pop() else {
-            return Ok(None);
-        };
+        let event = self.log.find(workspace, &filter, 0, 1).await?.pop();
+        event.map(Recorded::read).transpose()
+    }
+}
+
+impl Recorded {
+    pub(super) fn read(event: StoredEvent) -> Result<Self, Refusal> {
         let Payload::Plain(payload) = &event.payload else { return Err(Refusal::Unreadable) };
         let fact = stored::decode(&event.name, event.schema_version, payload);
-        Ok(Some(Recorded { fact: fact.map_err(|_| Refusal::Unreadable)?, event }))
+        Ok(Self { fact: fact.map_err(|_| Refusal::Unreadable)?, event })
     }
 }

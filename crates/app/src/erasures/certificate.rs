@@ -8,9 +8,9 @@ use domain::{
     portal::Portal,
     user::{Remains, UserEvent},
 };
-use event_log::WorkspaceId;
+use event_log::{EventFilter, WorkspaceId};
 
-use super::{carry_out::Recorded, device_names::DeviceNames, namesakes::Other};
+use super::{carry_out::Recorded, device_names::DeviceNames, namesakes::Other, owed::EVENT};
 use crate::{
     App, Refusal,
     admin::page::{Listed, Listing},
@@ -105,17 +105,13 @@ impl App {
         workspace: &WorkspaceId,
         listing: &Listing,
     ) -> Result<Listed<Certificate>, Refusal> {
-        let mut all = Vec::new();
-        for user in self.erased_people(workspace).await? {
-            if let Some(recorded) = self.recorded_erasure(workspace, user).await? {
-                all.push((recorded.event.position, recorded));
-            }
-        }
-        all.sort_by_key(|(position, _)| *position);
-        let part = listing.of(all, |_, _| true)?;
+        let after = listing.after::<u64>()?.unwrap_or_default();
+        let filter = EventFilter { name: Some(EVENT), ..EventFilter::default() };
+        let events = self.log.find(workspace, &filter, after, listing.limit + 1).await?;
+        let part = listing.cut(events, |event| event.position.to_string());
         let mut items = Vec::with_capacity(part.items.len());
-        for (_, recorded) in part.items {
-            items.push(self.certify(workspace, recorded).await?);
+        for event in part.items {
+            items.push(self.certify(workspace, Recorded::read(event)?).await?);
         }
         Ok(Listed { items, next: part.next })
     }
