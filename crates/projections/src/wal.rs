@@ -13,7 +13,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -29,10 +29,14 @@ const RESTART_FRAMES: u64 = 4 * COPY_FRAMES;
 const READERS_WAIT: Duration = Duration::from_millis(10);
 /// Frames from which on it waits for as long as a list takes; 256 MiB.
 const PATIENT_FRAMES: u64 = if cfg!(test) { 2 } else { 8 } * RESTART_FRAMES;
-/// How long that is, at most: what reads for longer is no list.
-const LISTS_WAIT: Duration = Duration::from_secs(2);
+/// How long that is, at most: what reads for longer is no list. A machine that runs tests may be busy.
+const LISTS_WAIT: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 2 });
 /// What is kept of a log that had become larger, once it has started over, in bytes; 64 MiB.
 pub(crate) const LOG_BYTES_KEPT: u32 = 64 << 20;
+/// How long one try lasts, at most. SQLite waits until the place of an older reader in the log is free; where
+/// newer ones have taken it over just before, it would wait for them and for whoever joins them, without end. The
+/// next try finds that they are in nobody's way.
+const TRY: Duration = Duration::from_millis(100);
 /// How long anything else waits for a lock.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
@@ -126,9 +130,7 @@ impl Wal {
         connection: &Connection,
         readers: &Readers,
     ) -> rusqlite::Result<bool> {
-        self.copying.wait();
-        connection.busy_timeout(LOCK_WAIT)?;
-        let (busy, _) = readers.while_none_keeps(|| checkpoint(connection, "TRUNCATE"))?;
+        let busy = self.start_over(connection, readers, "TRUNCATE", LOCK_WAIT)?;
         if !busy {
             *self = self.copier.of(self.file.clone());
         }
@@ -171,11 +173,8 @@ impl Wal {
         frames: u64,
     ) -> rusqlite::Result<u64> {
         let is_patient = frames >= self.patient_due;
-        self.copying.wait();
-        connection.busy_timeout(if is_patient { LISTS_WAIT } else { READERS_WAIT })?;
-        let restarted = readers.while_none_keeps(|| checkpoint(connection, "RESTART"));
-        connection.busy_timeout(LOCK_WAIT)?;
-        let (busy, _) = restarted?;
+        let wait = if is_patient { LISTS_WAIT } else { READERS_WAIT };
+        let busy = self.start_over(connection, readers, "RESTART", wait)?;
         let left = if busy { frames } else { 0 };
         if !busy {
             self.patient_due = PATIENT_FRAMES;
@@ -186,6 +185,30 @@ impl Wal {
         self.restart_due = left + RESTART_FRAMES;
         self.restart_is_next = false;
         Ok(left)
+    }
+
+    /// Copies all of the log into the file, so that it can start over. Whether a reader was in the way for all of
+    /// that time.
+    fn start_over(
+        &self,
+        connection: &Connection,
+        readers: &Readers,
+        mode: &str,
+        wait: Duration,
+    ) -> rusqlite::Result<bool> {
+        self.copying.wait();
+        connection.busy_timeout(wait.min(TRY))?;
+        let begun = Instant::now();
+        let busy = readers.while_none_keeps(|| {
+            loop {
+                let (busy, _) = checkpoint(connection, mode)?;
+                if !busy || begun.elapsed() >= wait {
+                    return Ok(busy);
+                }
+            }
+        });
+        connection.busy_timeout(LOCK_WAIT)?;
+        busy
     }
 }
 
