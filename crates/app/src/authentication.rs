@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     ids::{ConnectorName, TokenId},
-    workspace::Connector,
+    workspace::{Connector, Token},
 };
 use event_log::{Micros, WorkspaceId, journal::Attempt};
 
@@ -79,6 +79,20 @@ impl App {
         self.pace.check(&caller.workspace, &caller.connector)
     }
 
+    /// Whether a caller may still do what it was let in for: its token may have been revoked since, while its
+    /// body came, or while the operations before this one of a bulk request were carried out.
+    ///
+    /// # Errors
+    /// [`Refusal::Unauthorized`] and [`Refusal::Paused`], or a failure.
+    pub async fn still_lets_in(&self, caller: &Caller) -> Result<(), Refusal> {
+        let known = self.workspaces.load(&caller.workspace, WORKSPACE_STREAM).await?;
+        let connector = known.state.connectors.get(&caller.connector);
+        let connector = connector.ok_or(Unauthorized::Unknown)?;
+        let token = connector.tokens.get(&caller.token).ok_or(Unauthorized::Unknown)?;
+        live(token, self.now())?;
+        connector.paused.map_or(Ok(()), |paused| Err(Refusal::Paused(paused)))
+    }
+
     fn note_rejection(
         &self,
         workspace: &WorkspaceId,
@@ -134,9 +148,14 @@ fn check(connector: &Connector, token: &str, now: Micros) -> Result<TokenId, Una
     if !bearer::matches(token, &known.digest) {
         return Err(Unauthorized::Unknown);
     }
-    match known {
-        known if known.revoked.is_some() => Err(Unauthorized::Revoked),
-        known if known.expires <= now => Err(Unauthorized::Expired),
-        _ => Ok(id),
+    live(known, now).map(|()| id)
+}
+
+/// Whether a token opens anything any more.
+fn live(token: &Token, now: Micros) -> Result<(), Unauthorized> {
+    match token {
+        token if token.revoked.is_some() => Err(Unauthorized::Revoked),
+        token if token.expires <= now => Err(Unauthorized::Expired),
+        _ => Ok(()),
     }
 }

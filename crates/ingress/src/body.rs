@@ -11,8 +11,9 @@ use actix_web::{
     error::PayloadError,
     http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName},
     rt::time::timeout,
-    web,
+    web::{self, Data},
 };
+use app::App;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -48,7 +49,7 @@ impl<T: Message> FromRequest for ScimJson<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let caller = Caller::of(request);
+        let (caller, app) = (Caller::of(request), request.app_data::<Data<App>>().cloned());
         let length = check_head::<T>(request.headers());
         let payload = payload.take();
         Box::pin(async move {
@@ -58,6 +59,7 @@ impl<T: Message> FromRequest for ScimJson<T> {
                 timeout(Duration::from_secs(BODY_SECONDS_MAX), collect::<T>(payload, length));
             let body = body.await.map_err(|_elapsed| too_slow())??;
             caller.enter(body.len()).await?;
+            app.ok_or_else(Refused::internal)?.still_lets_in(&caller).await?;
             let keeps = caller.keeps_bodies.then(|| caller.trace.clone());
             let is_small = body.len() < ASIDE_BYTES_MIN;
             let read = move || {

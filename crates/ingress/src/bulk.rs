@@ -224,6 +224,7 @@ impl Run {
     }
 
     async fn carry_out(&self, operation: Operation) -> Result<Done, Error> {
+        self.app.still_lets_in(&self.caller).await.map_err(app::Refusal::into_scim)?;
         let Operation { method, kind, id, version, data, .. } = operation;
         let if_match = version.as_deref().map(EntityTags::parse);
         let id = id.unwrap_or_default();

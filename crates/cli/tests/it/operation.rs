@@ -11,7 +11,7 @@ use testkit::{
     setup::{self, Connector},
 };
 
-use crate::{WORKSPACE, get, mdm, start_with_workspace};
+use crate::{WORKSPACE, get, mdm, raw::Begun, start_with_workspace};
 
 /// How long a server may take to end, as the contract has it.
 const END_SECONDS_MAX: u64 = 10;
@@ -82,6 +82,21 @@ async fn a_rotation_of_tokens_never_cuts_a_cycle_off_and_revoking_acts_at_once()
     assert!(refused.body["detail"].as_str().unwrap().contains("revoked"), "{}", refused.body);
     new.get("/Users").await.unwrap().expect(200).unwrap();
     api.post(&path, json!({})).await.unwrap().expect(201).unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_comes_after_its_token_was_revoked_changes_nothing() {
+    let (_server, mut api, connector) = mdm("remove_user").await;
+    let path = format!("/workspaces/{WORKSPACE}/connectors/mdm/tokens");
+    let tokens = api.get(&path).await.unwrap().expect(200).unwrap();
+    let token = tokens["items"][0]["id"].as_str().unwrap();
+    let body = scim::user("ada@acme.example").to_string();
+    let mut begun = Begun::post(&connector, "/Users", body.len()).await.unwrap();
+    let head = record::head(&mut api, WORKSPACE).await.unwrap();
+    api.delete(&format!("{path}/{token}")).await.unwrap().expect(204).unwrap();
+    let answer = begun.end(body.as_bytes()).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("revoked"), "{answer}");
+    assert_eq!(record::head(&mut api, WORKSPACE).await.unwrap(), head + 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use domain::workspace::Idp;
 use serde_json::{Value, json};
 
-use crate::support::{EU, Reply, Server};
+use crate::support::{EU, Reply, Server, person};
 
 const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -272,6 +272,31 @@ async fn case_56_limits_are_named() {
     zero["failOnErrors"] = json!(0);
     assert_eq!(generic.post("/Bulk", zero).await.error(), (400, Some("invalidValue")));
     assert_eq!(server.head(), head);
+}
+
+/// Rule 3: revoking acts at once.
+#[actix_web::test]
+async fn operations_behind_the_revocation_of_their_token_are_refused() {
+    let server = Server::start().await;
+    let mut generic = server.client(Idp::Generic).await;
+    let store = domain::ids::ConnectorName::parse("store").unwrap();
+    let (app, workspace) = (&server.app, &server.workspace);
+    let fresh = app.issue_token(&person(), workspace, &store, None).await.unwrap();
+    generic.token = Some(fresh.token);
+    let user = |number: usize| {
+        json!({"method": "POST", "path": "/Users", "bulkId": number.to_string(),
+            "data": {"userName": number.to_string()}})
+    };
+    let body = request(&(0..200).map(user).collect());
+    let person = person();
+    let revoked = app.revoke_token(&person, workspace, &store, fresh.id);
+    let (reply, revoked) = futures_util::join!(generic.post("/Bulk", body), revoked);
+    revoked.unwrap();
+    let all = statuses(&reply);
+    let made = all.iter().take_while(|status| **status == "201").count();
+    assert!(made < 200 && all[made..].iter().all(|status| *status == "401"), "{all:?}");
+    let last = &reply.body["Operations"][199]["response"]["detail"];
+    assert!(last.as_str().unwrap().contains("revoked"), "{last}");
 }
 
 #[actix_web::test]
