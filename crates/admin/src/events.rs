@@ -96,12 +96,16 @@ pub struct Event {
     /// The setting in force.
     #[schema(schema_with = words::anything)]
     rule: Value,
-    /// What happened; null once it was erased.
+    /// What happened; null once it was erased, and where it is unreadable.
     #[schema(schema_with = words::anything)]
     data: Value,
     /// Whether `data` was made unreadable for ever.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
+    /// Whether there is `data` that cannot be read, as its key is missing or does not open it. That should
+    /// not be: `muster audit verify` says more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unreadable: bool,
 }
 
 impl From<StoredEvent> for Event {
@@ -124,6 +128,7 @@ impl From<StoredEvent> for Event {
                 Payload::Erased | Payload::Missing { .. } | Payload::Damaged { .. } => Value::Null,
             },
             erased: event.payload == Payload::Erased,
+            unreadable: matches!(event.payload, Payload::Missing { .. } | Payload::Damaged { .. }),
         }
     }
 }
@@ -219,4 +224,38 @@ fn write(items: Vec<StoredEvent>) -> Bytes {
         }
     }
     bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use event_log::{Meta, StreamId, WorkspaceId};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_not_shown_as_if_nothing_were_there() {
+        let shown = |payload| {
+            let event = Event::from(StoredEvent {
+                workspace: WorkspaceId::parse("acme").unwrap(),
+                position: 1,
+                stream: StreamId::new("user", uuid::Uuid::nil()),
+                version: 1,
+                name: "user.account_created".into(),
+                schema_version: 1,
+                time: 0,
+                meta: Arc::new(Meta::default()),
+                key: Some(9),
+                payload,
+            });
+            let event = serde_json::to_value(event).unwrap();
+            json!([event["data"], event.get("erased"), event.get("unreadable")])
+        };
+        assert_eq!(shown(Payload::Plain(b"{}".to_vec())), json!([{}, null, null]));
+        assert_eq!(shown(Payload::Erased), json!([null, true, null]));
+        assert_eq!(shown(Payload::Missing { key: 9 }), json!([null, null, true]));
+        assert_eq!(shown(Payload::Damaged { key: 9 }), json!([null, null, true]));
+    }
 }
