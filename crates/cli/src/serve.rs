@@ -93,6 +93,8 @@ impl Server {
             // Whoever hangs up wants no answer any more, as with the proxies that most clients stand behind.
             .h1_allow_half_closed(false)
             .h1_write_buffer_size(SLICE_BYTES)
+            // A slice does not wait until the client has confirmed the one before.
+            .tcp_nodelay(true)
             .client_request_timeout(Duration::from_secs(HEAD_SECONDS))
             .shutdown_timeout(SHUTDOWN_SECONDS);
         // Before anybody is told that the server is there: from then on it ends as it should.
