@@ -16,7 +16,7 @@ use domain::{
 use event_log::{EventLog, StreamId, WorkspaceId};
 use projections::{
     HeldStream, Stale,
-    directory::{Ask, Directory, Listed, NAME, Named, Row},
+    directory::{Ask, Directory, Listed, Members, NAME, Named, Row},
 };
 use scim::schema::Kind;
 use uuid::Uuid;
@@ -62,13 +62,17 @@ impl App {
         Ok(Shown { directory, kept_back: KeptBack { held, ids } })
     }
 
-    /// Refuses a list that might lack what is held, or show it as it was.
+    /// Refuses a list that might lack what is held, show it as it was, or be chosen by it.
     pub(crate) async fn refuse_held(
         &self,
         caller: &Caller,
         shown: &Shown<'_>,
         ask: &Ask<'_>,
     ) -> Result<(), Refusal> {
+        if shown.held.is_empty() {
+            return Ok(());
+        }
+        self.refuse_chosen_by_held(caller, shown, ask).await?;
         let mut kinds = ask.kinds.iter().map(|kind| match kind {
             Kind::User => User::KIND,
             Kind::Group => Group::KIND,
@@ -85,6 +89,36 @@ impl App {
             // The log knows who has a name, whatever a read model knows.
             let holder = self.log.claim_holder(&caller.workspace, &to_log(&claim)).await?;
             shown.refuse(holder.map(|holder| holder.id))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a list of groups that something held decides about as a member, and one of users that are
+    /// chosen by their groups while a group is held.
+    async fn refuse_chosen_by_held(
+        &self,
+        caller: &Caller,
+        shown: &Shown<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<(), Refusal> {
+        if ask.kinds.contains(&Kind::User) && ask.speaks_of("groups") {
+            shown.refuse_if_held(Group::KIND)?;
+        }
+        if !ask.kinds.contains(&Kind::Group) {
+            return Ok(());
+        }
+        match ask.members() {
+            Members::Nobody => {}
+            Members::These(ids) => {
+                for id in ids {
+                    shown.refuse([id])?;
+                    refuse_missing(&*self.log, &caller.workspace, shown, EntryId(id)).await?;
+                }
+            }
+            Members::All => {
+                shown.refuse_if_held(User::KIND)?;
+                shown.refuse_if_held(Group::KIND)?;
+            }
         }
         Ok(())
     }
@@ -112,9 +146,14 @@ impl KeptBack {
         self.held.first().map_or(Ok(()), |held| Err(stale(held)))
     }
 
+    /// Refuses if anything of a kind is held.
+    fn refuse_if_held(&self, kind: &str) -> Result<(), Refusal> {
+        self.of_kind(kind).map_or(Ok(()), |held| Err(stale(held)))
+    }
+
     /// Refuses to say that somebody is not there while a user is held: it may be they.
     pub(crate) fn refuse_absence(&self) -> Result<(), Refusal> {
-        self.of_kind(User::KIND).map_or(Ok(()), |held| Err(stale(held)))
+        self.refuse_if_held(User::KIND)
     }
 
     /// Refuses what was found, if some of it is held, or has a member that is.
@@ -171,7 +210,7 @@ impl App {
     }
 }
 
-/// Refuses an entry that is not in the directory, if it is held and was to be added by what is held.
+/// Refuses an entry that is not in the directory, if what is held was to add it.
 pub(crate) async fn refuse_missing(
     log: &dyn EventLog,
     workspace: &WorkspaceId,

@@ -7,11 +7,17 @@ use actix_web::{
     test::TestRequest,
 };
 use app::{Caller, Refusal};
-use domain::ids::EntryId;
+use domain::ids::{EntryId, GroupId};
+use event_log::{EventLog, StreamId};
 use futures_util::future::join;
 use projections::{BuildState, BuildView};
-use scim::{query::Query, schema::Kind};
+use scim::{
+    query::Query,
+    resource::Resource,
+    schema::{Catalogue, Kind},
+};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::world::World;
 
@@ -29,12 +35,26 @@ async fn scene() -> (World, Caller, [EntryId; 2]) {
     (world, caller, [ada, ben])
 }
 
-/// How many are found; none where that is not told.
+/// How many users are found; none where that is not told.
 async fn found(world: &World, caller: &Caller, filter: &str) -> Option<u64> {
+    found_of(world, caller, &[Kind::User], filter).await
+}
+
+/// The same of groups.
+async fn groups_found(world: &World, caller: &Caller, filter: &str) -> Option<u64> {
+    found_of(world, caller, &[Kind::Group], filter).await
+}
+
+async fn found_of(
+    world: &World,
+    caller: &Caller,
+    kinds: &'static [Kind],
+    filter: &str,
+) -> Option<u64> {
     let filter = Some(filter).filter(|it| !it.is_empty());
     let query = Query::from_parameters(|name| filter.filter(|_| name == "filter")).unwrap();
     let query = (Arc::new(query), false);
-    match world.app.list(caller, &[Kind::User], query, |list| list.total).await {
+    match world.app.list(caller, kinds, query, |list| list.total).await {
         Ok((total, _)) => total,
         Err(Refusal::Stale(_)) => None,
         Err(other) => panic!("{other}"),
@@ -47,7 +67,7 @@ async fn a_held_user_is_not_lied_about_and_others_are_as_ever() {
     let stale = world.app.user(&caller, ada).await.unwrap_err();
     assert_eq!((stale.status(), stale.retry_after()), (503, Some(30)));
     assert_eq!(world.app.user(&caller, ben).await.unwrap().id, ben);
-    let nobody = world.app.user(&caller, EntryId(uuid::Uuid::from_u128(9))).await.unwrap_err();
+    let nobody = world.app.user(&caller, EntryId(Uuid::from_u128(9))).await.unwrap_err();
     assert_eq!(nobody.status(), 404);
 
     let by_name = |name: &str| format!("userName eq \"{name}@acme.example\"");
@@ -62,6 +82,97 @@ async fn a_held_user_is_not_lied_about_and_others_are_as_ever() {
     world.set_active(&caller, ben, false).await;
     let zoe = world.provision(&caller, "zoe@acme.example").await.id;
     assert_eq!(world.app.user(&caller, zoe).await.unwrap().id, zoe);
+}
+
+/// A group with these members: its id, and the version that it has.
+async fn group(world: &World, caller: &Caller, name: &str, members: &[EntryId]) -> (Uuid, u64) {
+    let members: Vec<_> = members.iter().map(|id| json!({ "value": id.to_string() })).collect();
+    let body = json!({ "displayName": name, "members": members });
+    let parsed = Resource::parse(Kind::Group, body, Catalogue::standard()).unwrap();
+    let id = GroupId(world.app.fresh_id());
+    (id.0, world.app.create_group(caller, id, parsed).await.unwrap().version)
+}
+
+#[actix_web::test]
+async fn groups_are_not_chosen_by_a_member_who_is_held() {
+    // Whoever has an account still is the same person when they come back, under another SCIM id.
+    let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    let caller = world.caller("store", &token).await;
+    let gone = world.provision(&caller, "ada@acme.example").await.id;
+    let ben = world.provision(&caller, "ben@acme.example").await.id;
+    let zoe = world.provision(&caller, "zoe@acme.example").await.id;
+    let (poets, _) = group(&world, &caller, "Poets", &[ben, zoe]).await;
+    world.app.delete_user(&caller, gone, None).await.unwrap();
+    world.spoil(
+        "directory",
+        "CREATE TRIGGER no_ada BEFORE INSERT ON entries WHEN NEW.user_name = 'ada@acme.example'
+         BEGIN SELECT RAISE(ABORT, 'a defect'); END;",
+    );
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let of_zoe = StreamId::new("user", zoe.0);
+    let of_zoe = world.log.read_stream(&caller.workspace, &of_zoe, 0, 100).await.unwrap();
+    world.damage(zoe.0, of_zoe.len() as u64).await;
+    let held = world.app.read_models().followed("directory", &caller.workspace).await.unwrap();
+    let held: Vec<_> = held.iter().map(|held| held.stream).collect();
+    assert_eq!(held, [gone.0, zoe.0]);
+    assert_ne!(ada, gone);
+
+    for held in [ada, zoe] {
+        for filter in [
+            format!("members eq \"{held}\""),
+            format!("members.value eq \"{held}\""),
+            format!("members[value eq \"{held}\" and type eq \"User\"]"),
+            format!("not (members eq \"{held}\")"),
+            // What Entra ID asks before it adds somebody.
+            format!("id eq \"{poets}\" and members eq \"{held}\""),
+            format!("displayName eq \"Poets\" and members eq \"{held}\""),
+            format!("members co \"{held}\""),
+        ] {
+            assert_eq!(groups_found(&world, &caller, &filter).await, None, "{filter}");
+        }
+    }
+    assert_eq!(groups_found(&world, &caller, "members.display sw \"a\"").await, None);
+    // What is certain goes on.
+    let nobody = Uuid::from_u128(9);
+    for (filter, count) in [
+        (String::new(), 1),
+        ("displayName eq \"Poets\"".to_owned(), 1),
+        (format!("id eq \"{poets}\" and members eq \"{ben}\""), 1),
+        (format!("not (members eq \"{ben}\")"), 0),
+        (format!("members eq \"{nobody}\""), 0),
+    ] {
+        assert_eq!(groups_found(&world, &caller, &filter).await, Some(count), "{filter}");
+    }
+}
+
+#[actix_web::test]
+async fn nobody_is_chosen_by_a_group_while_one_is_held() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "nothing" })).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let (poets, version) = group(&world, &caller, "Poets", &[ada]).await;
+    let (all, _) = group(&world, &caller, "All", &[]).await;
+    let chosen = [
+        format!("groups eq \"{poets}\""),
+        "groups.display eq \"Poets\"".to_owned(),
+        format!("userName eq \"ada@acme.example\" and groups eq \"{poets}\""),
+    ];
+    for filter in &chosen {
+        assert_eq!(found(&world, &caller, filter).await, Some(1), "{filter}");
+    }
+    let stream = StreamId::new("group", poets);
+    world.record(stream, version, "group.unheard_of", &json!({})).await;
+    for filter in &chosen {
+        assert_eq!(found(&world, &caller, filter).await, None, "{filter}");
+    }
+    // It may be in another group, or be none any more.
+    let within = format!("id eq \"{all}\" and members eq \"{poets}\"");
+    assert_eq!(groups_found(&world, &caller, &within).await, None);
+    // What is certain goes on.
+    assert_eq!(found(&world, &caller, "").await, Some(1));
+    assert_eq!(found(&world, &caller, "userName eq \"ada@acme.example\"").await, Some(1));
+    let others = format!("id eq \"{all}\" and members eq \"{ada}\"");
+    assert_eq!(groups_found(&world, &caller, &others).await, Some(0));
 }
 
 #[actix_web::test]
@@ -194,8 +305,7 @@ async fn whose_arrival_is_skipped_can_neither_be_found_nor_made_and_everybody_is
     let by_name = "userName eq \"ada@acme.example\"";
     assert_eq!(found(&world, &caller, by_name).await, Some(0));
     let body = json!({ "userName": "ada@acme.example" });
-    let body =
-        scim::Resource::parse(Kind::User, body, scim::schema::Catalogue::standard()).unwrap();
+    let body = Resource::parse(Kind::User, body, Catalogue::standard()).unwrap();
     let taken = world.app.create_user(&caller, EntryId(world.app.fresh_id()), body).await;
     let taken = taken.unwrap_err();
     assert_eq!(taken.status(), 409);
@@ -217,7 +327,7 @@ async fn whose_arrival_is_skipped_can_neither_be_found_nor_made_and_everybody_is
 #[actix_web::test]
 async fn the_first_look_after_a_start_tells_of_what_is_held() {
     let (world, _) = World::with_scim("store", json!({ "on_create": "create" })).await;
-    world.damage(uuid::Uuid::from_u128(0xbad), 0).await;
+    world.damage(Uuid::from_u128(0xbad), 0).await;
     let world = world.again();
     let ready = world.send(TestRequest::get().uri("/readyz")).await.is(200);
     let warning = json!("the projection directory holds back 1 stream(s)");

@@ -15,13 +15,7 @@ use scim::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{
-    connectors::ConnectorRow,
-    list::Ask,
-    members,
-    plan::{self, Named},
-    users,
-};
+use super::{connectors::ConnectorRow, list::Ask, members, plan::Members, users};
 use crate::sql::{from_json, natural, uuid};
 
 /// What a document has that its resource has not.
@@ -38,7 +32,7 @@ pub(super) struct Lens<'q> {
     /// What of [`ADDED`] is spoken of.
     added: Vec<&'static str>,
     with_groups: bool,
-    members: Named,
+    members: Members,
     base_url: &'q str,
 }
 
@@ -61,26 +55,15 @@ impl<'q> Lens<'q> {
         ask: &Ask<'q>,
     ) -> Result<Self, scim::Error> {
         let Ask { filter, sort, catalogue, base_url, .. } = *ask;
-        let speaks_of = |name: &str| {
-            filter.is_some_and(|filter| filter.mentions(name))
-                || sort.is_some_and(|sort| sort.by.name.eq_ignore_ascii_case(name))
-        };
-        let sorted_by_members = sort.is_some_and(|it| it.by.name.eq_ignore_ascii_case("members"));
-        let members = match filter {
-            _ if kind == Kind::User => Named::Nobody,
-            _ if sorted_by_members => Named::All,
-            Some(filter) => plan::named_members(filter, catalogue),
-            None => Named::Nobody,
-        };
         Ok(Self {
             tx,
             connector,
             kind,
             matcher: filter.map(|it| Matcher::new(it, kind, catalogue)).transpose()?,
             sorter: sort.map(|sort| Sorter::new(sort, kind, catalogue)),
-            added: ADDED.into_iter().filter(|name| speaks_of(name)).collect(),
-            with_groups: kind == Kind::User && speaks_of("groups"),
-            members,
+            added: ADDED.into_iter().filter(|name| ask.speaks_of(name)).collect(),
+            with_groups: kind == Kind::User && ask.speaks_of("groups"),
+            members: if kind == Kind::Group { ask.members() } else { Members::Nobody },
             base_url,
         })
     }
@@ -126,9 +109,9 @@ impl<'q> Lens<'q> {
             document.insert("groups".to_owned(), users::shown(&groups, self.base_url));
         }
         let members = match &self.members {
-            Named::Nobody => None,
-            Named::These(ids) => Some(members::among(self.tx, self.connector.no, no, ids)?),
-            Named::All => Some(members::all(self.tx, self.connector.no, no)?),
+            Members::Nobody => None,
+            Members::These(ids) => Some(members::among(self.tx, self.connector.no, no, ids)?),
+            Members::All => Some(members::all(self.tx, self.connector.no, no)?),
         };
         document
             .extend(members.map(|it| ("members".to_owned(), members::shown(&it, self.base_url))));

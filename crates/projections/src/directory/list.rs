@@ -24,7 +24,7 @@ use super::{
     connectors::{self, ConnectorRow},
     groups,
     order::{Column, Mark},
-    plan::{self, Plan, Source},
+    plan::{self, Members, Plan, Source},
     schema,
     search::Search,
     users,
@@ -168,6 +168,24 @@ impl Ask<'_> {
             _ => None,
         };
         keys.into_iter().map(name).collect()
+    }
+
+    /// Whether the filter or the order speaks of an attribute.
+    pub fn speaks_of(&self, name: &str) -> bool {
+        self.filter.is_some_and(|filter| filter.mentions(name)) || self.is_sorted_by(name)
+    }
+
+    /// The members by which groups are found and put in order.
+    pub fn members(&self) -> Members {
+        match self.filter {
+            _ if self.is_sorted_by("members") => Members::All,
+            Some(filter) => plan::named_members(filter, self.catalogue),
+            None => Members::Nobody,
+        }
+    }
+
+    fn is_sorted_by(&self, name: &str) -> bool {
+        self.sort.is_some_and(|sort| sort.by.name.eq_ignore_ascii_case(name))
     }
 
     /// The userName, folded, by which one user is asked for, if nothing else is asked.

@@ -37,6 +37,7 @@ pub use effective::EffectiveGroup;
 pub use groups::GroupRow;
 pub use list::{Ask, EXAMINED_MAX, ListError, Listed, Named, Position, Row, SORTED_MAX, Start};
 pub use members::MemberRow;
+pub use plan::Members;
 pub use users::{GroupRefRow, UserRow};
 
 use crate::{Erased, Failure, Projection, ReadModels, Recorded, Table, readers::Reader};

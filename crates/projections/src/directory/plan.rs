@@ -258,10 +258,10 @@ fn is_of(path: &AttributePath, attribute: &str) -> bool {
     path.name.eq_ignore_ascii_case(attribute)
 }
 
-/// Which members of a group its document needs for a filter to be decided.
+/// Which members of a group matter for it to be found, or for its place in the order.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Named {
-    /// The filter does not speak of members.
+pub enum Members {
+    /// Nobody asks for members.
     Nobody,
     /// Only whether these are members matters.
     These(Vec<Uuid>),
@@ -270,13 +270,13 @@ pub(super) enum Named {
 }
 
 /// Finds out which members a filter speaks of.
-pub(super) fn named_members(filter: &Filter, catalogue: &Catalogue) -> Named {
-    let mut named = Named::Nobody;
+pub(super) fn named_members(filter: &Filter, catalogue: &Catalogue) -> Members {
+    let mut named = Members::Nobody;
     collect_members(filter, catalogue, &mut named);
     named
 }
 
-fn collect_members(filter: &Filter, catalogue: &Catalogue, named: &mut Named) {
+fn collect_members(filter: &Filter, catalogue: &Catalogue, named: &mut Members) {
     match filter {
         Filter::Not(term) => collect_members(term, catalogue, named),
         Filter::And(terms) | Filter::Or(terms) => {
@@ -292,10 +292,10 @@ fn collect_members(filter: &Filter, catalogue: &Catalogue, named: &mut Named) {
                 _ => None,
             };
             match (ids, &mut *named) {
-                (_, Named::All) => {}
-                (None, named) => *named = Named::All,
-                (Some(ids), Named::These(known)) => known.extend(ids),
-                (Some(ids), Named::Nobody) => *named = Named::These(ids),
+                (_, Members::All) => {}
+                (None, named) => *named = Members::All,
+                (Some(ids), Members::These(known)) => known.extend(ids),
+                (Some(ids), Members::Nobody) => *named = Members::These(ids),
             }
         }
     }
@@ -444,10 +444,10 @@ mod tests {
         let named =
             |text: &str| named_members(&Filter::parse(text).unwrap(), Catalogue::standard());
         let id = Uuid::from_u128(7);
-        assert_eq!(named("displayName pr"), Named::Nobody);
-        assert_eq!(named(&format!("not (members eq \"{id}\")")), Named::These(vec![id]));
-        assert_eq!(named("members eq \"x\""), Named::These(Vec::new()));
-        assert_eq!(named("members.display co \"x\" or members eq \"x\""), Named::All);
-        assert_eq!(named("members pr"), Named::All);
+        assert_eq!(named("displayName pr"), Members::Nobody);
+        assert_eq!(named(&format!("not (members eq \"{id}\")")), Members::These(vec![id]));
+        assert_eq!(named("members eq \"x\""), Members::These(Vec::new()));
+        assert_eq!(named("members.display co \"x\" or members eq \"x\""), Members::All);
+        assert_eq!(named("members pr"), Members::All);
     }
 }
