@@ -66,27 +66,30 @@ impl<K: Ord + Clone> Backlog<K> {
         F: Future<Output = Result<(), Refusal>>,
     {
         let mut owed = self.0.subscribe();
-        let (mut busy, mut running) = (BTreeSet::new(), FuturesUnordered::new());
+        // What has failed rests: it is not among those at a time, so that it keeps nobody out.
+        let (mut running, mut resting) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let mut busy = BTreeSet::new();
         loop {
             let waiting = owed.borrow_and_update().heard.clone();
             for (key, heard) in waiting {
-                if busy.len() < AT_ONCE && busy.insert(key.clone()) {
+                if running.len() < AT_ONCE && busy.insert(key.clone()) {
                     let work = work(key.clone());
-                    running.push(async move {
-                        let done = work.await.is_ok();
-                        if !done {
-                            pause().await;
-                        }
-                        (key, done.then_some(heard))
-                    });
+                    running.push(async move { (key, work.await.is_ok().then_some(heard)) });
                 }
             }
             tokio::select! {
-                Some((key, done)) = running.next() => {
-                    busy.remove(&key);
-                    if let Some(heard) = done {
+                Some((key, done)) = running.next() => match done {
+                    Some(heard) => {
+                        busy.remove(&key);
                         self.done(&key, heard);
                     }
+                    None => resting.push(async move {
+                        pause().await;
+                        key
+                    }),
+                },
+                Some(key) = resting.next() => {
+                    busy.remove(&key);
                 }
                 changed = owed.changed() => if changed.is_err() {
                     return;
@@ -150,6 +153,22 @@ mod tests {
         gate.add_permits(2);
         backlog.cleared(&"large").await;
         assert_eq!(large.load(Ordering::Relaxed), 2);
+        worker.abort();
+    }
+
+    #[tokio::test]
+    async fn what_fails_keeps_nobody_out_however_much_it_is() {
+        let backlog = Arc::new(Backlog::default());
+        let last = 2 * AT_ONCE;
+        let work = move |key: usize| async move {
+            if key == last { Ok(()) } else { Err(Refusal::Unreadable) }
+        };
+        (0..=last).for_each(|key| backlog.owe(key));
+        backlog.complete();
+        let worker = Arc::clone(&backlog);
+        let worker = tokio::spawn(async move { worker.work_off(work).await });
+        backlog.cleared(&last).await;
+        assert!(backlog.owes(&0));
         worker.abort();
     }
 }
