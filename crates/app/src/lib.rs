@@ -41,6 +41,7 @@ mod redact;
 mod refusal;
 mod remap;
 mod request_ids;
+mod said;
 mod sightings;
 mod spans;
 mod token_watch;
@@ -137,6 +138,7 @@ pub struct App {
     pasts: history::Pasts,
     /// Of an app of the past: whom today's calls erased.
     gone: std::sync::OnceLock<Vec<erasures::Gone>>,
+    said: said::Said,
     sweeps: policies::Sweeps,
     /// Whether requests have no entry in the provisioning log.
     unrecorded: std::sync::atomic::AtomicBool,
@@ -186,6 +188,7 @@ impl App {
             token_watch: token_watch::TokenWatch::default(),
             pasts: history::Pasts::default(),
             gone: std::sync::OnceLock::new(),
+            said: said::Said::default(),
             sweeps: policies::Sweeps::default(),
             unrecorded: std::sync::atomic::AtomicBool::new(false),
             remaps: jobs::Jobs::default(),
@@ -216,6 +219,11 @@ impl App {
     /// Now.
     pub fn now(&self) -> Micros {
         self.clock.now()
+    }
+
+    /// Says in the server's log what goes wrong in a workspace, unless it was said just now.
+    pub fn say(&self, what: &'static str, workspace: &WorkspaceId, error: &dyn std::error::Error) {
+        self.said.say(what, workspace, error, self.now());
     }
 
     /// A fresh id.

@@ -13,7 +13,7 @@ use std::{
 use domain::{Micros, ids::TokenId};
 use parking_lot::Mutex;
 
-use crate::{App, Refusal, WORKSPACE_STREAM};
+use crate::{App, WORKSPACE_STREAM};
 
 /// How often all tokens are looked at.
 const LOOK_EVERY: Duration = Duration::from_hours(1);
@@ -34,14 +34,17 @@ impl App {
         self.token_watch.ending.load(Ordering::Relaxed)
     }
 
-    /// Looks at all tokens now.
-    ///
-    /// # Errors
-    /// When a workspace cannot be read.
-    pub async fn look_at_tokens(&self) -> Result<(), Refusal> {
+    /// Looks at all tokens now, but for those of workspaces that cannot be read: they open nothing.
+    pub async fn look_at_tokens(&self) {
         let mut ending = 0;
         for (workspace, _) in self.log.heads() {
-            let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
+            let known = match self.workspaces.load(&workspace, WORKSPACE_STREAM).await {
+                Ok(known) => known,
+                Err(error) => {
+                    self.say("the tokens cannot be looked at", &workspace, &error);
+                    continue;
+                }
+            };
             for (name, connector) in &known.state.connectors {
                 for token in self.ending_tokens(connector) {
                     ending += 1;
@@ -57,7 +60,6 @@ impl App {
             }
         }
         self.token_watch.ending.store(ending, Ordering::Relaxed);
-        Ok(())
     }
 
     fn is_news(&self, token: TokenId) -> bool {
@@ -73,9 +75,7 @@ impl App {
 /// Looks at all tokens from time to time, for ever.
 pub async fn watch_tokens(app: Arc<App>) {
     loop {
-        if let Err(error) = app.look_at_tokens().await {
-            tracing::error!(%error, "the tokens cannot be looked at");
-        }
+        app.look_at_tokens().await;
         #[expect(clippy::disallowed_methods, reason = "nothing but time ends a token")]
         tokio::time::sleep(LOOK_EVERY).await;
     }

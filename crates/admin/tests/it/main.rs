@@ -33,5 +33,6 @@ mod segments;
 mod setup;
 mod timeline;
 mod tokens;
+mod unreadable_workspace;
 mod walk;
 mod world;

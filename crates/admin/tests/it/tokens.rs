@@ -52,7 +52,7 @@ async fn rule_3_a_token_ends_and_is_warned_of_before() {
     };
     // What the one who looks after the server sees.
     let probes = async || {
-        world.app.look_at_tokens().await.unwrap();
+        world.app.look_at_tokens().await;
         let ready = world.send(TestRequest::get().uri("/readyz")).await.is(200);
         let metrics = world.send(TestRequest::get().uri("/metrics")).await.text;
         let metric = metrics.lines().find(|line| line.starts_with("muster_tokens_ending "));

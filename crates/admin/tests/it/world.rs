@@ -342,6 +342,18 @@ impl World {
         name: &str,
         data: &[Value],
     ) {
+        self.record_in("acme", stream, version, name, data).await;
+    }
+
+    /// The same in a workspace.
+    pub(crate) async fn record_in(
+        &self,
+        workspace: &str,
+        stream: StreamId,
+        version: u64,
+        name: &str,
+        data: &[Value],
+    ) {
         let event = |data: &Value| {
             let payload = serde_json::to_vec(data).unwrap();
             NewEvent { name: name.into(), schema_version: 1, payload, seal: Seal::Stream }
@@ -350,7 +362,7 @@ impl World {
         let events = data.iter().map(event).collect();
         let commit = Commit { meta, events, claims, checkpoint };
         let outcomes = self.log.append(StreamAppend {
-            workspace: WorkspaceId::parse("acme").unwrap(),
+            workspace: WorkspaceId::parse(workspace).unwrap(),
             stream,
             expected_version: version,
             commits: vec![commit],
@@ -388,7 +400,12 @@ impl World {
     }
 }
 
-fn app(log: &Arc<SqliteLog>, clock: &Arc<ManualClock>, read_models: Arc<ReadModels>) -> Arc<App> {
+/// An app over a log.
+pub(crate) fn app(
+    log: &Arc<SqliteLog>,
+    clock: &Arc<ManualClock>,
+    read_models: Arc<ReadModels>,
+) -> Arc<App> {
     App::new(Parts {
         log: Arc::clone(log) as _,
         read_models,

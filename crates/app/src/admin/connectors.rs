@@ -217,7 +217,7 @@ impl App {
         let command = WorkspaceCommand::RemoveConnector { connector: name.clone(), people };
         self.on_workspace(workspace, command, person.meta()).await?;
         if people == People::Deactivate {
-            self.sweeps.owe((workspace.clone(), name.clone()));
+            self.sweeps.owe((workspace.clone(), Some(name.clone())));
             let done = self.swept(workspace, name);
             let wait = Duration::from_secs(SWEEP_WAIT_SECONDS_MAX);
             // If it takes longer, it goes on without anybody waiting.
@@ -228,7 +228,7 @@ impl App {
 
     /// Waits until nothing is left to be swept out of a connector that was removed with its people.
     pub async fn swept(&self, workspace: &WorkspaceId, name: &ConnectorName) {
-        self.sweeps.cleared(&(workspace.clone(), name.clone())).await;
+        self.sweeps.cleared(&(workspace.clone(), Some(name.clone()))).await;
     }
 
     /// Says what creation and deactivation do from now on.

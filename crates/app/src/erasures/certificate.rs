@@ -138,7 +138,7 @@ impl App {
         for user in people {
             let Some(recorded) = self.recorded_erasure(workspace, user).await? else { continue };
             if matches!(&recorded.fact, UserEvent::Erased { erasure, .. } if *erasure == id) {
-                let key = (workspace.clone(), user);
+                let key = (workspace.clone(), Some(user));
                 let done = self.erasures.backlog.cleared(&key);
                 let _ = tokio::time::timeout(wait, done).await;
                 return self.certify(workspace, recorded).await;
@@ -169,7 +169,7 @@ impl App {
         let user = UserId(event.stream.id);
         let of = self.log.ledger().erasures().into_iter().filter(|it| it.id == id.0);
         let keys: BTreeSet<_> = of.flat_map(|it| it.keys).collect();
-        let waiting = self.erasures.backlog.owes(&(workspace.clone(), user));
+        let waiting = self.erasures.owes(workspace, user);
         let heard = self.progress.position(workspace) >= event.position;
         let known = self.users.load(workspace, user.0).await?;
         let others = self.others(workspace, others).await?;

@@ -28,10 +28,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::{carry_out::NAME, reading::Reading};
 use crate::{
     App, Order, Refusal, WORKSPACE_STREAM,
-    policies::{
-        Consequence, Policy,
-        backlog::{Backlog, pause},
-    },
+    policies::{Consequence, Policy, backlog::Backlog},
 };
 
 /// The name of the event.
@@ -42,12 +39,13 @@ const CHECKPOINT: SmolStr = SmolStr::new_static("erasures");
 /// The erasures that are owed.
 #[derive(Default)]
 pub(crate) struct Erasures {
-    pub(super) backlog: Backlog<(WorkspaceId, UserId)>,
+    /// `None` stands for a workspace in which not all of them could be found yet.
+    pub(super) backlog: Backlog<(WorkspaceId, Option<UserId>)>,
     /// Where each is recorded. Held while a checkpoint is written, so that the last one that is written is
     /// the right one.
     owed: tokio::sync::Mutex<HashMap<WorkspaceId, BTreeMap<UserId, u64>>>,
     /// Those that could not be carried out when it was last tried.
-    failing: parking_lot::Mutex<BTreeSet<(WorkspaceId, UserId)>>,
+    failing: parking_lot::Mutex<BTreeSet<(WorkspaceId, Option<UserId>)>>,
     /// Held while it is decided whether somebody may be erased, or cease to be an Owner.
     one_at_a_time: tokio::sync::Mutex<()>,
 }
@@ -73,7 +71,7 @@ impl Erasures {
             store(app, workspace, position).await?;
         }
         owed.entry(user).or_insert(position);
-        self.backlog.owe((workspace.clone(), user));
+        self.backlog.owe((workspace.clone(), Some(user)));
         Ok(())
     }
 
@@ -88,6 +86,11 @@ impl Erasures {
         store(app, workspace, oldest.unwrap_or_default()).await?;
         owed.remove(&user);
         Ok(())
+    }
+
+    /// Whether somebody's erasure is not carried out yet, or nobody knows.
+    pub(super) fn owes(&self, workspace: &WorkspaceId, user: UserId) -> bool {
+        [None, Some(user)].into_iter().any(|it| self.backlog.owes(&(workspace.clone(), it)))
     }
 
     /// Whom an erasure is owed to in a workspace.
@@ -128,20 +131,23 @@ impl Policy for Hearing {
 
 /// Carries out erasures for ever.
 pub(crate) async fn run(app: Arc<App>) {
-    while let Err(error) = find_all(&app).await {
-        tracing::error!(%error, "which erasures are owed cannot be found");
-        pause().await;
+    // Where they cannot be found it is tried again beside the erasures of the others.
+    for (workspace, _) in app.log.heads() {
+        if find_all(&app, &workspace).await.is_err() {
+            app.erasures.backlog.owe((workspace, None));
+        }
     }
     app.erasures.backlog.complete();
     let app = &app;
-    let work = |(workspace, user): (WorkspaceId, UserId)| async move {
-        let carried_out = async {
-            app.carry_out_erasure(&workspace, user).await?;
-            app.erasures.done(app, &workspace, user).await
+    let work = |(workspace, user): (WorkspaceId, Option<UserId>)| async move {
+        let done = match user {
+            Some(user) => carry_out(app, &workspace, user).await.inspect_err(|error| {
+                tracing::error!(%workspace, %user, %error, "an erasure is not carried out yet");
+            }),
+            None => find_all(app, &workspace).await.inspect_err(|error| {
+                app.say("which erasures are owed cannot be found", &workspace, error);
+            }),
         };
-        let done = carried_out.await.inspect_err(|error| {
-            tracing::error!(%workspace, %user, %error, "an erasure is not carried out yet");
-        });
         let mut failing = app.erasures.failing.lock();
         match done {
             Ok(()) => failing.remove(&(workspace, user)),
@@ -152,21 +158,29 @@ pub(crate) async fn run(app: Arc<App>) {
     app.erasures.backlog.work_off(work).await;
 }
 
-/// After a start: what the last run has left, and what a restored log does not know.
-async fn find_all(app: &App) -> Result<(), Refusal> {
-    for (workspace, _) in app.log.heads() {
-        let position = app.log.checkpoint(&workspace, &CHECKPOINT).await?;
-        if let Some(before) = position.checked_sub(1) {
-            find(app, &workspace, before).await?;
-        }
+async fn carry_out(app: &App, workspace: &WorkspaceId, user: UserId) -> Result<(), Refusal> {
+    app.carry_out_erasure(workspace, user).await?;
+    app.erasures.done(app, workspace, user).await
+}
+
+/// After a start: what the last run has left in a workspace, and what a restored log does not know.
+async fn find_all(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
+    let position = app.log.checkpoint(workspace, &CHECKPOINT).await?;
+    if let Some(before) = position.checked_sub(1) {
+        find(app, workspace, before).await?;
     }
+    let mut recorded = Ok(());
     for erasure in app.log.ledger().erasures() {
-        record_again(app, &erasure).await?;
-    }
-    for (workspace, _) in app.log.heads() {
-        if app.log.ledger().is_new() || !app.keys_of_nobody(&workspace)?.is_empty() {
-            write_again(app, &workspace).await?;
+        // Somebody who cannot be read leaves the others as they are.
+        if erasure.workspace == *workspace
+            && let Err(error) = record_again(app, &erasure).await
+        {
+            recorded = Err(error);
         }
+    }
+    recorded?;
+    if app.log.ledger().is_new() || !app.keys_of_nobody(workspace)?.is_empty() {
+        write_again(app, workspace).await?;
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ impl<K: Ord + Clone> Backlog<K> {
 }
 
 /// Waits before something that failed is tried again.
-pub(crate) async fn pause() {
+async fn pause() {
     #[expect(clippy::disallowed_methods, reason = "a failure is given time to pass")]
     tokio::time::sleep(std::time::Duration::from_secs(PAUSE_SECONDS)).await;
 }

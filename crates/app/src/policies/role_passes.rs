@@ -19,10 +19,7 @@ use parking_lot::Mutex;
 use projections::Recorded;
 use smol_str::SmolStr;
 
-use super::{
-    backlog::{Backlog, pause},
-    runner::caused_by,
-};
+use super::{backlog::Backlog, runner::caused_by};
 use crate::{
     App, Job, JobState, Order, Refusal, WORKSPACE_STREAM,
     jobs::{AT_ONCE, PAGE},
@@ -153,31 +150,29 @@ async fn store(app: &App, workspace: &WorkspaceId, position: u64) -> Result<(), 
 
 /// Makes the passes that are owed, for ever.
 pub(super) async fn run(app: Arc<App>) {
-    while let Err(error) = find_all(&app).await {
-        tracing::error!(%error, "whose roles are to be looked at cannot be found");
-        pause().await;
+    // Where that cannot be read it is tried again beside the passes of the others.
+    for (workspace, _) in app.log.heads() {
+        if find(&app, &workspace).await.is_err() {
+            app.role_passes.backlog.owe(workspace);
+        }
     }
     app.role_passes.backlog.complete();
     let app = &app;
     let work = |workspace: WorkspaceId| async move {
-        pass(app, &workspace).await.inspect_err(|error| {
-            tracing::error!(%workspace, %error, "not everybody's role was looked at");
-        })
+        let passed = pass(app, &workspace).await;
+        passed.inspect_err(|error| app.say("not everybody's role was looked at", &workspace, error))
     };
     app.role_passes.backlog.work_off(work).await;
 }
 
-/// After a start: what the last run has left.
-async fn find_all(app: &App) -> Result<(), Refusal> {
-    for (workspace, _) in app.log.heads() {
-        let position = app.log.checkpoint(&workspace, &CHECKPOINT).await?;
-        let Some(before) = position.checked_sub(1) else { continue };
-        let event = app.log.read(&workspace, before, 1).await?.pop();
-        let event = event.map(Recorded::read).transpose().map_err(|_| Refusal::Unreadable)?;
-        let Some(event) = event.flatten() else { continue };
-        app.role_passes.owe(app, &workspace, Cause::of(&event)).await?;
-    }
-    Ok(())
+/// After a start: what the last run has left in a workspace.
+async fn find(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
+    let position = app.log.checkpoint(workspace, &CHECKPOINT).await?;
+    let Some(before) = position.checked_sub(1) else { return Ok(()) };
+    let event = app.log.read(workspace, before, 1).await?.pop();
+    let event = event.map(Recorded::read).transpose().map_err(|_| Refusal::Unreadable)?;
+    let Some(event) = event.flatten() else { return Ok(()) };
+    app.role_passes.owe(app, workspace, Cause::of(&event)).await
 }
 
 impl Cause {
@@ -190,6 +185,9 @@ impl Cause {
 /// Looks at everybody who has an account of the Dashboard.
 async fn pass(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
     let passes = &app.role_passes;
+    if passes.cause(workspace).await.is_none() {
+        find(app, workspace).await?;
+    }
     let Some(cause) = passes.begin(workspace).await else { return Ok(()) };
     let dashboard = Portal::Dashboard;
     app.read_models.caught_up(dashboard.as_str(), workspace).await?;
@@ -269,7 +267,32 @@ impl App {
 
 #[cfg(test)]
 mod tests {
+    use event_log::{Commit, NewEvent, Seal, StreamAppend, StreamId};
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_read_in_one_workspace_keeps_no_other_waiting() {
+        let (app, _dir) = crate::fixture::app();
+        let [acme, broken] = ["acme", "broken"].map(|it| WorkspaceId::parse(it).unwrap());
+        let (name, payload) = ("workspace.unheard_of".into(), b"{}".to_vec());
+        let event = NewEvent { name, schema_version: 1, payload, seal: Seal::Stream };
+        let checkpoint = Some(Checkpoint { name: CHECKPOINT, position: 1 });
+        let (meta, claims) = Default::default();
+        let append = StreamAppend {
+            workspace: broken.clone(),
+            stream: StreamId::new("workspace", WORKSPACE_STREAM),
+            expected_version: 0,
+            commits: vec![Commit { meta, events: vec![event], claims, checkpoint }],
+        };
+        app.log.append(append).await.unwrap();
+        let passes = tokio::spawn(run(Arc::clone(&app)));
+        let cause = Cause { position: 1, at: 0, meta: Meta::default() };
+        app.role_passes.owe(&app, &acme, cause).await.unwrap();
+        app.role_passes.settled(&acme).await;
+        assert!(app.role_passes.backlog.owes(&broken));
+        passes.abort();
+    }
 
     #[tokio::test]
     async fn a_pass_is_as_of_the_oldest_event_in_whatever_order_they_are_heard_of() {

@@ -249,7 +249,7 @@ impl Runner<'_> {
                 return self.app.erasures.owe(self.app, &workspace, user, position).await;
             }
             Consequence::Sweep(connector) => {
-                self.app.sweeps.owe((workspace, connector));
+                self.app.sweeps.owe((workspace, Some(connector)));
                 return Ok(());
             }
             Consequence::Group(id, command) => {

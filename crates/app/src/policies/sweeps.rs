@@ -23,10 +23,7 @@ use projections::Recorded;
 use smol_str::format_smolstr;
 use uuid::Uuid;
 
-use super::{
-    Consequence, Policy,
-    backlog::{Backlog, pause},
-};
+use super::{Consequence, Policy, backlog::Backlog};
 use crate::{App, DispatchError, Order, Refusal, WORKSPACE_STREAM};
 
 /// For the log's actor column.
@@ -79,41 +76,47 @@ impl App {
         workspace: &WorkspaceId,
     ) -> Result<Option<ConnectorName>, Refusal> {
         let known = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+        let unknown = self.sweeps.owes(&(workspace.clone(), None));
         let is_left = |name: &&ConnectorName| {
+            let owes = || self.sweeps.owes(&(workspace.clone(), Some((*name).clone())));
             owed(&known.state, name).is_some_and(|removed| removed.portal == Portal::Mdm)
-                && self.sweeps.owes(&(workspace.clone(), (*name).clone()))
+                && (unknown || owes())
         };
         Ok(known.state.removed.keys().find(is_left).cloned())
     }
 }
 
-/// The connectors of which something may be left.
-pub(crate) type Sweeps = Backlog<(WorkspaceId, ConnectorName)>;
+/// The connectors of which something may be left; `None` for a workspace of which nobody knows yet, since it
+/// cannot be read.
+pub(crate) type Sweeps = Backlog<(WorkspaceId, Option<ConnectorName>)>;
 
 /// Sweeps for ever.
 pub(super) async fn run(app: Arc<App>) {
-    while let Err(error) = find_all(&app).await {
-        tracing::error!(%error, "what removed connectors have left cannot be found");
-        pause().await;
+    // One that cannot be read is tried again beside the sweeps of the others.
+    for (workspace, _) in app.log.heads() {
+        if find(&app, &workspace).await.is_err() {
+            app.sweeps.owe((workspace, None));
+        }
     }
     app.sweeps.complete();
     let app = &app;
-    let sweep = |(workspace, connector): (WorkspaceId, ConnectorName)| async move {
-        sweep(app, &workspace, &connector).await.inspect_err(|error| {
-            tracing::error!(%workspace, %connector, %error, "a sweep failed");
-        })
+    let work = |(workspace, connector): (WorkspaceId, Option<ConnectorName>)| async move {
+        let (what, done) = if let Some(connector) = connector {
+            ("a sweep failed", sweep(app, &workspace, &connector).await)
+        } else {
+            ("what removed connectors have left cannot be found", find(app, &workspace).await)
+        };
+        done.inspect_err(|error| app.say(what, &workspace, error))
     };
-    app.sweeps.work_off(sweep).await;
+    app.sweeps.work_off(work).await;
 }
 
-/// After a start: what may be left in any workspace.
-async fn find_all(app: &App) -> Result<(), Refusal> {
-    for (workspace, _) in app.log.heads() {
-        let known = app.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
-        for connector in known.state.removed.keys() {
-            if owed(&known.state, connector).is_some() {
-                app.sweeps.owe((workspace.clone(), connector.clone()));
-            }
+/// After a start: what may be left in a workspace.
+async fn find(app: &App, workspace: &WorkspaceId) -> Result<(), Refusal> {
+    let known = app.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+    for connector in known.state.removed.keys() {
+        if owed(&known.state, connector).is_some() {
+            app.sweeps.owe((workspace.clone(), Some(connector.clone())));
         }
     }
     Ok(())

@@ -10,7 +10,6 @@
 //! - `lane`, `pace`, `circuit`: what a service can bear
 //! - `back_off`: when something that failed is tried again
 //! - `reports`: what services have told of their own accord
-//! - `said`: what goes wrong again and again
 //!
 //! There is no lease on an action. One process owns the data directory by its lock file, so that
 //! nobody else can be at work on the same log; what a process that was killed has left half done, its
@@ -22,7 +21,6 @@ mod delivery;
 mod lane;
 mod pace;
 mod reports;
-mod said;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -44,7 +42,6 @@ use self::{
     delivery::Delivery,
     lane::Lane,
     reports::{Report, Reports},
-    said::Said,
 };
 use crate::service::{Mdm, Services};
 
@@ -89,7 +86,6 @@ pub struct Deliverer {
     /// Up to which commit of the log the read model has been seen, but for workspaces where it was being
     /// built.
     seen: Mutex<(u64, HashSet<WorkspaceId>)>,
-    said: Said,
 }
 
 /// A service: its workspace, its adapter's name and its place.
@@ -120,8 +116,8 @@ impl Wake {
 impl Deliverer {
     /// A deliverer that has not begun. Everything it knows of time is the app's clock.
     pub fn new(app: Arc<App>, services: Arc<dyn Services>, calls_per_second: NonZeroU32) -> Self {
-        let (lanes, under_way, reports, rounds, seen, said) = Default::default();
-        Self { app, services, calls_per_second, lanes, under_way, reports, rounds, seen, said }
+        let (lanes, under_way, reports, rounds, seen) = Default::default();
+        Self { app, services, calls_per_second, lanes, under_way, reports, rounds, seen }
     }
 
     /// A service has told of its own accord that something has become of an action: it is asked about
@@ -222,7 +218,7 @@ impl Deliverer {
     }
 
     fn say(&self, what: &'static str, workspace: &WorkspaceId, error: &dyn std::error::Error) {
-        self.said.say(what, workspace, error, self.app.now());
+        self.app.say(what, workspace, error);
     }
 
     async fn start_sending<'d>(

@@ -1,0 +1,56 @@
+//! A workspace of whose own events one cannot be read: what it takes along, and what it does not.
+
+use domain::ids::ConnectorName;
+use event_log::StreamId;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::world::World;
+
+/// The workspace that cannot be read; `acme` can.
+const BROKEN: &str = "broken";
+
+/// Lets a workspace beside `acme` have an event that this version does not know; of its own stream.
+async fn break_one(world: &World) {
+    world.post("/workspaces", json!({ "slug": BROKEN, "name": "Broken" })).await.is(201);
+    let own = StreamId::new("workspace", Uuid::nil());
+    world.record_in(BROKEN, own, 1, "workspace.unheard_of", &[json!({})]).await;
+}
+
+#[actix_web::test]
+async fn others_are_swept_out() {
+    let (world, token) =
+        World::with_scim("store", json!({ "on_create": "create", "on_deactivate": "remove_user" }))
+            .await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    break_one(&world).await;
+    let world = world.again();
+    world.delete("/workspaces/acme/connectors/store?people=deactivate").await.is(204);
+    world.app.swept(&caller.workspace, &ConnectorName::parse("store").unwrap()).await;
+    let ada = world.get(&format!("/workspaces/acme/employees/{ada}")).await.is(200);
+    assert_eq!(ada["account"], json!("suspended"));
+}
+
+#[actix_web::test]
+async fn others_are_warned_of_tokens_that_end_soon() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    break_one(&world).await;
+    let world = world.again();
+    world.days_pass(340);
+    world.app.look_at_tokens().await;
+    assert_eq!(world.app.tokens_ending(), 1);
+}
+
+#[actix_web::test]
+async fn rule_32_people_of_others_are_erased() {
+    let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
+    let caller = world.caller("store", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    break_one(&world).await;
+    let person = StreamId::new("user", Uuid::from_u128(7));
+    world.record_in(BROKEN, person, 0, "user.erased", &[json!({ "unheard_of": 1 })]).await;
+    let world = world.again();
+    let erased = world.post(&format!("/workspaces/acme/people/{ada}/erase"), json!({})).await;
+    assert_eq!(erased.is(200)["state"], json!("completed"));
+}
