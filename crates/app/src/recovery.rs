@@ -30,22 +30,40 @@ impl App {
     /// Adds the entries that a kill has cost; nothing after an end in order. To be called before
     /// requests are taken.
     ///
+    /// A workspace of which an event cannot be read keeps no server from starting: it is looked at again at
+    /// each start until it can.
+    ///
     /// # Errors
     /// When the log or the journal cannot be read.
     pub async fn recover_provisioning_log(&self) -> Result<(), Refusal> {
         if !self.log.journal().was_cut_off() {
             return Ok(());
         }
+        let mut is_complete = true;
         for (workspace, head) in self.log.heads() {
-            let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
-            // The setting may have been recorded and not told to the journal.
-            self.log.journal().keep(&workspace, known.state.provisioning_log_days())?;
-            let added = self.recover(&workspace, head).await?;
-            if added > 0 {
-                tracing::info!(%workspace, added, "entries of the provisioning log were recovered");
+            match self.recover_in(&workspace, head).await {
+                Ok(()) => {}
+                Err(error) if error.is_of_an_event() => {
+                    self.say("its provisioning log may lack entries", &workspace, &error);
+                    is_complete = false;
+                }
+                Err(error) => return Err(error),
             }
         }
-        self.log.journal().recovered();
+        if is_complete {
+            self.log.journal().recovered();
+        }
+        Ok(())
+    }
+
+    async fn recover_in(&self, workspace: &WorkspaceId, head: u64) -> Result<(), Refusal> {
+        let added = self.recover(workspace, head).await?;
+        if added > 0 {
+            tracing::info!(%workspace, added, "entries of the provisioning log were recovered");
+        }
+        let known = self.workspaces.load(workspace, WORKSPACE_STREAM).await?;
+        // The setting may have been recorded and not told to the journal.
+        self.log.journal().keep(workspace, known.state.provisioning_log_days())?;
         Ok(())
     }
 

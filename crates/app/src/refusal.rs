@@ -175,6 +175,11 @@ impl Refusal {
         }
     }
 
+    /// Whether an event of what is asked about cannot be read, as against the log or the server.
+    pub(crate) fn is_of_an_event(&self) -> bool {
+        matches!(self, Self::Unreadable | Self::Damaged(_))
+    }
+
     /// In how many seconds to come back, where that makes sense.
     pub fn retry_after(&self) -> Option<u32> {
         match self {

@@ -1,11 +1,14 @@
 //! A workspace of whose own events one cannot be read: what it takes along, and what it does not.
 
+use std::sync::Arc;
+
 use domain::ids::ConnectorName;
-use event_log::StreamId;
+use event_log::{Clock, EventLog, SqliteLog, SqliteOptions, StreamId};
+use projections::ReadModels;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::world::World;
+use crate::world::{World, app};
 
 /// The workspace that cannot be read; `acme` can.
 const BROKEN: &str = "broken";
@@ -53,4 +56,24 @@ async fn rule_32_people_of_others_are_erased() {
     let world = world.again();
     let erased = world.post(&format!("/workspaces/acme/people/{ada}/erase"), json!({})).await;
     assert_eq!(erased.is(200)["state"], json!("completed"));
+}
+
+#[actix_web::test]
+async fn a_server_that_was_killed_starts_beside_it() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    break_one(&world).await;
+    // What a kill leaves.
+    let dir = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(world.log.data_dir()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+    }
+    let clock = Arc::clone(&world.clock) as Arc<dyn Clock>;
+    let log = SqliteLog::open(SqliteOptions::new(dir.path()), clock).unwrap();
+    let read_models = tempfile::tempdir().unwrap();
+    let read_models = ReadModels::open(read_models.path(), Arc::clone(&log) as _).unwrap();
+    let app = app(&log, &world.clock, read_models);
+    assert!(log.journal().was_cut_off());
+    app.recover_provisioning_log().await.unwrap();
+    assert!(log.journal().was_cut_off(), "it is looked at again at the next start");
 }
