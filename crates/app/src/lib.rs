@@ -311,6 +311,18 @@ impl App {
         Ok(self.workspaces.load(id, WORKSPACE_STREAM).await?.state.open)
     }
 
+    /// The same for what is counted in all workspaces: nobody knows that one is closed of which an event cannot
+    /// be read.
+    pub(crate) async fn may_be_open(&self, id: &WorkspaceId) -> Result<bool, Refusal> {
+        match self.is_open(id).await {
+            Err(error) if error.is_of_an_event() => {
+                self.say("whether it is open is not known", id, &error);
+                Ok(true)
+            }
+            known => known,
+        }
+    }
+
     /// A workspace that is open.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use app::Caller;
 use domain::ids::ConnectorName;
 use event_log::{Clock, EventLog, SqliteLog, SqliteOptions, StreamId};
 use projections::ReadModels;
@@ -76,4 +77,44 @@ async fn a_server_that_was_killed_starts_beside_it() {
     assert!(log.journal().was_cut_off());
     app.recover_provisioning_log().await.unwrap();
     assert!(log.journal().was_cut_off(), "it is looked at again at the next start");
+}
+
+/// Lets `acme` itself have such an event.
+async fn break_acme(world: World, caller: &Caller) -> World {
+    let own = StreamId::new("workspace", Uuid::nil());
+    let version = world.app.workspace(&caller.workspace).await.unwrap().version;
+    world.record(own, version, "workspace.unheard_of", &json!({})).await;
+    let world = world.again();
+    world.app.read_models().followed("effects", &caller.workspace).await.unwrap();
+    world
+}
+
+#[actix_web::test]
+async fn what_waits_for_a_decision_is_counted_all_the_same() {
+    let rule = json!({
+        "on_create": "create", "on_deactivate": "remove_user",
+        "brake": { "count": 0, "share": 1.0, "share_from": 20, "window_minutes": 60 },
+    });
+    let (world, token) = World::with_planner(rule).await;
+    let caller = world.caller("mdm", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    world.set_active(&caller, ada, false).await;
+    assert_eq!(world.items("/workspaces/acme/holds").await.len(), 1);
+    let world = break_acme(world, &caller).await;
+    assert_eq!(world.app.offboardings_held().await.unwrap(), 1);
+}
+
+#[actix_web::test]
+async fn what_is_owed_to_its_devices_is_counted_all_the_same() {
+    let rule = json!({ "on_create": "create", "on_deactivate": "remove_user_and_devices" });
+    let (world, token) = World::with_planner(rule).await;
+    let caller = world.caller("mdm", &token).await;
+    let ada = world.provision(&caller, "ada@acme.example").await.id;
+    let device = json!({ "serial": "S-1", "platform": "ios", "user": ada });
+    world.post("/workspaces/acme/mdm/devices", device).await.is(201);
+    world.set_active(&caller, ada, false).await;
+    let owed = world.items("/workspaces/acme/effects").await.len() as u64;
+    assert!(owed > 0);
+    let world = break_acme(world, &caller).await;
+    assert_eq!(world.app.effects_by_state().await.unwrap().values().sum::<u64>(), owed);
 }

@@ -23,14 +23,14 @@ impl App {
     /// nothing becomes of them any more.
     ///
     /// # Errors
-    /// When the read model or a workspace cannot be read.
+    /// When the read model or the log cannot be read.
     pub async fn effects_by_state(&self) -> Result<BTreeMap<&'static str, u64>, Refusal> {
         let mut known = BTreeMap::<WorkspaceId, bool>::new();
         let mut states = BTreeMap::<_, u64>::new();
         for (workspace, state, count) in self.read_models.effects().counts()? {
             let is_open = match known.get(&workspace) {
                 Some(is_open) => *is_open,
-                None => self.is_open(&workspace).await?,
+                None => self.may_be_open(&workspace).await?,
             };
             known.insert(workspace, is_open);
             if is_open {
