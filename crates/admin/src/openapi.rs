@@ -202,7 +202,7 @@ mod tests {
         let content = "/paths/~1workspaces/get/responses/200/content/application~1json/schema/$ref";
         let name = document.pointer(content).unwrap().as_str().unwrap();
         let items = document.pointer(&name[1..]).unwrap()["properties"]["items"]["items"].clone();
-        assert_eq!(items["$ref"], "#/components/schemas/Workspace");
+        assert_eq!(items["$ref"], "#/components/schemas/ListedWorkspace");
     }
 
     #[test]

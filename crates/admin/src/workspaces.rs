@@ -1,6 +1,7 @@
 //! `/workspaces`.
 
 use actix_web::{http::Method, web::Json};
+use app::admin::workspaces::NamedIfReadable;
 use domain::workspace::{self, Plan};
 use event_log::WorkspaceId;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::{
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let one = "/workspaces/{ws}";
     vec![
-        Endpoint::new(Method::GET, "/workspaces", "List the workspaces", list).lists::<Workspace>(),
+        Endpoint::new(Method::GET, "/workspaces", "List the workspaces", list).lists::<ListedWorkspace>(),
         Endpoint::new(Method::POST, "/workspaces", "Make a workspace", create)
             .takes::<NewWorkspace>()
             .makes::<Workspace>()
@@ -68,6 +69,42 @@ impl Workspace {
     }
 }
 
+/// A workspace in the list. Of one that cannot be read only the slug is known, and why.
+#[derive(Debug, Serialize, ToSchema)]
+struct ListedWorkspace {
+    /// The slug.
+    id: String,
+    /// 1 to 63 of a-z, 0-9 and -.
+    slug: String,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Without SCIM (`basic`), or with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = words::plan, required = false)]
+    plan: Option<Plan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = words::time, required = false)]
+    created_at: Option<String>,
+    /// Why it cannot be read; left out where it can. Whether it was closed is not known then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<String>,
+}
+
+impl ListedWorkspace {
+    fn show((id, es): NamedIfReadable) -> Self {
+        let known = es.as_ref().ok().map(|es| &es.state);
+        Self {
+            id: id.to_string(),
+            slug: id.to_string(),
+            name: known.map(|it| it.name.clone()),
+            plan: known.map(|it| it.plan),
+            created_at: known.map(|it| moment::show(it.created)),
+            unreadable: es.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
 /// A workspace to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -93,9 +130,9 @@ struct ChangeWorkspace {
     plan: Option<Plan>,
 }
 
-async fn list(ask: Ask, params: Params) -> Part<Workspace> {
+async fn list(ask: Ask, params: Params) -> Part<ListedWorkspace> {
     let listed = ask.app.list_workspaces(&ask.person, &params.listing()?).await?;
-    Ok(page(listed, |(id, es)| Workspace::show(&id, &es.state)))
+    Ok(page(listed, ListedWorkspace::show))
 }
 
 async fn create(ask: Ask, body: Body<NewWorkspace>) -> Result<Created<Workspace>, Refused> {

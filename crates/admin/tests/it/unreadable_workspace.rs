@@ -47,6 +47,23 @@ async fn others_are_warned_of_tokens_that_end_soon() {
 }
 
 #[actix_web::test]
+async fn others_are_listed_and_it_is_listed_with_the_reason() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    break_one(&world).await;
+    let world = world.again();
+    let listed = world.items("/workspaces").await;
+    assert_eq!(listed.len(), 2);
+    assert_eq!((&listed[0]["slug"], &listed[0]["name"]), (&json!("acme"), &json!("Acme")));
+    assert!(listed[0].get("unreadable").is_none());
+    assert_eq!((&listed[1]["slug"], listed[1].get("name")), (&json!(BROKEN), None));
+    let why = listed[1]["unreadable"].as_str().unwrap();
+    assert!(why.starts_with("an event of this cannot be read"), "{why}");
+    assert_eq!(world.items("/workspaces?q=acme").await.len(), 1);
+    assert_eq!(world.items("/workspaces?q=brok").await.len(), 1);
+    world.get("/workspaces/broken").await.refused(503);
+}
+
+#[actix_web::test]
 async fn rule_32_people_of_others_are_erased() {
     let (world, token) = World::with_scim("store", json!({ "on_create": "create" })).await;
     let caller = world.caller("store", &token).await;

@@ -24,6 +24,9 @@ const REASON_CHARACTERS_MAX: usize = 500;
 /// A workspace with the slug that names it.
 pub type Named = (WorkspaceId, Arc<Es<Workspace>>);
 
+/// The same in a list, where one of which an event cannot be read says why.
+pub type NamedIfReadable = (WorkspaceId, Result<Arc<Es<Workspace>>, Refusal>);
+
 impl App {
     /// Makes a workspace. The slug of a closed one stays taken: its record is kept under it.
     ///
@@ -50,15 +53,16 @@ impl App {
         Ok((id, done.es))
     }
 
-    /// The open workspaces that a person reaches, by slug.
+    /// The open workspaces that a person reaches, by slug. One of which an event cannot be read hides no
+    /// other; whether it is open, nobody knows.
     ///
     /// # Errors
-    /// When one of them cannot be read.
+    /// When the log cannot be read.
     pub async fn list_workspaces(
         &self,
         person: &Person,
         listing: &Listing,
-    ) -> Result<Listed<Named>, Refusal> {
+    ) -> Result<Listed<NamedIfReadable>, Refusal> {
         listing.check_name(|cursor| {
             let id = WorkspaceId::parse(cursor).ok();
             id.is_some_and(|id| person.reaches(&id) && self.log.head(&id) > 0)
@@ -70,9 +74,19 @@ impl App {
         ids.sort_unstable();
         let mut found = Vec::new();
         for id in ids {
-            let es = self.workspaces.load(&id, WORKSPACE_STREAM).await?;
-            if es.state.open && listing.wants(&[id.as_str(), &es.state.name]) {
-                found.push((id, es));
+            let es = self.workspaces.load(&id, WORKSPACE_STREAM).await.map_err(Refusal::from);
+            match es {
+                Ok(es) if es.state.open && listing.wants(&[id.as_str(), &es.state.name]) => {
+                    found.push((id, Ok(es)));
+                }
+                Ok(_) => {}
+                Err(error) if error.is_of_an_event() => {
+                    self.say("a workspace cannot be read", &id, &error);
+                    if listing.wants(&[id.as_str()]) {
+                        found.push((id, Err(error)));
+                    }
+                }
+                Err(error) => return Err(error),
             }
             if found.len() > listing.limit {
                 break;

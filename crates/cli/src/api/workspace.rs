@@ -95,7 +95,9 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List { api } => api.list("/workspaces", &["slug", "name", "plan"]).await,
+        Command::List { api } => {
+            api.list("/workspaces", &["slug", "name", "plan", "unreadable"]).await
+        }
         Command::Create { api, slug, name, plan } => {
             let name = name.unwrap_or_else(|| slug.clone());
             let body = fields([
