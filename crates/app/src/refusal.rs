@@ -113,6 +113,11 @@ pub enum Refusal {
     /// The same, and the log says why.
     #[error("{UNREADABLE}")]
     Damaged(#[source] Failure),
+    /// The same, of the workspace that a skip would be recorded in.
+    #[error(
+        "nothing was changed: what a projection passes over is recorded among the workspace's own events, of          which one cannot be read. Run the version that wrote it, or put back its key (muster restore): the          hold ends by itself then"
+    )]
+    NowhereToRecord(#[source] Box<Refusal>),
 }
 
 /// How much of a read model is there, as far as that is known.
@@ -164,7 +169,8 @@ impl Refusal {
             | Self::ReadOnly
             | Self::Stale(_)
             | Self::Unreadable
-            | Self::Damaged(_) => 503,
+            | Self::Damaged(_)
+            | Self::NowhereToRecord(_) => 503,
             Self::Forbidden(_) => 403,
             Self::NotFound(_) => 404,
             Self::Scim(error) => error.status,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use app::Caller;
 use domain::ids::ConnectorName;
-use event_log::{Clock, EventLog, SqliteLog, SqliteOptions, StreamId};
+use event_log::{Clock, EventLog, SqliteLog, SqliteOptions, StreamId, WorkspaceId};
 use projections::ReadModels;
 use serde_json::json;
 use uuid::Uuid;
@@ -61,6 +61,28 @@ async fn others_are_listed_and_it_is_listed_with_the_reason() {
     assert_eq!(world.items("/workspaces?q=acme").await.len(), 1);
     assert_eq!(world.items("/workspaces?q=brok").await.len(), 1);
     world.get("/workspaces/broken").await.refused(503);
+}
+
+#[actix_web::test]
+async fn a_hold_in_it_is_not_skipped_and_whoever_asks_is_told_what_helps() {
+    let (world, _) = World::with_scim("store", json!({})).await;
+    break_one(&world).await;
+    let person = StreamId::new("user", Uuid::from_u128(7));
+    world.record_in(BROKEN, person, 0, "user.unheard_of", &[json!({})]).await;
+    let world = world.again();
+    let broken = WorkspaceId::parse(BROKEN).unwrap();
+    world.app.read_models().followed("directory", &broken).await.unwrap();
+    let holds = world.items("/projections/holds?q=directory.broken.user").await;
+    let path = format!("/projections/holds/{}", holds[0]["id"].as_str().unwrap());
+    let position = holds[0]["position"].as_u64().unwrap();
+    for position in [position, position + 1] {
+        let skip = json!({ "position": position, "reason": "it was a trial" });
+        let detail = world.post(&format!("{path}/skip"), skip).await.refused(503);
+        assert!(detail.contains("muster restore"), "{detail}");
+    }
+    let unskip = json!({ "position": position });
+    let detail = world.post(&format!("{path}/unskip"), unskip).await.refused(503);
+    assert!(detail.contains("muster restore"), "{detail}");
 }
 
 #[actix_web::test]

@@ -199,7 +199,8 @@ impl App {
         let skip = Skip { projection, kind, stream, position };
         let held = self.held_under(&id);
         if held.as_ref().is_none_or(|held| held.position != position) {
-            let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
+            let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await;
+            let known = known.map_err(|error| nowhere_to_record(error.into()))?;
             return match held {
                 held if known.state.skipped.contains(&skip) => Ok(held),
                 Some(HeldStream { position: at, .. }) => Err(Refusal::State(format!(
@@ -209,7 +210,8 @@ impl App {
             };
         }
         let command = WorkspaceCommand::SkipEvent { skip, reason };
-        self.on_workspace(&workspace, command, person.meta()).await?;
+        let recorded = self.on_workspace(&workspace, command, person.meta()).await;
+        recorded.map_err(nowhere_to_record)?;
         match self.retry_held(id.clone()).await {
             // The projector has seen to it already, or will once another build has ended: it was
             // recorded, and whoever is told that it failed would ask again.
@@ -234,7 +236,8 @@ impl App {
         let order =
             Order { projection: Some(projection.to_string()), workspace: Some(workspace.clone()) };
         let skip = Skip { projection, kind, stream, position };
-        let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await?;
+        let known = self.workspaces.load(&workspace, WORKSPACE_STREAM).await;
+        let known = known.map_err(|error| nowhere_to_record(error.into()))?;
         if !known.state.skipped.contains(&skip) {
             return Err(Refusal::NotFound("skipped event".into()));
         }
@@ -280,6 +283,11 @@ fn named(name: Option<&str>) -> Result<Vec<&'static str>, Refusal> {
         return Err(Refusal::Malformed(format!("projection: must be one of {all}")));
     }
     Ok(named)
+}
+
+/// What is left to do about a hold in a workspace of whose own events one cannot be read.
+fn nowhere_to_record(error: Refusal) -> Refusal {
+    if error.is_of_an_event() { Refusal::NowhereToRecord(Box::new(error)) } else { error }
 }
 
 /// What an operator is told: where a build stopped, and why.
