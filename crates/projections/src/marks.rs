@@ -71,7 +71,7 @@ impl From<&HeldStream> for Stale {
 #[derive(Default)]
 struct Mark {
     applied: AtomicU64,
-    /// Why it does not go on until the next commit: log or storage refuse.
+    /// Why it does not go on until it is tried again: log or storage refuse.
     halt: Mutex<Option<Arc<str>>>,
     /// What it holds back.
     held: Mutex<Option<Arc<[HeldStream]>>>,

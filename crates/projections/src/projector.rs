@@ -5,7 +5,7 @@
 //! first file) takes turns with those at the head, a batch each, so that it does not make them old.
 //! Workspaces in which nothing happens are not looked at.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use event_log::WorkspaceId;
 use tokio::{runtime::Runtime, sync::watch};
@@ -14,6 +14,10 @@ use crate::{batch::Batch, marks::Marks, skips::is_skip, workshop::Workshop};
 
 /// The most events that are applied in one transaction.
 pub(crate) const BATCH_EVENTS_MAX: usize = 2_000;
+
+/// How long after log or storage have refused it is tried again without a commit: a log whose disk was full
+/// takes none before the next start.
+const AGAIN: Duration = if cfg!(test) { Duration::from_millis(10) } else { Duration::from_secs(5) };
 
 /// The thread was asked to stop, or has panicked: in either case nobody may wait any more.
 pub(crate) struct Ending<'a>(pub(crate) &'a Marks);
@@ -25,6 +29,7 @@ impl Drop for Ending<'_> {
 }
 
 /// Follows the log until it is told to stop.
+#[expect(clippy::disallowed_methods, reason = "nobody tells that a disk has room again")]
 pub(crate) fn run(shop: &Workshop, runtime: &Runtime, mut stop: watch::Receiver<bool>) {
     let _ending = Ending(&shop.marks);
     runtime.block_on(async {
@@ -43,6 +48,8 @@ pub(crate) fn run(shop: &Workshop, runtime: &Runtime, mut stop: watch::Receiver<
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = shop.catch_up.notified() => seen = 0,
                 changed = commits.changed(), if log_lives => log_lives = changed.is_ok(),
+                // Whoever is still behind has been refused.
+                () = tokio::time::sleep(AGAIN), if !behind.is_empty() => {}
             }
         }
     });
@@ -95,7 +102,7 @@ impl Workshop {
         moved
     }
 
-    /// Stops everybody who stands at a position, until the next commit.
+    /// Stops everybody who stands at a position, until it is tried again.
     fn halt(&self, workspace: &WorkspaceId, position: u64, reason: &str) {
         for seat in &self.seats {
             if self.marks.applied(seat.index, workspace) == position {

@@ -112,6 +112,35 @@ fn nobody_waits_for_read_models_that_are_closed() {
 }
 
 #[test]
+fn a_projection_whose_disk_was_full_goes_on_by_itself_though_nothing_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    // Alone, since it is tried again at once where others move.
+    let models = ReadModels::with(&dir.path().join("read"), log.clone(), &ALL[..1]).unwrap();
+    let pages = |most: i64| {
+        let writer = models.seat(NAME).writer.lock();
+        writer.connection().pragma_update(None, "max_page_count", most).unwrap();
+    };
+    pages(1);
+    let mut story = Story::new();
+    let mut large = added(1);
+    if let UserEvent::EntryAdded { resource: it, .. } = &mut large {
+        *it = resource(json!({ "userName": "ada@acme.example", "title": "x".repeat(100_000) }));
+    }
+    story.user(1, large);
+    runtime().block_on(async {
+        append(&*log, &story.events).await;
+        let stale = models.caught_up(NAME, &workspace()).await.unwrap_err();
+        assert_eq!(&*stale.reason, "its file cannot be written: database or disk is full");
+        pages(1_000_000);
+        while models.caught_up(NAME, &workspace()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(models.position(NAME, &workspace()), 1);
+    });
+}
+
+#[test]
 fn a_file_that_is_ahead_of_its_log_is_filled_anew() {
     let dir = tempfile::tempdir().unwrap();
     let mut story = Story::new();
