@@ -119,10 +119,41 @@ impl Probes {
             warnings.push(format!("{held} offboarding(s) are held for a person to decide"));
         }
         warnings.extend(self.app.erasure_warnings());
-        if self.log.as_ref().is_some_and(|stats| stats().read_only) {
+        if self.is_read_only() {
             warnings.push("the log takes nothing any more: its storage failed".to_owned());
         }
         warnings
+    }
+
+    /// Whether the log takes nothing any more.
+    fn is_read_only(&self) -> bool {
+        self.log.as_ref().is_some_and(|stats| stats().read_only)
+    }
+
+    /// Whether the directory has stopped in every workspace that is open: no SCIM request is served then.
+    /// Where it goes on in one, others are not to be cut off from it.
+    async fn directory_has_stopped(&self) -> bool {
+        let all = self.app.projections().into_iter().filter(|it| it.projection == directory::NAME);
+        let (stopped, others): (Vec<_>, Vec<_>) = all.partition(|it| it.stale.is_some());
+        if stopped.is_empty() {
+            return false;
+        }
+        for other in others {
+            if self.app.workspace(&other.workspace).await.is_ok() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Why nobody is served, if that is so.
+    async fn out(&self) -> Option<&'static str> {
+        let vacant = self.app.read_models().vacancies();
+        if vacant.iter().any(|it| it.projection == directory::NAME) {
+            return Some("building");
+        }
+        let is_stopped = self.is_read_only() || self.directory_has_stopped().await;
+        is_stopped.then_some("stopped")
     }
 
     /// How many streams each projection holds back.
@@ -304,9 +335,8 @@ async fn ready(probes: Data<Probes>) -> HttpResponse {
         warnings
             .push("the read models have not seen all that was recorded before the start".into());
     }
-    // Without the directory, no SCIM request is served.
-    if probes.app.read_models().vacancies().iter().any(|it| it.projection == directory::NAME) {
-        let answer = json!({ "status": "building", "warnings": warnings });
+    if let Some(status) = probes.out().await {
+        let answer = json!({ "status": status, "warnings": warnings });
         return HttpResponse::ServiceUnavailable().json(answer);
     }
     HttpResponse::Ok().json(json!({ "status": "ready", "warnings": warnings }))

@@ -370,16 +370,20 @@ impl World {
         assert!(outcomes.await.unwrap()[0].receipt().is_some());
     }
 
-    /// Changes the rows of a projection behind its back.
-    pub(crate) fn spoil(&self, projection: &str, sql: &str) {
+    /// Changes the rows of a projection behind its back. What is not committed goes with the connections.
+    pub(crate) fn spoil(&self, projection: &str, sql: &str) -> Vec<rusqlite::Connection> {
+        let mut files = Vec::new();
         for file in std::fs::read_dir(self.read_models_dir.path()).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             let is_file = std::path::Path::new(name).extension().is_some_and(|it| it == "db");
             if name.starts_with(projection) && is_file {
-                rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+                let file = rusqlite::Connection::open(&path).unwrap();
+                file.execute_batch(sql).unwrap();
+                files.push(file);
             }
         }
+        files
     }
 
     /// Overwrites the file of a projection, and its log, with noise.
