@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Build them anew in a temporary file and compare.
     Verify(Options),
     /// List the events that they cannot apply and hold back, with what follows in their streams.
-    Holds(holds::Options),
+    Holds(holds::Listing),
     /// Try again what is held back.
     Retry(holds::One),
     /// Let a projection pass over the event that it holds back: for good, and on the record.
@@ -79,7 +79,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Resume(one) => builds::steer(&one, "resume").await,
         Command::Cancel(one) => builds::steer(&one, "cancel").await,
         Command::Verify(options) => verify(&options).await,
-        Command::Holds(options) => holds::list(&options).await,
+        Command::Holds(listing) => holds::list(&listing).await,
         Command::Retry(one) => holds::retry(&one).await,
         Command::Skip(skip) => holds::skip(&skip).await,
         Command::Unskip(unskip) => holds::unskip(&unskip).await,

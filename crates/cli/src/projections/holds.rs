@@ -24,6 +24,16 @@ pub(crate) struct Options {
     json: bool,
 }
 
+/// Which ones.
+#[derive(Args)]
+pub(crate) struct Listing {
+    #[command(flatten)]
+    at: Options,
+    /// Of one workspace only, by its slug. [default: all of them]
+    #[arg(long, value_name = "SLUG")]
+    workspace: Option<String>,
+}
+
 /// Which one.
 #[derive(Args)]
 pub(crate) struct One {
@@ -56,8 +66,8 @@ pub(crate) struct Unskip {
     position: u64,
 }
 
-pub(crate) async fn list(options: &Options) -> anyhow::Result<ExitCode> {
-    let mut client = options.remote.client()?;
+pub(crate) async fn list(listing: &Listing) -> anyhow::Result<ExitCode> {
+    let mut client = listing.at.remote.client()?;
     let (mut holds, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = client.get(&format!("/projections/holds?limit=1000{cursor}")).await?;
@@ -67,7 +77,10 @@ pub(crate) async fn list(options: &Options) -> anyhow::Result<ExitCode> {
             None => break,
         }
     }
-    if options.json {
+    if let Some(workspace) = &listing.workspace {
+        holds.retain(|it| it["workspace"] == *workspace);
+    }
+    if listing.at.json {
         say(&json!({ "items": holds }).to_string());
     } else {
         holds.iter().for_each(line);

@@ -90,6 +90,7 @@ async fn every_list_is_read_to_its_end() {
         "audit provisioning cycles".to_owned(),
         "audit provisioning rejections".to_owned(),
         "projections holds".to_owned(),
+        "projections holds --workspace acme".to_owned(),
         "projections builds".to_owned(),
         "projections status".to_owned(),
     ] {
