@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::Answer,
     ask::{Inside, OfConnector},
-    body::{List, Object},
+    body::{Body, List, Nothing, Object},
     endpoint::Endpoint,
     words,
 };
@@ -31,6 +31,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Bring everybody's metadata up to date with the mapping, in the background",
             start,
         )
+        .may_take::<Nothing>()
         .shows::<Remapping>(),
         Endpoint::new(Method::GET, apply, "Get how far that is", progress).shows::<Remapping>(),
     ]
@@ -112,7 +113,7 @@ async fn put(inside: Inside, of: OfConnector, body: List<MappedName>) -> Answer<
     Ok(Json(show(&*app.set_attribute_mapping(&person, &workspace, &of.0, mapping).await?)))
 }
 
-async fn start(inside: Inside, of: OfConnector) -> Answer<Remapping> {
+async fn start(inside: Inside, of: OfConnector, _: Body<Nothing>) -> Answer<Remapping> {
     let Inside { app, person, workspace } = inside;
     Ok(Json(app.apply_attribute_mapping(&person, &workspace, &of.0).await?.into()))
 }

@@ -9,6 +9,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
+use utoipa::ToSchema;
 
 use crate::{BODY_BYTES_MAX, params, problem::Refused};
 
@@ -37,6 +38,12 @@ impl<T: DeserializeOwned> FromRequest for Body<T> {
         })
     }
 }
+
+/// What is told where there is nothing to tell. A field that somebody sends in the belief that it means
+/// something is refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
 
 /// A body that is an array of objects.
 pub(crate) struct List<T>(pub(crate) Vec<T>);

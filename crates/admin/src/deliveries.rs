@@ -5,7 +5,13 @@ use domain::workspace::{Suspended, Suspension};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{answer::Answer, ask::Inside, endpoint::Endpoint, moment, words};
+use crate::{
+    answer::Answer,
+    ask::Inside,
+    body::{Body, Nothing},
+    endpoint::Endpoint,
+    moment, words,
+};
 
 /// The list of routes.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
@@ -19,8 +25,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Send nothing to devices until deliveries are resumed",
             suspend,
         )
+        .may_take::<Nothing>()
         .shows::<Deliveries>(),
         Endpoint::new(Method::POST, format!("{path}/resume"), "Send what is owed again", resume)
+            .may_take::<Nothing>()
             .shows::<Deliveries>()
             .refuses(409, "Deliveries are not suspended"),
     ]
@@ -87,13 +95,13 @@ async fn get(inside: Inside) -> Answer<Deliveries> {
     Ok(Json(inside.app.suspension(&inside.workspace).await?.into()))
 }
 
-async fn suspend(inside: Inside) -> Answer<Deliveries> {
+async fn suspend(inside: Inside, _: Body<Nothing>) -> Answer<Deliveries> {
     let Inside { app, person, workspace } = inside;
     app.suspend_deliveries(&person, &workspace).await?;
     Ok(Json(app.suspension(&workspace).await?.into()))
 }
 
-async fn resume(inside: Inside) -> Answer<Deliveries> {
+async fn resume(inside: Inside, _: Body<Nothing>) -> Answer<Deliveries> {
     let Inside { app, person, workspace } = inside;
     app.resume_deliveries(&person, &workspace).await?;
     Ok(Json(app.suspension(&workspace).await?.into()))

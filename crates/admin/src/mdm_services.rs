@@ -21,7 +21,7 @@ use crate::{
     BODY_BYTES_MAX,
     answer::{Answer, Done},
     ask::{Inside, OfPlatform},
-    body::Body,
+    body::{Body, Nothing},
     endpoint::Endpoint,
     problem::Refused,
 };
@@ -44,6 +44,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .shows::<PlatformService>(),
         Endpoint::new(Method::DELETE, one, "Take the MDM service of a platform away", delete),
         Endpoint::new(Method::POST, test, "Ask whether the MDM service of a platform answers", ask)
+            .may_take::<Nothing>()
             .shows::<Tested>(),
     ]
 }
@@ -257,7 +258,7 @@ async fn delete(inside: Inside, of: OfPlatform) -> Result<Done, Refused> {
     Ok(Done)
 }
 
-async fn ask(inside: Inside, of: OfPlatform) -> Answer<Tested> {
+async fn ask(inside: Inside, of: OfPlatform, _: Body<Nothing>) -> Answer<Tested> {
     let tested = inside.app.test_mdm_service(&inside.workspace, of.0.as_ref()).await?;
     Ok(Json(Tested { ok: tested.is_ok(), detail: tested.err() }))
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::{Answer, Part, page},
     ask::Ask,
+    body::{Body, Nothing},
     endpoint::Endpoint,
     params::Params,
     problem::Refused,
@@ -29,6 +30,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .parts::<Build>(),
         Endpoint::new(Method::GET, one, "Get a build", get).shows::<Build>(),
         Endpoint::new(Method::POST, format!("{one}/pause"), "Let a build wait", pause)
+            .may_take::<Nothing>()
             .shows::<Build>(),
         Endpoint::new(
             Method::POST,
@@ -36,6 +38,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Let a build go on that was paused",
             resume,
         )
+        .may_take::<Nothing>()
         .shows::<Build>(),
         Endpoint::new(
             Method::POST,
@@ -43,6 +46,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Take a build back; what serves goes on",
             cancel,
         )
+        .may_take::<Nothing>()
         .shows::<Build>(),
     ];
     let late = |endpoint: Endpoint| match endpoint.method {
@@ -124,16 +128,21 @@ impl From<BuildView> for Build {
     }
 }
 
-/// The build in a path.
-struct OfBuild(u64);
+/// The build in a path, as it stands there: who asks with a bad body is told that first.
+struct OfBuild(String);
+
+impl OfBuild {
+    fn id(&self) -> Result<u64, Refusal> {
+        self.0.parse().map_err(|_| Refusal::NotFound("build".into()))
+    }
+}
 
 impl FromRequest for OfBuild {
     type Error = Refused;
     type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let id = u64::from_str(request.match_info().query("build"));
-        std::future::ready(id.map(Self).map_err(|_| Refusal::NotFound("build".into()).into()))
+        std::future::ready(Ok(Self(request.match_info().query("build").to_owned())))
     }
 }
 
@@ -163,17 +172,17 @@ async fn list(ask: Ask, params: Params) -> Part<Build> {
 }
 
 async fn get(ask: Ask, of: OfBuild) -> Answer<Build> {
-    Ok(Json(ask.app.build(of.0)?.into()))
+    Ok(Json(ask.app.build(of.id()?)?.into()))
 }
 
-async fn pause(ask: Ask, of: OfBuild) -> Answer<Build> {
-    Ok(Json(ask.app.steer_build(of.0, Wish::Pause)?.into()))
+async fn pause(ask: Ask, of: OfBuild, _: Body<Nothing>) -> Answer<Build> {
+    Ok(Json(ask.app.steer_build(of.id()?, Wish::Pause)?.into()))
 }
 
-async fn resume(ask: Ask, of: OfBuild) -> Answer<Build> {
-    Ok(Json(ask.app.steer_build(of.0, Wish::Resume)?.into()))
+async fn resume(ask: Ask, of: OfBuild, _: Body<Nothing>) -> Answer<Build> {
+    Ok(Json(ask.app.steer_build(of.id()?, Wish::Resume)?.into()))
 }
 
-async fn cancel(ask: Ask, of: OfBuild) -> Answer<Build> {
-    Ok(Json(ask.app.steer_build(of.0, Wish::Cancel)?.into()))
+async fn cancel(ask: Ask, of: OfBuild, _: Body<Nothing>) -> Answer<Build> {
+    Ok(Json(ask.app.steer_build(of.id()?, Wish::Cancel)?.into()))
 }

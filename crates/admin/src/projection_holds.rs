@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::{Answer, Part, page},
     ask::Ask,
-    body::Body,
+    body::{Body, Nothing},
     endpoint::Endpoint,
     moment,
     params::Params,
@@ -36,6 +36,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Try again what is held; answers when that is done",
             try_again,
         )
+        .may_take::<Nothing>()
         .shows::<Tried>()
         .refuses(404, "There is no such hold")
         .refuses(409, BUSY),
@@ -169,7 +170,7 @@ async fn list(ask: Ask, params: Params) -> Part<ProjectionHold> {
     Ok(page(listed, |(_, held)| held.into()))
 }
 
-async fn try_again(ask: Ask, hold: OfHold) -> Answer<Tried> {
+async fn try_again(ask: Ask, hold: OfHold, _: Body<Nothing>) -> Answer<Tried> {
     Ok(Json(ask.app.retry_held(hold.id()?).await?.into()))
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::{Answer, Part, page},
     ask::{Inside, OfConnector},
-    body::Body,
+    body::{Body, Nothing},
     endpoint::Endpoint,
     params::Params,
     words,
@@ -53,11 +53,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .shows::<RuleReached>(),
     ]
 }
-
-/// What a preview is told: nothing, since it is about the rule in force.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// What is to be applied.
 #[derive(Debug, Default, Deserialize, ToSchema)]

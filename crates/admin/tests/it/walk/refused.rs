@@ -107,7 +107,11 @@ pub(super) async fn alike(world: &World) {
             let body = granted.and_then(|it| it.body).map(|body| body.to_string());
             ask(world, method, &nowhere, Some(TOKEN), &body.unwrap_or_default()).await.refused(404);
         }
-        if described["requestBody"].is_object() {
+        // What nobody reads would be carried out whatever it says. The command sends these two null.
+        let takes_any = ["/backups", "/keys/rotate"].contains(&&*operation.1);
+        let has_body = described["requestBody"].is_object();
+        assert!(method != "post" || has_body || takes_any, "POST {path} takes any body");
+        if has_body {
             if operation.1.contains("{ws}") {
                 let nowhere = named(&operation.1, "nobody");
                 ask(world, method, &nowhere, Some(TOKEN), "{").await.refused(404);
