@@ -84,14 +84,7 @@ async fn rule_24_nothing_is_decided_on_what_policies_that_have_stopped_have_not_
 
 #[actix_web::test]
 async fn rule_27_where_policies_have_stopped_a_hold_is_undone_and_not_approved() {
-    let rule = json!({
-        "on_create": "create", "on_deactivate": "remove_user",
-        "brake": { "count": 0, "share": 1.0, "share_from": 20, "window_minutes": 60 },
-    });
-    let (world, token) = World::with_planner(rule).await;
-    let caller = world.caller("mdm", &token).await;
-    let ada = world.provision(&caller, "ada@acme.example").await.id;
-    world.set_active(&caller, ada, false).await;
+    let (world, caller, ada) = World::with_somebody_held().await;
     let holds = world.items("/workspaces/acme/holds").await;
     let hold = format!("/workspaces/acme/holds/{}", holds[0]["id"].as_str().unwrap());
     stop_policies(&world, &caller).await;

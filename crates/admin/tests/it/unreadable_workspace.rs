@@ -130,14 +130,7 @@ async fn break_acme(world: World, caller: &Caller) -> World {
 
 #[actix_web::test]
 async fn what_waits_for_a_decision_is_counted_all_the_same() {
-    let rule = json!({
-        "on_create": "create", "on_deactivate": "remove_user",
-        "brake": { "count": 0, "share": 1.0, "share_from": 20, "window_minutes": 60 },
-    });
-    let (world, token) = World::with_planner(rule).await;
-    let caller = world.caller("mdm", &token).await;
-    let ada = world.provision(&caller, "ada@acme.example").await.id;
-    world.set_active(&caller, ada, false).await;
+    let (world, caller, _) = World::with_somebody_held().await;
     assert_eq!(world.items("/workspaces/acme/holds").await.len(), 1);
     let world = break_acme(world, &caller).await;
     assert_eq!(world.app.offboardings_held().await.unwrap(), 1);

@@ -173,6 +173,19 @@ impl World {
         Self::asleep().awake_with(policies).and_scim("mdm", rule).await
     }
 
+    /// The same, where an offboarding waits for a decision: that of the entry that is told.
+    pub(crate) async fn with_somebody_held() -> (Self, Caller, EntryId) {
+        let rule = json!({
+            "on_create": "create", "on_deactivate": "remove_user",
+            "brake": { "count": 0, "share": 1.0, "share_from": 20, "window_minutes": 60 },
+        });
+        let (world, token) = Self::with_planner(rule).await;
+        let caller = world.caller("mdm", &token).await;
+        let ada = world.provision(&caller, "ada@acme.example").await.id;
+        world.set_active(&caller, ada, false).await;
+        (world, caller, ada)
+    }
+
     async fn and_scim(self, portal: &str, rule: Value) -> (Self, String) {
         let world = self;
         world.post("/workspaces", json!({ "slug": "acme", "name": "Acme" })).await.is(201);
