@@ -1,7 +1,7 @@
 //! Looking through what a read model has of everybody.
 //!
-//! A text is looked for in the names of all, which takes a second where there are a million. On a thread that
-//! answers requests that would be a second in which it answers nobody, identity providers neither.
+//! A text is looked for in the names of all: the more there are, the longer that takes, and on a thread that
+//! answers requests nobody would be answered meanwhile, identity providers neither.
 
 use std::sync::Arc;
 
